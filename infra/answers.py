@@ -1,0 +1,55 @@
+"""Does a replica answer, and is it the right one? Knows nothing of Pulumi, so that labkit asks the same way."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from infra import last_lines
+
+TIMEOUT_S = 60.0
+TIMEOUT_VARIABLE = "VVC_READY_TIMEOUT_S"
+"""Environment variable that sets another bound of the rung, in whole seconds."""
+
+_PAUSE_S = 0.05
+_REQUEST_S = 2.0
+
+
+class NotReadyError(Exception):
+    """The service did not give the right answer within the bound."""
+
+
+def wait_until_ready(
+    url: str, replica: str, version: str, timeout_s: float | None = None, console: Sequence[str] = ()
+) -> None:
+    """Ask `url`/whoami until this replica answers 200 with this version.
+
+    Raises NotReadyError after `timeout_s` seconds (by default TIMEOUT_S, or what the environment says), with the last
+    answer and what the command `console` prints.
+    """
+    if timeout_s is None:
+        given = os.environ.get(TIMEOUT_VARIABLE, "")
+        timeout_s = float(given) if given.isdecimal() and int(given) > 0 else TIMEOUT_S
+    begin = time.monotonic()
+    last = "no answer yet"
+    while (elapsed := time.monotonic() - begin) < timeout_s:
+        try:
+            answer = httpx.get(f"{url}/whoami", timeout=min(_REQUEST_S, timeout_s - elapsed))
+            if answer.status_code == httpx.codes.OK:
+                body = answer.json()
+                if (body.get("replica"), body.get("version")) == (replica, version):
+                    return
+                last = f"it is {body.get('replica')} with version {body.get('version')}"
+            else:
+                last = f"status {answer.status_code}: {answer.text[:200]}"
+        except (httpx.HTTPError, ValueError) as error:
+            last = f"{type(error).__name__}: {error}"
+        time.sleep(_PAUSE_S)
+    raise NotReadyError(
+        f"Rung 'service answers': {url}/whoami did not answer 200 as {replica}, version {version} "
+        f"after {time.monotonic() - begin:.1f} s (bound: {timeout_s:.0f} s). Last: {last}. "
+        f"Look inside: ./lab exec {replica}{last_lines.of(console)}"
+    )

@@ -1,0 +1,108 @@
+"""The container stack: the service's container image, built on the server's engine, and one container a replica."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+
+from infra import labels, outputs
+from infra.lab import Lab
+from infra.last_lines import LINES
+from infra.plan import PROJECT, SERVICE_PORT
+from infra.ready import Ready
+from infra.server import Server
+from infra.source import tree_digest
+
+DATA_DIR = "/var/lib/vvc-service"
+_STOP_WITHIN_S = 10
+
+
+class ContainerStack(pulumi.ComponentResource):
+    """Replicas of the service, each in a container of its own."""
+
+    def __init__(self, server: Server, lab: Lab) -> None:
+        super().__init__("vm-vs-container:index:ContainerStack", "container")
+        inside = server.inside(self, server.docker)
+        settings, plan, machine, commit = lab.settings, lab.plan, lab.machine, lab.commit
+        service = Path(machine.checkout) / "service"
+        # The provider's other builder ignores the provider's host and builds on the engine of DOCKER_HOST.
+        # A digest is in each name: a replacement with a fixed name would delete the image that was just built.
+        base = docker.RemoteImage(
+            "container-base",
+            name=f"{PROJECT}/container-base:{machine.container_digest}",
+            build=docker.RemoteImageBuildArgs(context=machine.container_dir, use_legacy_builder=True),
+            force_remove=True,
+            opts=inside,
+        )
+        digest = tree_digest(service)
+        image = docker.RemoteImage(
+            "container-image",
+            name=f"{PROJECT}/service:{settings.service_version}-{digest}-{commit.rstrip('+')}",
+            build=docker.RemoteImageBuildArgs(
+                context=str(service),
+                use_legacy_builder=True,
+                build_args={"BASE": base.name, "VERSION": settings.service_version, "COMMIT": commit},
+            ),
+            triggers={"base": base.image_id},
+            force_remove=True,
+            opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[base])),
+        )
+        network = docker.Network(
+            "container-network",
+            name="lab",
+            driver="bridge",
+            labels=labels.network(plan),
+            opts=inside,
+        )
+        self.replicas = [self._replica(index, server, lab, image, network) for index in range(settings.replicas)]
+        self.register_outputs({})
+
+    def _replica(
+        self,
+        index: int,
+        server: Server,
+        lab: Lab,
+        image: docker.RemoteImage,
+        network: docker.Network,
+    ) -> pulumi.Output[outputs.Replica]:
+        settings, plan = lab.settings, lab.plan
+        name = f"container-{index + 1}"
+        inside = server.inside(self, server.docker)
+        data = docker.Volume(
+            f"{name}-data",
+            name=f"{name}-data",
+            labels=labels.volume(plan),
+            opts=inside,
+        )
+        port = plan.container_port(index)
+        container = docker.Container(
+            name,
+            name=name,
+            hostname=name,
+            image=image.image_id,
+            labels=labels.container(plan),
+            envs=[f"VVC_REPLICA={name}", f"VVC_SERVER={server.name}", "VVC_SIDE=container"],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
+            ports=[docker.ContainerPortArgs(internal=SERVICE_PORT, external=port)],
+            volumes=[docker.ContainerVolumeArgs(volume_name=data.name, container_path=DATA_DIR)],
+            cpus=f"{settings.vcpus}.0",
+            memory=settings.memory_mib,
+            memory_swap=settings.memory_mib,
+            restart="unless-stopped",
+            destroy_grace_seconds=_STOP_WITHIN_S,
+            opts=inside,
+        )
+        ready = Ready(
+            f"{name}-ready",
+            url=f"http://{server.address}:{port}",
+            replica=name,
+            version=settings.service_version,
+            triggers=[container.id, server.container.id],
+            console=["docker", "--host", server.docker_host, "logs", "--tail", str(LINES), name],
+            opts=server.contents(self, depends_on=[container]),
+        )
+        return ready.url.apply(
+            lambda url: outputs.Replica(name=name, side="container", server=server.name, url=url, handle=name)
+        )

@@ -1,0 +1,31 @@
+"""What a replica said last, for the message of a rung that gave up. Knows nothing of Pulumi."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from collections.abc import Sequence
+
+LINES = 15
+_WITHIN_S = 10
+_MAX_CHARACTERS = 3000
+
+
+def of(command: Sequence[str]) -> str:
+    """A paragraph with what the command prints, or why it prints nothing; empty without a command.
+
+    The message that it goes into must come in any case: the command is bounded, and its failure is told, not raised.
+    """
+    if not command:
+        return ""
+    try:
+        done = subprocess.run(
+            list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN_S, check=False
+        )
+        said = (done.stdout + done.stderr).decode(errors="replace")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    # A console holds control characters, which must not reach a terminal.
+    lines = ["".join(letter for letter in line if letter.isprintable()) for line in said.splitlines()]
+    text = "\n".join(f"    {line}" for line in lines if line.strip())[-_MAX_CHARACTERS:]
+    return f"\nIts last lines ({shlex.join(command)}):\n{text or '    (none)'}"

@@ -1,0 +1,80 @@
+"""What `./lab setup` found and made on this machine: the one file through which it speaks to the Pulumi program."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from infra.settings import Accelerator
+
+SCHEMA_VERSION = 1
+CHECKOUT = Path(__file__).resolve().parent.parent
+FILE = CHECKOUT / ".state" / "machine.json"
+
+
+class NotSetUpError(Exception):
+    """This checkout has not been set up, or its set-up is from before a change."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Engine, images, accelerator. Paths are absolute; digests name what the images were made from."""
+
+    schema_version: int
+    checkout: str
+    docker_host: str
+    engine_version: str
+    cgroup_version: int
+    runtime_dir: str
+    owner: str
+    """uid:gid of the person, who must be able to use the server's sockets."""
+    accelerator: Accelerator
+    accelerator_reason: str
+    server_image: str
+    """ID of the server image in the engine."""
+    guest_dir: str
+    """Folder with disk.qcow2, vmlinuz and initrd.img."""
+    guest_digest: str
+    container_dir: str
+    """Build context of the container base image."""
+    container_digest: str
+
+    def make_runtime_dir(self) -> None:
+        """Make the folder of the sockets, for its owner alone; else the engine would make it, for root alone."""
+        Path(self.runtime_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def lab_dir(self, lab: str) -> Path:
+        """Folder of what one lab keeps on the laptop: keys, logs."""
+        return Path(self.checkout) / ".state" / lab
+
+    def private_key(self, lab: str) -> Path:
+        """The lab's ssh private key. Only its path may reach Pulumi."""
+        return self.lab_dir(lab) / "id_ed25519"
+
+    def public_key(self, lab: str) -> str:
+        """The lab's ssh public key."""
+        return self.private_key(lab).with_suffix(".pub").read_text().strip()
+
+
+def save(machine: Machine, file: Path = FILE) -> None:
+    """Write it, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps(asdict(machine), indent=2) + "\n")
+    draft.replace(file)
+
+
+def load(file: Path = FILE) -> Machine:
+    """Read it. Raises NotSetUpError when there is none, or when it is not of this checkout and this version."""
+    try:
+        machine = Machine(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise NotSetUpError("This checkout is not set up. Run: ./lab setup") from error
+    if machine.schema_version != SCHEMA_VERSION or machine.checkout != str(CHECKOUT):
+        raise NotSetUpError("This checkout was moved or changed since it was set up. Run: ./lab setup")
+    missing = [path for path in (machine.guest_dir, machine.container_dir) if not Path(path).is_dir()]
+    if missing:
+        raise NotSetUpError(f"Images are gone ({', '.join(missing)}). Run: ./lab setup")
+    return machine

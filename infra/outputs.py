@@ -1,0 +1,82 @@
+"""The contract between a Pulumi stack and whoever measures it. Pure; both sides look the same here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+class ContractError(Exception):
+    """A stack's outputs are not those of a lab that is up."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A machine that runs libvirt and a Docker Engine. `container` is its name on the laptop's engine."""
+
+    name: str
+    address: str
+    container: str
+    docker_host: str
+    libvirt_uri: str
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One copy of the service. `handle` is its name in its own engine (domain or container)."""
+
+    name: str
+    side: str
+    server: str
+    url: str
+    handle: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a lab that is up exports."""
+
+    lab: str
+    accelerator: str
+    service_version: str
+    servers: tuple[Server, ...]
+    replicas: tuple[Replica, ...]
+    vcpus: int
+    memory_mib: int
+    schema_version: int = SCHEMA_VERSION
+
+    def side(self, side: str) -> tuple[Replica, ...]:
+        """The replicas of one side."""
+        return tuple(replica for replica in self.replicas if replica.side == side)
+
+
+KEYS = tuple(field.name for field in fields(Contract))
+"""Names of the stack's outputs."""
+
+
+def to_outputs(contract: Contract) -> dict[str, Any]:
+    """Stack outputs that carry the contract."""
+    return asdict(contract)
+
+
+def from_outputs(outputs: Mapping[str, Any]) -> Contract:
+    """The contract out of `pulumi stack output --json`. Raises ContractError."""
+    if not outputs:
+        raise ContractError("the stack has no outputs: the lab is not up")
+    found = outputs.get("schema_version")
+    if found != SCHEMA_VERSION:
+        raise ContractError(f"the stack's outputs have schema_version {found!r}, this tool reads {SCHEMA_VERSION}")
+    try:
+        return Contract(
+            **{
+                **outputs,
+                "schema_version": SCHEMA_VERSION,
+                "servers": tuple(Server(**server) for server in outputs["servers"]),
+                "replicas": tuple(Replica(**replica) for replica in outputs["replicas"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise ContractError(f"the stack's outputs are incomplete: {error}") from error

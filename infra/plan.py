@@ -1,0 +1,111 @@
+"""Names, labels, addresses and MACs, from (checkout, lab, index). Pure: no I/O, the same answer every time."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from dataclasses import dataclass
+
+PROJECT = "vm-vs-container"
+LAB_LABEL = f"{PROJECT}.lab"
+CHECKOUT_LABEL = f"{PROJECT}.checkout"
+PREFIX = "vvc"
+MAC_PREFIX = "52:76:63"
+"""First half of every MAC that we give: locally administered, unicast, and no other tool's."""
+
+SERVICE_PORT = 8000
+"""TCP port of the service, inside every replica."""
+
+_SERVER_HOST = 2
+_VM_HOST = 16
+_CONTAINER_PORT = 8001
+MAX_REPLICAS = 32
+"""Replicas a side; the addresses and ports below leave room for these."""
+
+
+def checkout_id(real_path: str) -> str:
+    """8 hexadecimal digits that stand for one checkout on one machine: SHA-256 of its real path."""
+    return hashlib.sha256(real_path.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that derives from which lab of which checkout this is."""
+
+    checkout: str
+    lab: str
+    subnet: ipaddress.IPv4Network
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Both labels that every object of the lab carries."""
+        return {LAB_LABEL: self.lab, CHECKOUT_LABEL: self.checkout}
+
+    def name(self, part: str) -> str:
+        """Name of one of the lab's objects on the laptop's engine, e.g. vvc-1a2b3c4d-deployment-lan."""
+        return f"{PREFIX}-{self.checkout}-{self.lab}-{part}"
+
+    @property
+    def bridge(self) -> str:
+        """Name of the LAN's bridge on the laptop."""
+        return bridge_name(self.checkout, self.lab)
+
+    @property
+    def dynamic_range(self) -> ipaddress.IPv4Network:
+        """Part of the LAN from which the engine may give addresses by itself; ours lie below."""
+        return list(self.subnet.subnets(1))[1]
+
+    @property
+    def gateway(self) -> ipaddress.IPv4Address:
+        """The laptop's address on the lab's LAN."""
+        return self.subnet[1]
+
+    def server_address(self, index: int = 0) -> ipaddress.IPv4Address:
+        """Address of a server on the lab's LAN."""
+        return self.subnet[_SERVER_HOST + index]
+
+    def server_mac(self, index: int = 0) -> str:
+        """MAC of a server's LAN port."""
+        return self._mac(1, index)
+
+    def vm_address(self, index: int) -> ipaddress.IPv4Address:
+        """Address of a guest on the lab's LAN."""
+        return self.subnet[_VM_HOST + index]
+
+    def vm_mac(self, index: int) -> str:
+        """MAC of a guest's adapter."""
+        return self._mac(2, index)
+
+    def container_port(self, index: int) -> int:
+        """Published port, on the server's address, of a container replica."""
+        return _CONTAINER_PORT + index
+
+    def _mac(self, kind: int, index: int) -> str:
+        lab = _digest(f"{self.checkout}/{self.lab}")[:2]
+        return f"{MAC_PREFIX}:{lab}:{kind:02x}:{index:02x}"
+
+
+def playbook_name(replica: str) -> str:
+    """Name of the resource that configures a replica; its files in the lab's folder begin with it."""
+    return f"{replica}-playbook"
+
+
+def host_key_file(replica: str) -> str:
+    """In the lab's folder: the guest's ssh host key, pinned when it was first configured."""
+    return f"{playbook_name(replica)}.host_key"
+
+
+def bridge_name(checkout: str, lab: str) -> str:
+    """Name of a lab's bridge on the laptop: at most 15 bytes, the kernel's limit."""
+    return f"{PREFIX}{checkout}{_digest(lab)[:3]}"
+
+
+def default_subnet(checkout: str, lab: str) -> ipaddress.IPv4Network:
+    """The lab's LAN when no subnet is configured: one /24 of 10.192.0.0/11, spread so that checkouts rarely meet."""
+    number = int(_digest(f"{checkout}/{lab}")[:4], 16) % (32 * 256)
+    base = int(ipaddress.IPv4Address("10.192.0.0"))
+    return ipaddress.IPv4Network((base + number * 256, 24))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

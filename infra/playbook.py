@@ -1,0 +1,221 @@
+"""Ansible as a resource: a thin dynamic resource over a worker process (infra/playbook_worker.py).
+
+The worker is a process of its own because ansible-runner owns signals, terminals and the working directory, and
+because it must end with all it has started when Pulumi ends. It tells what it does on stderr, line by line, and the
+result on stdout as one JSON object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
+
+TIMEOUT_S = 300
+"""Bound of a whole run. A first converge takes 15 s in an emulated guest; this leaves room for a busy machine."""
+
+SSH_TIMEOUT_S = 120
+"""Bound of the rung "sshd answers", from the domain's start. An emulated guest takes 7 s on an idle machine."""
+
+SSH_TIMEOUT_VARIABLE = "VVC_SSH_TIMEOUT_S"
+"""Environment variable that sets another bound of that rung, in whole seconds, for one run."""
+
+_GRACE_S = 30
+_INPUTS = (
+    "name",
+    "host",
+    "port",
+    "user",
+    "private_key",
+    "playbook",
+    "variables",
+    "digest",
+    "triggers",
+    "timeout_s",
+    "ssh_timeout_s",
+    "log_dir",
+    "hint",
+    "console",
+)
+_CONVERGE_AGAIN = ("host", "port", "user", "playbook", "variables", "digest", "triggers")
+_MAX_PORT = 65535
+
+
+class PlaybookError(Exception):
+    """A playbook did not come to its end; the message is the failing task's."""
+
+
+def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the worker on these inputs, pass its lines on to stdout, and return its result.
+
+    Raises PlaybookError. Standard input stays open meanwhile: its end tells the worker that this process is gone.
+    """
+    given = os.environ.get(SSH_TIMEOUT_VARIABLE, "")
+    if given.isdecimal() and int(given) > 0:
+        inputs = {**inputs, "ssh_timeout_s": int(given)}
+    bound_s = inputs["timeout_s"] + inputs["ssh_timeout_s"] + _GRACE_S
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "infra.playbook_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).resolve().parent.parent,
+        text=True,
+    )
+    try:
+        if worker.stdin is None or worker.stdout is None:
+            raise AssertionError
+        worker.stdin.write(json.dumps(dict(inputs)) + "\n")
+        worker.stdin.flush()
+        # Not communicate(): that would close standard input. The worker itself is bounded; this is its own end.
+        answer = worker.stdout.read()
+        worker.wait(_GRACE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PlaybookError(f"the worker of {inputs['name']} failed within {bound_s} s: {error}") from error
+    finally:
+        if worker.poll() is None:
+            worker.terminate()
+        for stream in (worker.stdin, worker.stdout):
+            if stream is not None:
+                stream.close()
+    try:
+        result: dict[str, Any] = json.loads(answer)
+    except ValueError as error:
+        raise PlaybookError(
+            f"the worker of {inputs['name']} ended with status {worker.returncode} and no result; "
+            f"see {Path(inputs['log_dir']) / inputs['name']}.log"
+        ) from error
+    if "problem" in result:
+        raise PlaybookError(result["problem"])
+    return result
+
+
+class _Provider(ResourceProvider):
+    # No secret goes in: the serialised provider stays readable and equal from run to run.
+    serialize_as_secret_always = False
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        return CheckResult(news, [CheckFailure(*problem) for problem in problems(news)])
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in _INPUTS))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(props["name"], outputs(props))
+
+    def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        if all(olds.get(key) == news.get(key) for key in _CONVERGE_AGAIN) and "done" in olds:
+            kept = {key: olds[key] for key in ("done", "changed", "ok", "seconds")}
+            return UpdateResult({**_inputs(news), **kept})
+        return UpdateResult(outputs(news))
+
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        return ReadResult(id_, props)
+
+
+class Playbook(Resource, module="lab", name="Playbook"):
+    """A playbook that has run to its end in one guest.
+
+    It runs anew when the host, the playbook, the variables, `digest` (of the playbooks' and the service's files) or
+    `triggers` (what makes it another machine, such as the domain's id) change, and at no other time. `private_key` is
+    a path: keys never enter Pulumi state. `log_dir` gets `<name>.log` and the host key; `hint` ends the message when
+    the guest does not answer, followed by what the command `console` prints: the console's last lines. Outputs: `done`
+    changes whenever the playbook ran for a new reason; `changed` and `ok` count tasks; `seconds` is wall time.
+    """
+
+    done: pulumi.Output[str]
+    changed: pulumi.Output[int]
+    ok: pulumi.Output[int]
+    seconds: pulumi.Output[float]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        host: pulumi.Input[str],
+        private_key: str,
+        playbook: str,
+        variables: Mapping[str, pulumi.Input[str | int | bool]],
+        digest: str,
+        triggers: Sequence[pulumi.Input[str]],
+        log_dir: str,
+        port: int = 22,
+        user: str = "root",
+        timeout_s: int = TIMEOUT_S,
+        ssh_timeout_s: int = SSH_TIMEOUT_S,
+        hint: str = "",
+        console: Sequence[str] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(
+            _Provider(),
+            name,
+            {
+                "name": name,
+                "host": host,
+                "port": port,
+                "user": user,
+                "private_key": private_key,
+                "playbook": playbook,
+                "variables": dict(variables),
+                "digest": digest,
+                "triggers": list(triggers),
+                "timeout_s": timeout_s,
+                "ssh_timeout_s": ssh_timeout_s,
+                "log_dir": log_dir,
+                "hint": hint,
+                "console": list(console),
+                "done": None,
+                "changed": None,
+                "ok": None,
+                "seconds": None,
+            },
+            opts,
+        )
+
+
+def problems(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with these inputs: (property, problem). Inputs that are not known yet are no problem."""
+    found = []
+    if "host" in inputs and isinstance(inputs["host"], str) and not inputs["host"].strip():
+        found.append(("host", "is empty: must be the guest's address"))
+    if not 1 <= inputs["port"] <= _MAX_PORT:
+        found.append(("port", f"is {inputs['port']}: must be from 1 to {_MAX_PORT}"))
+    for key in ("timeout_s", "ssh_timeout_s"):
+        if inputs[key] <= 0:
+            found.append((key, f"is {inputs[key]}: must be above 0; no wait is unbounded"))
+    found += [
+        (key, f"there is no file {inputs[key]}")
+        for key in ("playbook", "private_key")
+        if not Path(inputs[key]).is_file()
+    ]
+    return found
+
+
+def outputs(props: Mapping[str, Any]) -> dict[str, Any]:
+    """Run the playbook; the resource's inputs and outputs."""
+    result = run_worker(_inputs(props))
+    reason = json.dumps({key: props[key] for key in _CONVERGE_AGAIN}, sort_keys=True)
+    done = hashlib.sha256(reason.encode()).hexdigest()[:12]
+    return {**_inputs(props), "done": done, **{key: result[key] for key in ("changed", "ok", "seconds")}}
+
+
+def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
+    # Numbers come from Pulumi as floating point.
+    return {key: int(props[key]) if isinstance(props[key], float) else props[key] for key in _INPUTS}

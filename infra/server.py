@@ -1,0 +1,132 @@
+"""A server: a machine that runs libvirt and a Docker Engine. Local: a container on the laptop's engine."""
+
+from __future__ import annotations
+
+import uuid
+
+import pulumi
+import pulumi_docker as docker
+import pulumi_libvirt as libvirt
+
+from infra import labels, outputs, rules
+from infra.lab import Lab
+from infra.machine import Machine
+
+BRIDGE = "br0"
+"""Bridge in the server that holds its LAN port; VMs are on it."""
+
+IMAGES_DIR = "/var/lib/libvirt/images"
+"""Folder of the pools; on a volume, as are libvirt's definitions and all of the engine's data."""
+
+_HEALTHY_WITHIN_S = 90
+_STOP_WITHIN_S = 15
+_INSIDE = "/run/vvc"
+_ALL_IS_WHAT_THERE_IS = 23
+"""First major version of Docker in which ALL capabilities are those that the engine has."""
+
+
+def dropped_capabilities(machine: Machine) -> list[str]:
+    """Capabilities that the server's container must be denied by name, for the laptop's engine.
+
+    Up to Docker 20.10 ALL means all that the kernel knows, and where the engine itself lacks SYS_RESOURCE (in a
+    sandbox) no container with ALL starts; a server does without it. Since 23.0 ALL means what the engine has, and
+    to drop what it has not is an error.
+    """
+    return ["CAP_SYS_RESOURCE"] if int(machine.engine_version.split(".")[0]) < _ALL_IS_WHAT_THERE_IS else []
+
+
+class Server(pulumi.ComponentResource):
+    """One server with its networks and storage; hands out a libvirt and a docker provider."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        index: int,
+        lan: docker.Network,
+        lab: Lab,
+        host: docker.Provider,
+    ) -> None:
+        settings, plan, machine = lab.settings, lab.plan, lab.machine
+        super().__init__("vm-vs-container:index:Server", name)
+        self.name = name
+        self.address = str(plan.server_address(index))
+        sockets = f"{machine.runtime_dir}/{plan.lab}-{name}"
+        child = pulumi.ResourceOptions(parent=self, provider=host)
+        volumes = {
+            part: docker.Volume(
+                f"{name}-{part}",
+                name=plan.name(f"{name}-{part}"),
+                labels=labels.volume(plan),
+                opts=child,
+            )
+            for part in ("docker-data", "libvirt-data")
+        }
+        mounts = [
+            docker.ContainerVolumeArgs(volume_name=volumes["docker-data"].name, container_path="/var/lib/docker"),
+            docker.ContainerVolumeArgs(volume_name=volumes["libvirt-data"].name, container_path="/var/lib/libvirt"),
+            docker.ContainerVolumeArgs(host_path=sockets, container_path=_INSIDE),
+        ]
+        if machine.cgroup_version == 1:
+            mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
+        devices = ["/dev/net/tun", *(["/dev/kvm"] if settings.accelerator == "kvm" else [])]
+        self.container_name = plan.name(name)
+        self.container = docker.Container(
+            name,
+            name=self.container_name,
+            hostname=name,
+            image=machine.server_image,
+            labels=labels.container(plan),
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(
+                    name=lan.name, ipv4_address=self.address, mac_address=plan.server_mac(index)
+                ),
+            ],
+            capabilities=docker.ContainerCapabilitiesArgs(adds=["ALL"], drops=dropped_capabilities(machine)),
+            security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined", "label=disable"],
+            devices=[docker.ContainerDeviceArgs(host_path=path) for path in devices],
+            cgroupns_mode="host" if machine.cgroup_version == 1 else "private",
+            volumes=mounts,
+            envs=[
+                f"VVC_HOST_UUID={uuid.uuid5(uuid.NAMESPACE_OID, plan.name(name))}",
+                f"VVC_OWNER={machine.owner}",
+                f"VVC_SERVER={name}",
+            ],
+            restart="no",
+            destroy_grace_seconds=_STOP_WITHIN_S,
+            wait=True,
+            wait_timeout=_HEALTHY_WITHIN_S,
+            opts=pulumi.ResourceOptions.merge(child, rules.options("server container")),
+        )
+        self.docker_host = f"unix://{sockets}/docker.sock"
+        self.libvirt_uri = f"qemu+unix:///system?socket={sockets}/libvirt.sock"
+        self._dependent = pulumi.ResourceOptions(deleted_with=self.container)
+        # Built from an output of the container: nothing dials before the server is healthy.
+        healthy = self.container.id
+        own = pulumi.ResourceOptions(parent=self)
+        self.docker = docker.Provider(f"{name}-docker", host=healthy.apply(lambda _: self.docker_host), opts=own)
+        # libvirt's provider keeps one connection: another URI for another container makes it dial again.
+        self.libvirt = libvirt.Provider(
+            f"{name}-libvirt", uri=healthy.apply(lambda id_: f"{self.libvirt_uri}&server={id_[:12]}"), opts=own
+        )
+        self.register_outputs({})
+
+    def inside(self, parent: pulumi.Resource, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+        """Options for a resource inside this server: it goes when the server goes."""
+        return pulumi.ResourceOptions.merge(pulumi.ResourceOptions(parent=parent, provider=provider), self._dependent)
+
+    def contents(self, parent: pulumi.Resource, depends_on: list[pulumi.Resource]) -> pulumi.ResourceOptions:
+        """Options for what is neither libvirt's nor the engine's but speaks of something inside this server."""
+        return pulumi.ResourceOptions.merge(
+            pulumi.ResourceOptions(parent=parent, depends_on=depends_on), self._dependent
+        )
+
+    def output(self) -> outputs.Server:
+        """This server in the stack's contract."""
+        return outputs.Server(
+            name=self.name,
+            address=self.address,
+            container=self.container_name,
+            docker_host=self.docker_host,
+            libvirt_uri=self.libvirt_uri,
+        )

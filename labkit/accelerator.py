@@ -1,0 +1,116 @@
+"""Which accelerator runs guests here, `kvm` or `tcg`: decided by booting the guest's kernel on /dev/kvm.
+
+That /dev/kvm exists and can be written to says little: there are machines on which no stock kernel boots on it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import docker
+from docker.errors import APIError
+
+from labkit import images_engine, paths
+from labkit.errors import LabError
+from labkit.images import Images
+
+KVM = Path("/dev/kvm")
+BOOT_WITHIN_S = 10
+"""A kernel on a real KVM says the marker within about a second."""
+
+MARKER = "vvc-accelerator-works"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+# The guest's initrd with one more program, which the kernel starts instead of the usual one. No CPU model is named,
+# as in the lab's domains: with another one a KVM may fail where a domain would run, or the other way about.
+_SCRIPT = f"""
+set -eu
+cd /tmp
+printf '#!/bin/sh\\necho {MARKER}\\n/bin/busybox reboot -f\\n' > probe
+chmod 755 probe
+cp /guest/initrd.img initrd
+echo probe | cpio -o -H newc --quiet >> initrd
+exec timeout {BOOT_WITHIN_S} qemu-system-x86_64 -accel kvm -machine pc -m 256 \
+    -nodefaults -display none -serial stdio -no-reboot \
+    -kernel /guest/vmlinuz -initrd initrd -append 'console=ttyS0 panic=-1 quiet rdinit=/probe'
+"""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """What runs guest code here, why, and how long it took to find out."""
+
+    kind: Literal["kvm", "tcg"]
+    reason: str
+    seconds: float
+
+
+def probe(engine: docker.DockerClient, images: Images, *, device: Path = KVM, again: bool = False) -> Accelerator:
+    """Find out, at most once per boot of this machine and per set of images; `again` asks anew."""
+    if not device.exists():
+        return Accelerator("tcg", f"{device} does not exist", 0.0)
+    file = paths.cache() / "accelerator.json"
+    key = " ".join([platform.release(), _BOOT_ID.read_text().strip(), images.server, images.guest_digest])
+    if not again and (known := _load(file, key)) is not None:
+        return known
+    found = _boot(engine, images, device)
+    _save(file, key, found)
+    return found
+
+
+def probed_at() -> str:
+    """When a kernel was last booted to find out, in words."""
+    try:
+        seconds = (paths.cache() / "accelerator.json").stat().st_mtime
+    except OSError:
+        return "by another account"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def judge(status: int, output: str, device: Path = KVM) -> tuple[Literal["kvm", "tcg"], str]:
+    """What a boot on the device shows, from QEMU's exit status (124: the deadline) and the console."""
+    if MARKER in output:
+        return "kvm", f"the guest's kernel boots on {device}"
+    if status == 124:  # noqa: PLR2004 - the status of timeout(1)
+        return "tcg", f"{device} exists, but the guest's kernel did not boot on it within {BOOT_WITHIN_S} s"
+    told = [line.strip() for line in output.splitlines() if line.strip()]
+    return "tcg", f"QEMU cannot use {device}: {told[-1] if told else f'it ended with status {status}'}"
+
+
+def _boot(engine: docker.DockerClient, images: Images, device: Path) -> Accelerator:
+    begin = time.monotonic()
+    try:
+        status, output = images_engine.run(
+            engine,
+            images.server,
+            ["sh", "-c", _SCRIPT],
+            folders={images.guest_dir: "/guest"},
+            devices=[str(device)],
+            within_s=BOOT_WITHIN_S + 20,
+        )
+    except (APIError, LabError) as error:
+        kind, reason = "tcg", f"{device} could not be tried: {str(error).splitlines()[0]}"
+    else:
+        kind, reason = judge(status, output, device)
+    return Accelerator("kvm" if kind == "kvm" else "tcg", reason, round(time.monotonic() - begin, 1))
+
+
+def _load(file: Path, key: str) -> Accelerator | None:
+    try:
+        facts = json.loads(file.read_text())
+        return Accelerator(**facts["accelerator"]) if facts["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(file: Path, key: str, accelerator: Accelerator) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.write_text(json.dumps({"key": key, "accelerator": asdict(accelerator)}, indent=2) + "\n")
+    draft.replace(file)

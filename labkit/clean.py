@@ -1,0 +1,153 @@
+"""./lab clean: takes away this checkout's labs, and on request what all checkouts share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+
+from infra import plan
+from labkit import engine, images, inventory, labs, leftovers, paths, shell
+from labkit.engine import Engine
+from labkit.engine_private import Folders
+from labkit.engine_processes import listens
+from labkit.errors import LabError
+from labkit.inventory import Mine, Thing
+from labkit.leftovers import Leftover
+from labkit.progress import Report
+from labkit.pulumi import BACKEND, DESTROY, Pulumi
+
+_CACHES = ("images", "toolchain", "accelerator.json")
+"""What set-up keeps in the cache; a folder that VVC_CACHE names may hold more."""
+
+_REMOVAL_S = 60
+
+
+@dataclass(frozen=True)
+class OnEngine:
+    """The engine that answers, as labkit.leftovers asks for it."""
+
+    docker_host: str
+
+
+def others(things: Iterable[Thing], own: str) -> dict[str, set[str]]:
+    """Pure: other checkouts' ids -> their labs, by the labels of what is on the engine."""
+    found: dict[str, set[str]] = {}
+    for thing in things:
+        checkout, lab = thing.labels.get(plan.CHECKOUT_LABEL), thing.labels.get(plan.LAB_LABEL)
+        if checkout and lab and checkout != own:
+            found.setdefault(checkout, set()).add(lab)
+    return found
+
+
+def elsewhere(found: Engine) -> dict[str, list[Leftover]]:
+    """Other checkouts' ids -> all that their labs have on the engine, in the order of removal."""
+    things = _read(found.host)
+    return {
+        checkout: leftovers.on_engine(found.host, things, Mine.of(checkout, names))
+        for checkout, names in sorted(others(things, paths.CHECKOUT_ID).items())
+    }
+
+
+def remove_elsewhere(checkout: str, things: Iterable[Leftover], report: Report) -> list[str]:
+    """Remove what `elsewhere` found of one checkout, and its folder of sockets; what stayed, in words."""
+    stayed = []
+    for thing in things:
+        outcome = shell.run(thing.command, timeout_s=_REMOVAL_S, check=False)
+        if outcome.ok:
+            report.line(f"  removed: {thing.what}")
+        else:
+            stayed.append(f"{thing.what}: {outcome.output.strip()}")
+    if not stayed:
+        shutil.rmtree(paths.runtime().with_name(f"{plan.PREFIX}-{checkout}"), ignore_errors=True)
+    return stayed
+
+
+def own_labs(found: Engine) -> list[str]:
+    """This checkout's labs, those included whose stack file is gone."""
+    return sorted({*labs.names(), *leftovers.labs(OnEngine(found.host))})
+
+
+def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Report) -> list[Leftover]:
+    """Take one lab away: by Pulumi where there is one, then whatever is left. What stayed, with its removal.
+
+    Raises LabError while a Pulumi that runs holds the stack.
+    """
+    machine = OnEngine(found.host)
+    if pulumi is not None and pulumi.has_stack(name):
+        pulumi.release_stale_lock(name)
+        if pulumi.at_work(name):
+            raise LabError(
+                f"A Pulumi that runs holds the stack {name}.", hint="wait for its end, or end it; then again"
+            )
+        if pulumi.resources(name):
+            # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
+            for what in leftovers.remove(machine, name, pulumi.names(name)):
+                report.line(f"  removed: {what}")
+            with report.step(f"pulumi {' '.join(DESTROY)} -s {name}"):
+                _destroy(machine, name, pulumi, report)
+    for what in leftovers.remove(machine, name):
+        report.line(f"  removed: {what}")
+    if pulumi is None:
+        # No Pulumi can correct its state, which now speaks of what is gone; set-up makes it anew.
+        shutil.rmtree(BACKEND, ignore_errors=True)
+    inventory.file(name).unlink(missing_ok=True)
+    return leftovers.find(machine, name)
+
+
+def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Report) -> None:
+    words = [*DESTROY, "-s", name, "--non-interactive"]
+    outcome = pulumi.quiet(words)
+    if outcome.ok:
+        return
+    report.line("  pulumi destroy failed: removing its objects first, then once more")
+    leftovers.remove(machine, name)
+    outcome = pulumi.quiet(words)
+    if not outcome.ok:
+        tail = "\n".join(outcome.output.strip().splitlines()[-15:])
+        raise LabError(f"pulumi destroy of {name} failed:\n{tail}", hint=f"./lab down {name}")
+
+
+def cache(found: Engine | None, report: Report) -> None:
+    """Remove images (those that a container uses stay) and toolchain; all checkouts share them."""
+    with report.step(f"Deleting the caches in {paths.cache()}"):
+        if found is not None:
+            client = found.client()
+            try:
+                images.clean(client)
+            finally:
+                client.close()
+        for name in _CACHES:
+            _delete(paths.cache() / name)
+
+
+def private_engine(report: Report) -> None:
+    """Stop the private engine and delete its data. Raises LabError while other checkouts' labs are on it."""
+    folders = Folders.here()
+    if listens(folders.socket):
+        foreign = others(_read(folders.host), paths.CHECKOUT_ID)
+        if foreign:
+            told = "; ".join(f"{checkout}: {', '.join(sorted(names))}" for checkout, names in foreign.items())
+            raise LabError(
+                f"Other checkouts' labs are on the private Docker Engine ({told}).",
+                hint="./lab down there, or ./lab clean --everywhere",
+            )
+    engine.remove(report)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read(host: str) -> list[Thing]:
+    client = docker.DockerClient(base_url=host, timeout=_REMOVAL_S)
+    try:
+        return inventory.read(client)
+    finally:
+        client.close()

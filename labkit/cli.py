@@ -1,0 +1,223 @@
+"""The command line. It alone prints and chooses exit codes; every command loads what it needs when it runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from labkit.errors import LabError
+
+_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Shows the commands in the order in which one meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        return list(self.commands)
+
+
+YES = click.option("--yes", "-y", is_flag=True, help="Answer yes to every question (installing packages).")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON on stdout.")
+
+
+def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
+    """The lab that a command is about; an unknown one is refused before anything else happens."""
+
+    def check(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        from labkit import labs
+
+        return labs.known(value)
+
+    return click.argument("lab", callback=check)(command)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def lab() -> None:
+    """VMs vs containers, settled with numbers from your own machine.
+
+    \b
+    Begin with:  ./lab up deployment
+    Then:        ./lab status        what is up, and where it answers
+                 ./lab down deployment
+    """
+
+
+@lab.command()
+@YES
+def setup(yes: bool) -> None:
+    """Install and build what is missing. Idempotent; safe to interrupt."""
+    from labkit.commands import setup as command
+
+    command.run(yes=yes)
+
+
+@lab.command()
+@JSON
+@click.option(
+    "--bundle",
+    is_flag=False,
+    flag_value=":auto:",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="[FILE]",
+    help="Pack logs, versions and state, without secrets, for a bug report.",
+)
+def doctor(as_json: bool, bundle: Path | None) -> None:
+    """Look whether `up` can work on this machine.
+
+    Exit status 1 when it cannot. Checks marked with a dot are brought by ./lab setup.
+    """
+    from labkit.commands import doctor as command
+
+    sys.exit(command.run(as_json=as_json, pack=bundle))
+
+
+@lab.command()
+@lab_argument
+@YES
+def up(lab: str, yes: bool) -> None:
+    """Bring a lab up: set-up, its servers, then `pulumi up`."""
+    from labkit.commands import up as command
+
+    sys.exit(command.run(lab, yes=yes))
+
+
+@lab.command()
+@click.argument("lab", required=False)
+@JSON
+def status(lab: str | None, as_json: bool) -> None:
+    """Show what is up and where it answers."""
+    from labkit import labs
+    from labkit.commands import status as command
+
+    sys.exit(command.run([labs.known(lab)] if lab else labs.names(), as_json=as_json))
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("replica")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--lab", "lab_name", help="The lab, where more than one is up.")
+def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
+    """Run COMMAND, or a shell, in a replica such as vm-1."""
+    from labkit.commands import exec_ as module
+
+    sys.exit(module.run(replica, command, lab_name))
+
+
+@lab.command()
+@lab_argument
+def down(lab: str) -> None:
+    """Take a lab down; look that nothing is left."""
+    from labkit.commands import down as command
+
+    sys.exit(command.run(lab))
+
+
+@lab.command()
+@click.argument("lab", required=False)
+@JSON
+def leftovers(lab: str | None, as_json: bool) -> None:
+    """Name what is left of a lab, and how to remove it.
+
+    Exit status 1 when something of ours is left. What others made meanwhile is named and left alone.
+    """
+    from labkit import labs
+    from labkit.commands import leftovers as command
+
+    sys.exit(command.run(labs.known(lab) if lab else None, as_json=as_json))
+
+
+@lab.command()
+@click.option("--cache", is_flag=True, help="The caches too: images and toolchain, which all checkouts share.")
+@click.option("--engine", is_flag=True, help="The private Docker Engine too, with its data.")
+@click.option("--everywhere", is_flag=True, help="Other checkouts' labs too; lists them and asks.")
+@YES
+def clean(cache: bool, engine: bool, everywhere: bool, yes: bool) -> None:
+    """Remove all labs of this checkout, and whatever is left of them."""
+    from labkit.commands import clean as command
+
+    sys.exit(command.run(cache=cache, engine_too=engine, everywhere=everywhere, yes=yes))
+
+
+@lab.command()
+@click.option("--stop", is_flag=True, required=True, help="Stop the private engine and restore what it changed.")
+def engine(stop: bool) -> None:  # noqa: ARG001 - the only verb so far, and required
+    """Stop the private Docker Engine of set-up."""
+    from labkit.commands import engine as command
+
+    command.run()
+
+
+@lab.command()
+def env() -> None:
+    """Print what plain `pulumi` needs. Use: eval "$(./lab env)"."""
+    from labkit.commands import env as command
+
+    command.run()
+
+
+@lab.command()
+@click.argument("what", type=click.Choice(["up"]))
+@click.option("--repeats", "-n", type=click.IntRange(3, 50), default=3, show_default=True)
+@YES
+def bench(what: str, repeats: int, yes: bool) -> None:
+    """Measure this tool itself: bench/WHAT.json."""
+    from labkit.commands import bench as command
+
+    sys.exit(command.run(what, repeats, yes=yes))
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.option("--long", "long_", is_flag=True, help="Everything, hours included.")
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+@YES
+def test(long_: bool, pytest_arguments: tuple[str, ...], yes: bool) -> None:
+    """Run the tests, real engines included.
+
+    A skip is a failure. What stands behind -- goes to pytest.
+    """
+    from labkit.commands import test as command
+
+    sys.exit(command.run(pytest_arguments, long=long_, yes=yes))
+
+
+def main() -> NoReturn:
+    """Run the command line; errors go to stderr with one next step."""
+    from labkit import shell
+    from labkit.paths import STATE
+
+    signal.signal(signal.SIGTERM, _terminated)
+    shell.log_to(STATE / "logs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{'-'.join(sys.argv[1:2]) or 'lab'}.log")
+    try:
+        lab(prog_name="./lab", standalone_mode=False)
+    except LabError as error:
+        _fail(error.problem, error.hint)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("Interrupted.", "Nothing is lost: run the same command again.", _INTERRUPTED)
+    sys.exit(0)
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    # As Ctrl-C: what was started is ended on the way out.
+    raise KeyboardInterrupt
+
+
+def _fail(problem: str, hint: str, status: int = 1) -> NoReturn:
+    from labkit import shell
+
+    click.echo(f"{click.style('✗', fg='red')} {problem}", err=True)
+    if hint:
+        click.echo(f"  Next: {hint}", err=True)
+    log = shell.log_file()
+    if log is not None and log.exists():
+        click.echo(f"  Log: {log}", err=True)
+    sys.exit(status)

@@ -1,0 +1,1 @@
+"""One module a command of ./lab. These print; what they call does not."""

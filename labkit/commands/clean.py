@@ -1,0 +1,63 @@
+"""./lab clean."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from labkit import clean, engine, toolchain
+from labkit.engine import Engine
+from labkit.errors import LabError
+from labkit.progress import Terminal
+from labkit.pulumi import Pulumi
+
+
+def run(*, cache: bool, engine_too: bool, everywhere: bool, yes: bool) -> int:
+    """Remove what is ours, then what was asked for beside; 1 when something stayed."""
+    report = Terminal()
+    found = engine.connect()
+    stayed = 0
+    if found is None:
+        click.echo("No Docker Engine answers: no lab can be up. To look into a private one: ./lab setup")
+    else:
+        stayed += _own(found, report)
+        if everywhere:
+            stayed += _everywhere(found, report, yes=yes)
+    if cache:
+        clean.cache(found, report)
+    if engine_too:
+        clean.private_engine(report)
+    if not stayed:
+        click.echo("Clean.")
+    return 1 if stayed else 0
+
+
+def _own(found: Engine, report: Terminal) -> int:
+    tools = toolchain.find()
+    pulumi = Pulumi(tools, found.host) if tools else None
+    stayed = 0
+    for name in clean.own_labs(found):
+        for thing in clean.lab(name, found, pulumi, report):
+            stayed += 1
+            click.echo(f"  still there: {thing.what}. Remove it: {thing.removal}", err=True)
+    return stayed
+
+
+def _everywhere(found: Engine, report: Terminal, *, yes: bool) -> int:
+    foreign = clean.elsewhere(found)
+    if not foreign:
+        click.echo("No other checkout has a lab on this engine.")
+    for checkout, things in foreign.items():
+        click.echo(f"Checkout {checkout} has:")
+        for thing in things:
+            click.echo(f"  {thing.what}")
+    if foreign and not yes and not sys.stdin.isatty():
+        raise LabError("Other checkouts' labs are removed only when asked for.", hint="add --yes, or use a terminal")
+    stayed = 0
+    for checkout, things in foreign.items():
+        if yes or click.confirm(f"Remove the labs of checkout {checkout}, data included?", default=False, err=True):
+            for problem in clean.remove_elsewhere(checkout, things, report):
+                stayed += 1
+                click.echo(f"  still there: {problem}", err=True)
+    return stayed

@@ -1,0 +1,34 @@
+"""./lab doctor."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from labkit import bundle, doctor
+
+BY_ITSELF = Path(":auto:")
+"""Stands for --bundle without a file."""
+
+
+def run(*, as_json: bool, pack: Path | None = None) -> int:
+    """Show every check; 1 when one fails that `up` cannot do without. With `pack` write a bundle for a bug report."""
+    if pack is not None:
+        file = bundle.pack(None if pack == BY_ITSELF else pack)
+        click.echo(json.dumps({"bundle": str(file)}) if as_json else f"Bundle for a bug report: {file}")
+        if not as_json:
+            click.echo("Keys, secrets and your home directory are left out; look through it before you send it.")
+        return 0
+    checks = doctor.look()
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
+    else:
+        for check in checks:
+            mark = click.style("✓", fg="green") if check.ok else click.style("✗" if check.needed else "·", fg="yellow")
+            click.echo(f"{mark} {check.name:<16} {check.found}")
+            if not check.ok:
+                click.echo(f"    Next: {check.hint}")
+    return 0 if all(check.ok or not check.needed for check in checks) else 1

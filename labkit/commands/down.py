@@ -1,0 +1,40 @@
+"""./lab down."""
+
+from __future__ import annotations
+
+import click
+
+from labkit import current, engine, leftovers
+from labkit.commands.leftovers import show_appeared
+from labkit.errors import LabError
+from labkit.progress import Terminal
+from labkit.pulumi import DESTROY
+
+
+def run(lab: str) -> int:
+    """`pulumi destroy`, then look that nothing of the lab is left; what is left is removed and named."""
+    ready = current.need()
+    report = Terminal()
+    engine.ensure(report)
+    if ready.pulumi.release_stale_lock(lab):
+        report.line("A Pulumi that no longer runs had locked the stack: lock released")
+    if not ready.pulumi.at_work(lab):
+        # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
+        for removed in leftovers.remove(ready.machine, lab, ready.pulumi.names(lab)):
+            click.echo(f"  removed: {removed}")
+    click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
+    status = ready.pulumi.show([*DESTROY, "-s", lab])
+    if status != 0:
+        hint = f"its message above; then ./lab down {lab} again"
+        raise LabError(f"pulumi destroy failed (exit status {status}).", hint=hint)
+    for removed in leftovers.remove(ready.machine, lab):
+        click.echo(f"  removed as well: {removed}")
+    findings = leftovers.look(ready.machine, lab)
+    for thing in findings.ours:
+        click.echo(f"  still there: {thing.what}. Remove it: {thing.removal}", err=True)
+    if findings.since is not None:
+        show_appeared(findings, err=True)
+    if findings.ours:
+        return 1
+    click.echo(f"Lab {lab} is down; nothing of it is left in the engine, in its folders or on the network.")
+    return 0

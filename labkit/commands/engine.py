@@ -1,0 +1,11 @@
+"""./lab engine."""
+
+from __future__ import annotations
+
+from labkit import engine
+from labkit.progress import Terminal
+
+
+def run() -> None:
+    """Stop the private engine."""
+    engine.stop(Terminal())

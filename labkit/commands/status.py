@@ -1,0 +1,85 @@
+"""./lab status."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import click
+import httpx
+
+from infra import outputs
+from labkit import current, servers
+
+_ASK_S = 5.0
+
+
+def run(labs: Sequence[str], *, as_json: bool) -> int:
+    """Show each lab; exit 0 only if everything that should answer does."""
+    ready = current.need()
+    facts = {lab: _lab(ready, lab) for lab in labs}
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        for lab, found in facts.items():
+            _show(lab, found)
+    return 0 if all(_well(found) for found in facts.values()) else 1
+
+
+def _lab(ready: current.Current, lab: str) -> dict[str, Any]:
+    with servers.engine(ready.machine) as client:
+        containers = {container.name: container.status for container in servers.of(client, lab)}
+    try:
+        contract = outputs.from_outputs(ready.pulumi.outputs(lab))
+    except outputs.ContractError:
+        return {"state": "incomplete" if containers else "down", "servers": containers, "replicas": []}
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(_ask, contract.replicas))
+    return {
+        "state": "up",
+        "accelerator": contract.accelerator,
+        "servers": containers,
+        "replicas": [
+            {**dataclasses.asdict(replica), "answer": answer}
+            for replica, answer in zip(contract.replicas, answers, strict=True)
+        ],
+    }
+
+
+def _ask(replica: outputs.Replica) -> dict[str, Any]:
+    try:
+        answer = httpx.get(f"{replica.url}/whoami", timeout=_ASK_S)
+        answer.raise_for_status()
+        facts: dict[str, Any] = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        return {"error": f"{type(error).__name__}: {error}"}
+    return facts
+
+
+def _well(found: dict[str, Any]) -> bool:
+    return found["state"] == "down" or (
+        found["state"] == "up" and all("error" not in replica["answer"] for replica in found["replicas"])
+    )
+
+
+def _show(lab: str, found: dict[str, Any]) -> None:
+    if found["state"] == "down":
+        click.echo(f"{lab}: down. Bring it up: ./lab up {lab}")
+        return
+    banner = "  EMULATED CPU (TCG)" if found.get("accelerator") == "tcg" else ""
+    click.echo(f"{lab}: {found['state']}{click.style(banner, fg='yellow')}")
+    for name, state in found["servers"].items():
+        click.echo(f"  server     {name}  {state}")
+    for replica in found["replicas"]:
+        answer = replica["answer"]
+        said = (
+            answer.get("error")
+            or f"version {answer['version']}, kernel {answer['kernel_release']}, pid {answer['pid']}"
+        )
+        mark = click.style("✗", fg="red") if "error" in answer else click.style("✓", fg="green")
+        click.echo(f"  {mark} {replica['name']:<12} {replica['url']:<26} {said}")
+    if not found["replicas"] or not _well(found):
+        click.echo(f"  Next: ./lab up {lab}")

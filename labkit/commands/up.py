@@ -1,0 +1,76 @@
+"""./lab up."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+
+from infra import answers, outputs
+from labkit import inventory, recover, servers
+from labkit.commands import setup
+from labkit.engine import Engine
+from labkit.errors import LabError
+from labkit.inventory import Mine
+from labkit.paths import CHECKOUT_ID
+from labkit.progress import Terminal
+from labkit.pulumi import UP
+
+
+def run(lab: str, *, yes: bool) -> int:
+    """Set up, start the lab's stopped servers, `pulumi up`, and say where the service answers."""
+    ready = setup.prepare(yes=yes)
+    report = Terminal()
+    _note_what_is_there(ready.engine, lab)
+    servers.start(ready.machine, lab, report)
+    if ready.pulumi.release_stale_lock(lab):
+        report.line("A Pulumi that no longer runs had locked the stack: lock released")
+    words = [*UP, *recover.before_up(ready, lab, report), "-s", lab]
+    click.echo(f"$ pulumi {' '.join(words)}", err=True)
+    status = ready.pulumi.show(words)
+    if status != 0:
+        servers.check_health(ready.machine, lab)
+        raise LabError(
+            f"pulumi up failed (exit status {status}).", hint=f"its message above; then ./lab up {lab} again"
+        )
+    contract = outputs.from_outputs(ready.pulumi.outputs(lab))
+    with report.step("Every replica answers"), ThreadPoolExecutor() as pool:
+        list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))
+    if contract.accelerator == "tcg":
+        click.secho("EMULATED CPU (TCG): the VM's times are upper bounds.", fg="yellow", bold=True)
+    for replica in contract.replicas:
+        click.echo(f"  {replica.name:<14} {replica.url}/whoami")
+    click.echo(
+        f"""
+Try next:
+  curl {contract.replicas[0].url}/whoami
+  ./lab exec {contract.replicas[0].name}            a shell inside
+  ./lab status {lab}
+  ./lab down {lab}
+
+Plain Pulumi:
+  eval "$(./lab env)"
+  pulumi stack output -s {lab}
+  pulumi up -s {lab}
+  pulumi destroy -s {lab}"""
+    )
+    return 0
+
+
+def _note_what_is_there(engine: Engine, lab: str) -> None:
+    """For `leftovers`: of an `up` from nothing; a later one must not take the lab's surroundings for older."""
+    client = engine.client()
+    try:
+        things = inventory.read(client)
+    finally:
+        client.close()
+    mine = Mine.of(CHECKOUT_ID, [lab])
+    if inventory.noted(lab) is None or not any(inventory.is_ours(thing, mine) for thing in things):
+        inventory.note(lab, things)
+
+
+def _wait(replica: outputs.Replica, version: str) -> None:
+    try:
+        answers.wait_until_ready(replica.url, replica.name, version)
+    except answers.NotReadyError as error:
+        raise LabError(str(error), hint=f"./lab exec {replica.name}") from error

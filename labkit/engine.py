@@ -1,0 +1,242 @@
+"""The Docker Engine of this machine: the one that answers, or a private one of ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.context import ContextAPI
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from infra import plan
+from labkit import engine_private, root
+from labkit.engine_private import Folders
+from labkit.engine_processes import listens, until
+from labkit.errors import LabError
+from labkit.progress import Report
+
+API_MIN, API_MAX = (1, 40), (1, 52)
+"""Versions of the Docker Engine API that we can speak: Docker 19.03 to 29."""
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+_ANSWER_S = 10
+_CLIENT_S = 60
+_OTHER_STARTS_S = 30.0
+_START_S = 120
+_STOP_S = 240
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that answers. `host` is its URL; `private` says that it is the one that we start and stop."""
+
+    host: str
+    private: bool
+    version: str
+    api_version: str
+    cgroup_version: int
+    storage_driver: str
+
+    def client(self, timeout_s: int = _CLIENT_S) -> docker.DockerClient:
+        """A client; the caller closes it. `timeout_s` bounds each answer."""
+        return docker.DockerClient(base_url=self.host, timeout=timeout_s)
+
+
+def connect() -> Engine | None:
+    """The engine to use: DOCKER_HOST's, the current Docker context's, our private one; None if none answers.
+
+    Raises LabError where there is one that we cannot use: no permission, too old, not on this machine.
+    """
+    for host, private in candidates(os.environ.get("DOCKER_HOST", ""), _context_host(), Folders.here().host):
+        found = _ask(host, private=private)
+        if found is not None:
+            return found
+    return None
+
+
+def answers() -> bool:
+    """Whether there is an engine, be it one that we cannot use."""
+    try:
+        return connect() is not None
+    except LabError:
+        return True
+
+
+def candidates(given: str, context: str, own: str) -> list[tuple[str, bool]]:
+    """Pure: (URL, private) in the order to ask, from DOCKER_HOST, the Docker context's URL and the private engine's.
+
+    A DOCKER_HOST that names another engine than ours is the only one asked.
+    """
+    if given and given != own:
+        return [(given, False)]
+    others = [] if given else [(context or DEFAULT_HOST, False)]
+    return [*others, (own, True)]
+
+
+def _context_host() -> str:
+    try:
+        context = ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError, KeyError):
+        return ""
+    host = getattr(context, "Host", None)
+    return host if isinstance(host, str) and host.startswith("unix://") else ""
+
+
+def _ask(host: str, *, private: bool) -> Engine | None:
+    if not host.startswith("unix://"):
+        raise LabError(
+            f"DOCKER_HOST={host}: local servers need an engine on this machine, by a Unix socket.",
+            hint="unset DOCKER_HOST",
+        )
+    path = Path(host.removeprefix("unix://"))
+    _check_permission(path, private=private)
+    answer = _version_and_info(host) if listens(path) else None
+    if answer is None:
+        if os.environ.get("DOCKER_HOST") == host and not private:
+            raise LabError(f"DOCKER_HOST={host} is set, and no Docker Engine answers there.", hint="unset DOCKER_HOST")
+        return None
+    version, info = answer
+    problem = api_problem(version["ApiVersion"], version.get("MinAPIVersion", ""))
+    if problem:
+        raise LabError(f"Docker Engine {version['Version']} at {host}: {problem}", hint="use Docker 20.10 to 29")
+    return Engine(
+        host=host,
+        private=private,
+        version=version["Version"],
+        api_version=version["ApiVersion"],
+        cgroup_version=int(info.get("CgroupVersion") or 1),
+        storage_driver=info["Driver"],
+    )
+
+
+def _version_and_info(host: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    try:
+        client = docker.DockerClient(base_url=host, timeout=_ANSWER_S)
+        try:
+            return client.version(), client.info()
+        finally:
+            client.close()
+    except (DockerException, RequestException):
+        return None
+
+
+def _check_permission(socket: Path, *, private: bool) -> None:
+    try:
+        there = socket.exists()
+    except PermissionError:
+        there = True
+    if there and not os.access(socket, os.R_OK | os.W_OK):
+        if private:
+            hint = "use the account that started it, or stop it there: ./lab engine --stop"
+        else:
+            hint = 'sudo usermod -aG docker "$USER"; then log in again (that group is root in effect)'
+        raise LabError(f"You may not use the Docker Engine at {socket}.", hint=hint)
+
+
+def api_problem(newest: str, oldest: str) -> str:
+    """Pure: why we cannot speak with an engine whose API versions reach from `oldest` to `newest`; "" if we can."""
+    if _number(newest) < API_MIN:
+        return f"its API {newest} is older than {'.'.join(map(str, API_MIN))}"
+    if oldest and _number(oldest) > API_MAX:
+        return f"its API begins at {oldest}; we know it up to {'.'.join(map(str, API_MAX))}"
+    return ""
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version))
+
+
+def ensure(report: Report) -> Engine:
+    """The engine that answers; else our private one, started (needs root or sudo) and waited for."""
+    found = connect()
+    if found is not None:
+        return found
+    if engine_private.other_engines(Folders.here()):
+        with report.step("Waiting for the Docker Engine that is starting"):
+            if until(lambda: connect() is not None, _OTHER_STARTS_S):
+                return _answering()
+        raise LabError(
+            f"A dockerd runs that does not answer at {DEFAULT_HOST} within {_OTHER_STARTS_S:.0f} s.",
+            hint="point DOCKER_HOST at its socket, or stop it",
+        )
+    with report.step("Starting a private Docker Engine"):
+        _as_root(report, "start", lambda: engine_private.start(Folders.here(), os.getuid(), os.getgid()))
+    return _answering()
+
+
+def _answering() -> Engine:
+    found = connect()
+    if found is None:
+        raise LabError("The Docker Engine stopped answering.", hint="the same command again")
+    return found
+
+
+def stop(report: Report, *, labs_too: bool = False) -> None:
+    """Stop the private engine and take back the rules, bridges and sysctls that it brought; its data stays.
+
+    Refuses while labs' containers run, unless `labs_too`: then they are stopped. Does nothing if there is none.
+    """
+    folders = Folders.here()
+    if not engine_private.traces(folders):
+        report.line("No private Docker Engine runs.")
+        return
+    running = _running_labs(folders)
+    if running and not labs_too:
+        raise LabError(
+            f"Labs are up on the private Docker Engine: {', '.join(running)}", hint=f"./lab down {running[0]}"
+        )
+    with report.step("Stopping the private Docker Engine"):
+        _as_root(report, "stop", lambda: engine_private.stop(folders, report.line))
+
+
+def remove(report: Report) -> None:
+    """Stop the private engine and delete all that it holds: images, containers, volumes."""
+    stop(report)
+    folders = Folders.here()
+    if root_sees(folders.data):
+        with report.step(f"Deleting {folders.data}"):
+            _as_root(report, "remove", lambda: engine_private.remove(folders))
+
+
+def root_sees(folder: Path) -> bool:
+    """Whether a folder exists, as far as we can see."""
+    try:
+        return folder.exists()
+    except PermissionError:
+        return True
+
+
+def _running_labs(folders: Folders) -> list[str]:
+    """Names of labs, of whatever checkout, that have a running container on the private engine."""
+    if not listens(folders.socket):
+        return []
+    try:
+        client = docker.DockerClient(base_url=folders.host, timeout=_ANSWER_S)
+        try:
+            containers = client.containers.list(filters={"label": plan.LAB_LABEL})
+            return sorted({container.labels[plan.LAB_LABEL] for container in containers})
+        finally:
+            client.close()
+    except (DockerException, RequestException):
+        return []
+
+
+def _as_root(report: Report, verb: str, action: Callable[[], None]) -> None:
+    if os.geteuid() == 0:
+        action()
+        return
+    words = [sys.executable, "-B", "-P", "-m", "labkit.engine_private", verb, str(os.getuid()), str(os.getgid())]
+    env = {name: os.environ[name] for name in (engine_private.DATA_VARIABLE, engine_private.RUN_VARIABLE)
+           if name in os.environ}  # fmt: skip
+    outcome = root.run(words, timeout_s=max(_START_S, _STOP_S), env=env, check=False)
+    if not outcome.ok:
+        raise LabError(outcome.output.strip() or f"Could not {verb} the private engine.", hint="./lab doctor")
+    for line in outcome.output.splitlines():
+        report.line(line)

@@ -1,0 +1,160 @@
+"""Processes and mounts of Docker Engines, read from /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from labkit import root, shell
+from labkit.errors import LabError
+
+_PROC = Path("/proc")
+_MACHINE_PIDFILE = Path("/var/run/docker.pid")
+_CONNECT_S = 5.0
+_END_S = 10.0
+_PAUSE_S = 0.1
+_UMOUNT_S = 30
+_V1_NEEDED = {"devices", "memory", "cpu"}
+"""Controllers without which dockerd does not start (devices), or limits cannot be kept, on cgroup v1."""
+
+
+def until(condition: Callable[[], bool], within_s: float, pause_s: float = _PAUSE_S) -> bool:
+    """Wait for a condition; whether it came true within `within_s` seconds."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause_s)
+    return True
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody listens at a Unix socket. Asked first: docker's client leaves a socket open if nobody does."""
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(_CONNECT_S)
+        try:
+            one.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def command_line(pid: int) -> list[str]:
+    """A process's words; empty for one that has ended."""
+    try:
+        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    with suppress(ChildProcessError):  # not our child: nothing to reap
+        os.waitpid(pid, os.WNOHANG)
+    return bool(command_line(pid))
+
+
+def dockerd(pidfile: Path) -> int | None:
+    """The process id of the dockerd that was started with this pidfile, if it runs."""
+    found = (pid for pid, words in _everything() if is_dockerd(words, str(pidfile)))
+    return next(found, None)
+
+
+def is_dockerd(words: list[str], pidfile: str) -> bool:
+    """Whether a command line is a dockerd's with that pidfile."""
+    return bool(words) and Path(words[0]).name == "dockerd" and (pidfile in words or f"--pidfile={pidfile}" in words)
+
+
+def other_dockerds(pidfile: Path) -> list[int]:
+    """Other dockerds of this network namespace; those inside servers have their own."""
+    return [
+        pid
+        for pid, words in _everything()
+        if words and Path(words[0]).name == "dockerd" and not is_dockerd(words, str(pidfile)) and _same_network(pid)
+    ]
+
+
+def _same_network(pid: int) -> bool:
+    try:
+        return (_PROC / str(pid) / "ns/net").readlink() == (_PROC / "self/ns/net").readlink()
+    except PermissionError:  # not root: only the machine's own engine is known by its file
+        return _MACHINE_PIDFILE.exists() and _MACHINE_PIDFILE.read_text().strip() == str(pid)
+    except OSError:
+        return False
+
+
+def end_orphans(exec_root: Path) -> None:
+    """Kill the containerd, the shims and the containers that a killed dockerd with this exec root left running."""
+    if dockerd(exec_root.parent / "docker.pid") is not None:
+        raise LabError(f"dockerd still runs with {exec_root}.", hint="./lab engine --stop")
+    mark = f"{exec_root}/containerd/"
+    ours = [
+        pid
+        for pid, words in _everything()
+        if words and Path(words[0]).name.startswith("containerd") and any(word.startswith(mark) for word in words)
+    ]
+    # A container outlives its shim: so its first process, the shim's child, comes first.
+    victims = [pid for pid, _ in _everything() if _parent(pid) in ours and pid not in ours] + ours
+    for pid in victims:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    if not until(lambda: not any(alive(pid) for pid in victims), _END_S):
+        raise LabError(f"Processes of a killed Docker Engine do not end: {victims}", hint="./lab doctor")
+
+
+def unmount(folder: Path) -> None:
+    """Unmount all that an engine mounted on or below a folder, innermost first."""
+    for _ in range(3):  # a mount may lie on another
+        below = mounts_below((_PROC / "self/mountinfo").read_text(), str(folder))
+        if not below:
+            return
+        for mount in below:
+            shell.run([root.which("umount") or "umount", "-l", mount], timeout_s=_UMOUNT_S, check=False)
+    raise LabError(f"Something stays mounted below {folder}: {', '.join(below)}", hint=f"umount {below[0]}")
+
+
+def mounts_below(mountinfo: str, folder: str) -> list[str]:
+    """Pure: mount points below a folder, the innermost first; the folder itself where it is bound to itself.
+
+    dockerd does that with its data root. A file system of a person's that is mounted there is not ours to unmount.
+    """
+    found: list[str] = []
+    for line in mountinfo.splitlines():
+        within, point = (re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), word) for word in line.split()[3:5])
+        bound_to_itself = point == folder and within != "/" and folder.endswith(within)
+        if bound_to_itself or point.startswith(f"{folder}/"):
+            found.append(point)
+    return found[::-1]
+
+
+def cgroup_problem(mountinfo: str) -> str:
+    """Pure: why containers cannot be kept apart with the cgroup file systems that are mounted; "" if they can."""
+    v1: set[str] = set()
+    for line in mountinfo.splitlines():
+        kind, _, options = line.partition(" - ")[2].partition(" ")
+        if kind == "cgroup2" and line.split()[4] == "/sys/fs/cgroup":
+            return ""
+        if kind == "cgroup":
+            v1 |= set(options.split()[-1].split(","))
+    lacking = ", ".join(sorted(_V1_NEEDED - v1))
+    return f"The cgroup file systems are not mounted, or not all of them; missing: {lacking}." if lacking else ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+def _everything() -> Iterator[tuple[int, list[str]]]:
+    for folder in _PROC.iterdir():
+        if folder.name.isdigit():
+            pid = int(folder.name)
+            yield pid, command_line(pid)

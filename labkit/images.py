@@ -1,0 +1,269 @@
+"""The images that a lab starts from: server (container image), guest (disk image, kernel, initrd), container base.
+
+Everything is named by a digest of its recipe and of what it is built from, so that it is rebuilt only on change.
+Files lie in the cache, container images in the engine; what either has lost is made again. Nothing is ever
+half-written: files are made in a temporary folder and renamed, images are tagged when they are complete.
+
+    recipe -> base (root file system) -> server
+                                      -> container base -> guest
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+
+from infra.plan import PROJECT
+from labkit import images_base, images_engine, paths
+from labkit.errors import LabError
+from labkit.images_digest import digest
+from labkit.progress import Report
+
+RECIPES = paths.CHECKOUT / "images"
+"""Recipes: one folder an image, and the list of the service's Debian packages."""
+
+PACKAGES = "service-packages.txt"
+GUEST_FILES = ("disk.qcow2", "vmlinuz", "initrd.img")
+CONTAINER_FILES = ("Dockerfile", "rootfs.tar.gz")
+_ASSEMBLE_WITHIN_S = 600
+_CHUNK = 1024**2
+_LOCK_WITHIN_S = 1800
+"""Longer than all the images take on a slow machine: another checkout may be building them."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Where the images are. Digests name what each was made from."""
+
+    base: str
+    """Tag of the base image; the engine has it only where something was built from it."""
+    source: str
+    """Where the base root file system came from: `registry` or `mmdebstrap`."""
+    server: str
+    """ID of the server image in the engine."""
+    server_tag: str
+    guest_dir: Path
+    """Folder with disk.qcow2, vmlinuz and initrd.img."""
+    guest_digest: str
+    container_dir: Path
+    """Build context of the container base image: Dockerfile and rootfs.tar.gz."""
+    container_digest: str
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Names of everything, from the recipes and the base root file system alone."""
+
+    base: str
+    server: str
+    container: str
+    guest: str
+
+    @property
+    def base_tag(self) -> str:
+        return f"{PROJECT}/base:{self.base}"
+
+    @property
+    def server_tag(self) -> str:
+        return f"{PROJECT}/server:{self.server}"
+
+    @property
+    def container_tag(self) -> str:
+        return f"{PROJECT}/container:{self.container}"
+
+    @property
+    def guest_tag(self) -> str:
+        return f"{PROJECT}/guest:{self.guest}"
+
+
+def folder() -> Path:
+    """Folder of the images in the cache."""
+    return paths.cache() / "images"
+
+
+def find(engine: docker.DockerClient) -> Images | None:
+    """The images if all of them are ready, else None. Fast: reads the recipes, asks the engine once."""
+    base = images_base.load(folder())
+    if base is None:
+        return None
+    keys = _keys(base)
+    server = images_engine.image_id(engine, keys.server_tag)
+    guest_dir, container_dir = _guest_dir(keys), _container_dir(keys)
+    if server is None or not guest_dir.is_dir() or not container_dir.is_dir():
+        return None
+    return Images(
+        base=keys.base_tag,
+        source=base.source,
+        server=server,
+        server_tag=keys.server_tag,
+        guest_dir=guest_dir,
+        guest_digest=keys.guest,
+        container_dir=container_dir,
+        container_digest=keys.container,
+    )
+
+
+def ensure(engine: docker.DockerClient, report: Report) -> Images:
+    """The images, after making what is missing. Safe to interrupt; one process at a time makes images."""
+    if (ready := find(engine)) is not None:
+        return ready
+    folder().mkdir(parents=True, exist_ok=True)
+    with _only_one(folder() / "lock", report):
+        _sweep(engine)
+        try:
+            _make(engine, report)
+        finally:
+            _sweep(engine)
+    images = find(engine)
+    if images is None:
+        raise LabError("Images vanished while they were made", hint="Run it again: ./lab setup")
+    return images
+
+
+def clean(engine: docker.DockerClient) -> None:
+    """Remove every image of ours from the engine (those in use stay) and the cache."""
+    images_engine.remove_images(engine, f"{PROJECT}/*")
+    shutil.rmtree(folder(), ignore_errors=True)
+
+
+def _keys(base: images_base.Base) -> _Keys:
+    packages = RECIPES / PACKAGES
+    container = digest(RECIPES / "container", packages, salt=base.digest)
+    return _Keys(
+        base=base.digest,
+        server=digest(RECIPES / "server", salt=base.digest),
+        container=container,
+        guest=digest(RECIPES / "guest", packages, salt=container),
+    )
+
+
+def _guest_dir(keys: _Keys) -> Path:
+    return folder() / f"guest-{keys.guest}"
+
+
+def _container_dir(keys: _Keys) -> Path:
+    return folder() / f"container-{keys.container}"
+
+
+def _make(engine: docker.DockerClient, report: Report) -> None:
+    """Make what is missing, each thing from those before it."""
+    base = images_base.load(folder())
+    if base is None:
+        with report.step(f"Debian {images_base.RELEASE} base root file system"):
+            base = images_base.make(engine, folder(), report)
+        report.line(f"base root file system: from {base.source}, {base.size_mib} MiB")
+    keys = _keys(base)
+    need_guest = not _guest_dir(keys).is_dir()
+    need_container = not _container_dir(keys).is_dir()
+    if images_engine.image_id(engine, keys.server_tag) is None:
+        with report.step("Server image"):
+            _base_image(engine, base, keys)
+            images_engine.build(
+                engine,
+                RECIPES / "server",
+                "Dockerfile",
+                tag=keys.server_tag,
+                arguments={"BASE": keys.base_tag},
+                report=report,
+            )
+    if need_container or need_guest:
+        with report.step("Container base image"):
+            _container(engine, base, keys, report)
+    if need_guest:
+        with report.step("Guest disk image, kernel and initrd"):
+            _guest(engine, keys, report)
+
+
+def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys) -> None:
+    if images_engine.image_id(engine, keys.base_tag) is None:
+        images_engine.import_rootfs(engine, base.rootfs, keys.base_tag)
+
+
+def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Report) -> None:
+    """The container base image: in the engine, to build the guest from, and as a build context in the cache."""
+    ready = _container_dir(keys)
+    if images_engine.image_id(engine, keys.container_tag) is None:
+        if ready.is_dir():
+            images_engine.import_rootfs(engine, ready / "rootfs.tar.gz", keys.container_tag)
+            return
+        _base_image(engine, base, keys)
+        recipe, arguments = "container/Dockerfile", {"BASE": keys.base_tag}
+        images_engine.build(engine, RECIPES, recipe, tag=keys.container_tag, arguments=arguments, report=report)
+    if ready.is_dir():
+        return
+    with _draft(ready, CONTAINER_FILES) as draft:
+        rootfs = draft / "rootfs.tar"
+        images_engine.export_rootfs(engine, keys.container_tag, rootfs)
+        report.detail("packing it")
+        with rootfs.open("rb") as plain, gzip.open(draft / "rootfs.tar.gz", "wb") as packed:
+            shutil.copyfileobj(plain, packed, _CHUNK)
+        rootfs.unlink()
+        shutil.copy(RECIPES / "container" / "context" / "Dockerfile", draft)
+
+
+def _guest(engine: docker.DockerClient, keys: _Keys, report: Report) -> None:
+    """The guest's container image, whose files become the disk image, in a container of the server image."""
+    recipe, arguments = "guest/Dockerfile", {"BASE": keys.container_tag}
+    images_engine.build(engine, RECIPES, recipe, tag=keys.guest_tag, arguments=arguments, report=report)
+    with _draft(_guest_dir(keys), GUEST_FILES) as draft:
+        source = draft / "in"
+        source.mkdir()
+        report.detail("reading its files")
+        images_engine.export_rootfs(engine, keys.guest_tag, source / "rootfs.tar")
+        report.detail("making the disk image")
+        images_engine.run(
+            engine,
+            keys.server_tag,
+            ["sh", "/recipe/assemble.sh"],
+            folders={source: "/in", RECIPES / "guest": "/recipe"},
+            out=(draft, "/out"),
+            within_s=_ASSEMBLE_WITHIN_S,
+        )
+        shutil.rmtree(source)
+
+
+@contextmanager
+def _draft(final: Path, files: tuple[str, ...]) -> Iterator[Path]:
+    """A temporary folder that becomes `final` when the block has filled it with exactly these files."""
+    draft = final.with_name(f"draft-{final.name}")
+    draft.mkdir()
+    yield draft
+    found = sorted(entry.name for entry in draft.iterdir())
+    if found != sorted(files):
+        raise LabError(f"{final.name} should hold {', '.join(files)}, but holds {', '.join(found) or 'nothing'}")
+    draft.rename(final)
+
+
+def _sweep(engine: docker.DockerClient) -> None:
+    """Remove what an earlier or this build left behind: temporary folders and containers."""
+    for draft in folder().glob("draft-*"):
+        shutil.rmtree(draft, ignore_errors=True)
+    images_engine.remove_containers(engine)
+
+
+@contextmanager
+def _only_one(file: Path, report: Report) -> Iterator[None]:
+    """Hold the lock of the cache; the kernel lets go of it when this process ends, however it ends."""
+    begin = time.monotonic()
+    with file.open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - begin > _LOCK_WITHIN_S:
+                    raise LabError(
+                        f"Another process has been making images for {_LOCK_WITHIN_S} s (it holds {file})",
+                        hint="End it, then run this again.",
+                    ) from None
+                report.detail("waiting for another process that makes images")
+                time.sleep(0.5)
+        yield

@@ -1,0 +1,196 @@
+"""What making images asks of an engine. Containers made here carry a label and never outlive the making."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.types import Mount
+from requests.exceptions import ConnectionError as SilentError
+from requests.exceptions import Timeout
+
+from infra.plan import PROJECT
+from labkit import paths
+from labkit.errors import LabError
+from labkit.progress import Report
+
+BUILD_LABEL = f"{PROJECT}.build"
+"""Label of temporary containers; its value names the cache that they work for."""
+
+_SILENT_WITHIN_S = 600
+"""A build step that says nothing for so long has failed."""
+
+_BUILD_WITHIN_S = 1800
+"""A build or a pull as a whole; on 2 cores the longest takes about a minute."""
+
+_EXPORT_CHUNK = 4 * 2**20
+
+
+def image_id(engine: docker.DockerClient, name: str) -> str | None:
+    """ID of an image, or None when the engine has none of that name."""
+    try:
+        return str(engine.images.get(name).id)
+    except ImageNotFound:
+        return None
+
+
+def build(
+    engine: docker.DockerClient,
+    context: Path,
+    dockerfile: str,
+    *,
+    tag: str,
+    arguments: Mapping[str, str],
+    report: Report,
+) -> None:
+    """Build a container image; it gets its tag only when it is complete.
+
+    It carries no label of ours: every container made from it would inherit that.
+    """
+    events = engine.api.build(
+        path=str(context),
+        dockerfile=dockerfile,
+        tag=tag,
+        buildargs=dict(arguments),
+        rm=True,
+        forcerm=True,
+        decode=True,
+        timeout=_SILENT_WITHIN_S,
+    )
+    _follow(events, f"Building {tag} failed", report)
+
+
+def pull(engine: docker.DockerClient, image: str, report: Report) -> None:
+    """Pull an image. Raises DockerException when that fails."""
+    events = engine.api.pull(image, stream=True, decode=True)
+    try:
+        _follow(events, f"Pulling {image} failed", report)
+    except LabError as error:
+        raise DockerException(error.problem) from error
+
+
+def import_rootfs(engine: docker.DockerClient, rootfs: Path, tag: str) -> None:
+    """Make a container image of one layer from a root file system in a tar file."""
+    repository, version = tag.rsplit(":", 1)
+    with rootfs.open("rb") as stream:
+        answer = engine.api.import_image_from_data(stream, repository=repository, tag=version)
+    for line in answer.splitlines():
+        if line and "error" in (event := json.loads(line)):
+            raise LabError(f"The engine did not take {rootfs} as {tag}: {event['error']}")
+
+
+def export_rootfs(engine: docker.DockerClient, image: str, rootfs: Path) -> None:
+    """Write an image's root file system into a tar file."""
+    container = engine.containers.create(image, command=["true"], labels={BUILD_LABEL: _label_value()})
+    try:
+        with rootfs.open("wb") as stream:
+            chunks: Iterator[bytes] = container.export(chunk_size=_EXPORT_CHUNK)  # type: ignore[assignment]  # the stubs say str
+            stream.writelines(chunks)
+    finally:
+        container.remove(force=True)
+
+
+def run(
+    engine: docker.DockerClient,
+    image: str,
+    command: Sequence[str],
+    *,
+    folders: Mapping[Path, str],
+    out: tuple[Path, str] | None = None,
+    devices: Sequence[str] = (),
+    within_s: float,
+) -> tuple[int, str]:
+    """Run a command as root in a temporary container without network; its status and its output.
+
+    `folders` are given read-only; what the command leaves in `out` becomes this user's. Raises LabError when the
+    command outlasts `within_s` seconds or, where there is an `out`, when it fails.
+    """
+    mounts = [Mount(target, str(source), type="bind", read_only=True) for source, target in folders.items()]
+    words = list(command)
+    if out is not None:
+        mounts.append(Mount(out[1], str(out[0]), type="bind"))
+        owner = f"{os.getuid()}:{os.getgid()}"
+        words = ["sh", "-c", f'"$@" && chown -R {owner} {out[1]}', "sh", *words]
+    container = engine.containers.create(
+        image,
+        entrypoint=words[:1],
+        command=words[1:],
+        devices=[f"{device}:{device}" for device in devices],
+        healthcheck={"test": ["NONE"]},
+        labels={BUILD_LABEL: _label_value()},
+        mounts=mounts,
+        network_mode="none",
+    )
+    try:
+        container.start()
+        status = _wait(container, within_s)
+        output = container.logs().decode(errors="replace")
+    finally:
+        container.remove(force=True, v=True)
+    if status is None:
+        raise LabError(f"`{' '.join(command)}` in {image} took more than {within_s:.0f} s\n{_tail(output)}")
+    if out is not None and status != 0:
+        raise LabError(f"`{' '.join(command)}` in {image} failed with status {status}\n{_tail(output)}")
+    return status, output
+
+
+def remove_containers(engine: docker.DockerClient) -> None:
+    """Remove the temporary containers of this cache."""
+    label = f"{BUILD_LABEL}={_label_value()}"
+    for container in engine.containers.list(all=True, filters={"label": [label]}, ignore_removed=True):
+        with suppress(NotFound):
+            container.remove(force=True, v=True)
+
+
+def remove_images(engine: docker.DockerClient, pattern: str) -> None:
+    """Remove all images whose name matches; those that a container uses stay."""
+    for image in engine.images.list(filters={"reference": pattern}):
+        # The engine tells all tags of an image of which one matches: the others are somebody's.
+        for tag in fnmatch.filter(image.tags, pattern):
+            try:
+                engine.images.remove(tag)
+            except APIError as error:
+                if error.status_code not in {404, 409}:
+                    raise
+
+
+def _label_value() -> str:
+    return hashlib.sha256(str(paths.cache()).encode()).hexdigest()[:8]
+
+
+def _wait(container: Container, within_s: float) -> int | None:
+    try:
+        return int(container.wait(timeout=within_s)["StatusCode"])
+    except (Timeout, SilentError):
+        # The SDK words an expired wait as either of the two.
+        return None
+
+
+def _follow(events: Iterable[dict[str, Any]], problem: str, report: Report) -> None:
+    last: deque[str] = deque(maxlen=15)
+    deadline = time.monotonic() + _BUILD_WITHIN_S
+    for event in events:
+        if time.monotonic() > deadline:
+            raise LabError(f"{problem}: not done after {_BUILD_WITHIN_S} s")
+        if "error" in event:
+            told = "\n".join(last)
+            raise LabError(f"{problem}: {event['error']}\n{told}".rstrip())
+        text = str(event.get("stream") or event.get("status") or "").strip()
+        if text:
+            last.append(text)
+            report.detail(text.splitlines()[-1])
+
+
+def _tail(output: str) -> str:
+    return "\n".join(output.strip().splitlines()[-15:])

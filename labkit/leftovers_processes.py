@@ -1,0 +1,113 @@
+"""Processes and mounts of this checkout that outlived what they belonged to. Which those are is decided purely."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from infra import plan
+from labkit.engine_processes import mounts_below
+from labkit.paths import CHECKOUT_ID, STATE, runtime
+from labkit.pulumi import BACKEND
+
+_PROC = Path("/proc")
+_INIT = 1
+_SERVERS = 9
+_SCRIPTS = ("/toolchain/language_host.py", "/toolchain/dynamic_provider.py", "/toolchain/program_runner.py")
+_WORKER = "infra.playbook_worker"
+_RUN = "VVC_PLAYBOOK_RUN"
+"""Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py)."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """What tells whose a process is. `environment` is the one it was started with."""
+
+    pid: int
+    parent: int
+    session: int
+    words: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Process]:
+    """Pure: programs of Pulumi and workers that use this `backend` (URL) and whose starter is gone.
+
+    A process is an orphan when it or the topmost program of ours above it was handed to another parent: its parent
+    is of another session though it leads none itself, or it leads one and its parent is init. A Pulumi CLI that lives
+    on by itself counts only where it works on `lab`: on another one it may be somebody's `setsid pulumi up`.
+    """
+    table = {process.pid: process for process in processes}
+    ours = {pid: process for pid, process in table.items() if _of_pulumi(process, backend)}
+
+    def top(process: Process) -> Process:
+        seen = {process.pid}
+        while process.parent in ours and process.parent not in seen:
+            process = ours[process.parent]
+            seen.add(process.pid)
+        return process
+
+    def handed_on(process: Process) -> bool:
+        if Path(process.words[0]).name == "pulumi" and lab not in process.words:
+            return False
+        if process.session == process.pid:
+            return process.parent == _INIT
+        parent = table.get(process.parent)
+        return parent is None or parent.session != process.session
+
+    return [process for process in ours.values() if handed_on(top(process))]
+
+
+def _of_pulumi(process: Process, backend: str) -> bool:
+    if process.environment.get("PULUMI_BACKEND_URL") != backend or not process.words:
+        return False
+    return (
+        Path(process.words[0]).name.startswith("pulumi")
+        or any(word.endswith(_SCRIPTS) for word in process.words)
+        or _WORKER in process.words
+        or _RUN in process.environment
+    )
+
+
+def of_dead_servers(processes: Iterable[Process], identities: Iterable[str]) -> list[Process]:
+    """Pure: the topmost processes of servers with these identities (VVC_HOST_UUID), the ones whose end ends all."""
+    wanted = set(identities)
+    inside = {one.pid: one for one in processes if one.environment.get("VVC_HOST_UUID") in wanted}
+    return [one for one in inside.values() if one.parent not in inside]
+
+
+def left(lab: str, there: Iterable[str]) -> list[Process]:
+    """Orphans of this checkout, and what runs of servers of the lab whose container is not `there`."""
+    processes = list(_all())
+    names = {f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-{number}" for number in range(1, _SERVERS + 1)}
+    identities = [str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in names - set(there)]
+    return [*orphans(processes, f"file://{quote(str(BACKEND))}", lab), *of_dead_servers(processes, identities)]
+
+
+def mounts() -> list[str]:
+    """Mount points in this checkout's folders for sockets and state, the innermost first."""
+    table = (_PROC / "self/mountinfo").read_text()
+    return [point for folder in (runtime(), STATE) for point in mounts_below(table, str(folder))]
+
+
+def _all() -> Iterator[Process]:
+    for folder in _PROC.iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            state, parent, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if state != "Z":
+            environment = dict(word.split("=", 1) for word in _words(folder / "environ") if "=" in word)
+            yield Process(int(folder.name), int(parent), int(session), _words(folder / "cmdline"), environment)
+
+
+def _words(file: Path) -> tuple[str, ...]:
+    try:
+        return tuple(file.read_bytes().decode(errors="replace").split("\0")[:-1])
+    except OSError:  # it has ended, or is another account's
+        return ()

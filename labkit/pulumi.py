@@ -1,0 +1,198 @@
+"""Runs the Pulumi CLI: the environment it needs, the labs' stacks, and its answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import quote
+
+from infra.plan import PROJECT
+from labkit import labs, pulumi_events, shell
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT, STATE, VENV
+from labkit.toolchain import Toolchain
+
+UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
+DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
+"""What `./lab up` and `./lab down` run, before -s and the lab."""
+
+BACKEND = STATE / "pulumi"
+_QUICK_S = 60
+_LONG_S = 30 * 60
+_END_S = 20
+
+
+def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
+    """Variables with which plain `pulumi` commands work in this checkout."""
+    folders = [*map(str, toolchain.path_dirs), str(VENV / "bin")]
+    return {
+        **toolchain.env,
+        "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]),
+        "DOCKER_HOST": docker_host,
+        "PULUMI_BACKEND_URL": f"file://{quote(str(BACKEND))}",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+    }
+
+
+def exports(variables: Mapping[str, str]) -> str:
+    """The environment as sh lines, for eval "$(./lab env)". What is already in PATH is not said again."""
+    lines = []
+    for key, value in variables.items():
+        if key == "PATH":
+            own = value.removesuffix(os.environ.get("PATH", "")).rstrip(os.pathsep)
+            lines.append(f'export PATH={shlex.quote(own)}:"$PATH"')
+        else:
+            lines.append(f"export {key}={shlex.quote(value)}")
+    return "\n".join(lines)
+
+
+class Pulumi:
+    """The CLI, in this checkout."""
+
+    def __init__(self, toolchain: Toolchain, docker_host: str) -> None:
+        self._program = str(toolchain.pulumi)
+        self._env = environment(toolchain, docker_host)
+
+    def make_stacks(self) -> None:
+        """Make the stack of each lab, where there is none yet."""
+        BACKEND.mkdir(parents=True, exist_ok=True)
+        listed = {stack["name"] for stack in json.loads(self._ask(["stack", "ls", "--json"]))}
+        for lab in labs.names():
+            if lab not in listed:
+                self._ask(["stack", "init", lab, "--no-select"])
+
+    def show(self, words: Sequence[str], timeout_s: float = _LONG_S) -> int:
+        """Run a command whose output belongs to the person at the terminal; its exit status.
+
+        Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end.
+        """
+        with tempfile.TemporaryDirectory(prefix="vvc-pulumi-") as folder:
+            events = Path(folder) / "events.json"
+            begin = time.monotonic()
+            status = None
+            try:
+                status = self._show(words, events, timeout_s)
+            finally:
+                ended = -signal.SIGKILL if status is None else status
+                seconds = time.monotonic() - begin
+                told = pulumi_events.text(events)
+                shell.note(shell.Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
+        return status
+
+    def _show(self, words: Sequence[str], events: Path, timeout_s: float) -> int:
+        # The terminal is Pulumi's own; what it says there is noted from its events.
+        command = [self._program, *words, "--event-log", str(events)]
+        env = {**os.environ, **self._env, "PULUMI_DEBUG_COMMANDS": "1"}
+        process = subprocess.Popen(command, env=env, cwd=CHECKOUT)
+
+        def pass_on(_signal: int, _frame: FrameType | None) -> None:
+            process.send_signal(signal.SIGINT)
+
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
+        }
+        begin = time.monotonic()
+        try:
+            return process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise LabError(
+                f"Gave up after {time.monotonic() - begin:.0f} s: pulumi {shlex.join(words)}",
+                hint="What is there: ./lab status",
+            ) from None
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def quiet(self, words: Sequence[str], timeout_s: float = _LONG_S) -> shell.Outcome:
+        """Run a command without showing it; how it ended. The flag --event-log is known here."""
+        env = {**self._env, "PULUMI_DEBUG_COMMANDS": "1"}
+        return shell.run([self._program, *words], timeout_s=timeout_s, env=env, cwd=CHECKOUT, check=False)
+
+    def outputs(self, lab: str) -> dict[str, Any]:
+        """The stack's outputs; empty when the lab is down."""
+        answer: dict[str, Any] = json.loads(self._ask(["stack", "output", "--json", "-s", lab]))
+        return answer
+
+    def has_stack(self, lab: str) -> bool:
+        """Whether set-up has made the lab's stack; no other command asks of one that is not there."""
+        return (BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json").exists()
+
+    def resources(self, lab: str) -> list[dict[str, Any]]:
+        """What the stack's state holds."""
+        deployment = json.loads(self._ask(["stack", "export", "-s", lab]))["deployment"]
+        found: list[dict[str, Any]] = deployment.get("resources", [])
+        return found
+
+    def names(self, lab: str) -> frozenset[str]:
+        """Names, on the engine, of what the stack's state holds; empty when the lab is down."""
+        outputs = [one.get("outputs", {}) for one in self.resources(lab) if one["type"].startswith("docker:")]
+        return frozenset(found["name"] for found in outputs if isinstance(found.get("name"), str))
+
+    def release_stale_lock(self, lab: str) -> bool:
+        """Remove the lock of a Pulumi on this machine that is dead; whether there was one.
+
+        The lock of a living process stays: Pulumi itself then refuses.
+        """
+        stale = stale_locks(lab)
+        for file in stale:
+            file.unlink(missing_ok=True)
+        return bool(stale)
+
+    def at_work(self, lab: str) -> bool:
+        """Whether a Pulumi that lives holds the lab's stack."""
+        return any(_is_held(file) for file in _locks(lab))
+
+    def _ask(self, words: Sequence[str]) -> str:
+        outcome = shell.run(
+            [self._program, *words, "--non-interactive"],
+            timeout_s=_QUICK_S,
+            env=self._env,
+            cwd=CHECKOUT,
+            stdout_only=True,
+            hint="See what Pulumi says; ./lab doctor looks at the rest.",
+        )
+        return outcome.output
+
+
+def _locks(lab: str) -> list[Path]:
+    return list((BACKEND / ".pulumi" / "locks" / "organization" / PROJECT / lab).glob("*.json"))
+
+
+def stale_locks(lab: str) -> list[Path]:
+    """Locks of the lab's stack whose Pulumi, on this machine, is dead."""
+    return [file for file in _locks(lab) if not _is_held(file)]
+
+
+def has_resources(lab: str) -> bool:
+    """Whether the lab's stack holds anything, as its state file says; asks no Pulumi."""
+    file = BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json"
+    try:
+        return bool(json.loads(file.read_text())["checkpoint"]["latest"].get("resources"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        held = json.loads(lock.read_text())
+        if held["hostname"] != os.uname().nodename:
+            return True
+        os.kill(int(held["pid"]), 0)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""A lab's local servers, as containers on the laptop's engine: find them, start those that are stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import docker
+from docker.errors import APIError, DockerException
+from docker.models.containers import Container
+from requests.exceptions import RequestException
+from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
+
+from infra import outputs, plan
+from infra.machine import Machine
+from labkit import shell
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT_ID
+from labkit.progress import Report
+from labkit.sides import Run
+
+HEALTHY_WITHIN_S = 90.0
+_TIMEOUT_S = 30
+
+
+@contextmanager
+def engine(machine: Machine) -> Iterator[docker.DockerClient]:
+    """A client of the engine that this checkout was set up with. Raises LabError when it stops answering."""
+    client = None
+    try:
+        client = docker.DockerClient(base_url=machine.docker_host, timeout=_TIMEOUT_S)
+        yield client
+    except APIError as error:
+        raise LabError(f"The Docker Engine refused: {error.explanation or error}", hint="./lab doctor") from error
+    except (DockerException, RequestException) as error:
+        raise LabError(f"The Docker Engine at {machine.docker_host} does not answer.", hint="./lab setup") from error
+    finally:
+        if client is not None:
+            client.close()
+
+
+def filters(lab: str) -> dict[str, str | list[str] | bool]:
+    """What the engine must match to find the lab's objects: both labels."""
+    return {"label": [f"{plan.LAB_LABEL}={lab}", f"{plan.CHECKOUT_LABEL}={CHECKOUT_ID}"]}
+
+
+def of(client: docker.DockerClient, lab: str) -> list[Container]:
+    """The lab's servers."""
+    return list(client.containers.list(all=True, filters=filters(lab)))
+
+
+def start(machine: Machine, lab: str, report: Report) -> None:
+    """Start those of the lab's servers that are not running and wait until they are healthy."""
+    machine.make_runtime_dir()
+    with engine(machine) as client:
+        stopped = [server for server in of(client, lab) if server.status != "running"]
+        for server in stopped:
+            with report.step(f"Start server {server.name}"):
+                if server.status == "paused":
+                    server.unpause()
+                else:
+                    server.start()
+        for server in stopped:
+            wait_healthy(server)
+
+
+def check_health(machine: Machine, lab: str) -> None:
+    """Raise LabError with the last lines of a server of the lab that is not healthy, as the rung "server healthy"."""
+    with engine(machine) as client:
+        for server in of(client, lab):
+            wait_healthy(server, within_s=1.0)
+
+
+def wait_healthy(server: Container, within_s: float = HEALTHY_WITHIN_S) -> None:
+    """The rung "server healthy". Raises LabError with the server's last lines when the bound is reached."""
+    begin = time.monotonic()
+
+    @retry(
+        stop=stop_after_delay(within_s), wait=wait_fixed(0.2), retry=retry_if_result(lambda health: health == "wait")
+    )
+    def poll() -> str:
+        server.reload()
+        if server.status == "exited":
+            return "exited"
+        health = server.attrs["State"].get("Health", {}).get("Status")
+        return "healthy" if health == "healthy" else "wait"
+
+    try:
+        reached = poll()
+    except RetryError:
+        reached = "not healthy"
+    if reached != "healthy":
+        lines = server.logs(tail=15).decode(errors="replace")
+        raise LabError(
+            f"Rung 'server healthy': {server.name} is {reached} after {time.monotonic() - begin:.0f} s "
+            f"(bound {within_s:.0f} s). Its last lines:\n{lines}",
+            hint="./lab doctor",
+        )
+
+
+def runner(machine: Machine, server: outputs.Server) -> Run:
+    """A function that runs a command inside the server, where its virsh and its docker stand ready."""
+
+    def run(command: Sequence[str], timeout_s: float = 60.0) -> shell.Outcome:
+        return shell.run(
+            ["docker", "--host", machine.docker_host, "exec", server.container, *command], timeout_s=timeout_s
+        )
+
+    return run

@@ -1,0 +1,77 @@
+"""Set-up: everything that a lab needs on this machine, each part only if it is missing. Safe to interrupt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra import machine as machine_file
+from infra.machine import Machine
+from labkit import accelerator, engine, images, labs, packages, shell, toolchain
+from labkit.engine import Engine
+from labkit.paths import CHECKOUT, runtime
+from labkit.progress import Report
+from labkit.pulumi import Pulumi
+from labkit.toolchain import Toolchain
+
+_KEYGEN_S = 20
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A machine that is set up."""
+
+    toolchain: Toolchain
+    engine: Engine
+    machine: Machine
+    pulumi: Pulumi
+
+
+def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
+    """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
+    packages.ensure(report, yes=yes, confirm=confirm, tests=tests)
+    tools = toolchain.ensure(report)
+    docker = engine.ensure(report)
+    client = docker.client()
+    try:
+        built = images.ensure(client, report)
+        kind = accelerator.probe(client, built)
+    finally:
+        client.close()
+    machine = Machine(
+        schema_version=machine_file.SCHEMA_VERSION,
+        checkout=str(CHECKOUT),
+        docker_host=docker.host,
+        engine_version=docker.version,
+        cgroup_version=docker.cgroup_version,
+        runtime_dir=str(runtime()),
+        owner=f"{os.getuid()}:{os.getgid()}",
+        accelerator=kind.kind,
+        accelerator_reason=kind.reason,
+        server_image=built.server,
+        guest_dir=str(built.guest_dir),
+        guest_digest=built.guest_digest,
+        container_dir=str(built.container_dir),
+        container_digest=built.container_digest,
+    )
+    machine_file.save(machine)
+    for lab in labs.names():
+        make_keys(machine, lab)
+    pulumi = Pulumi(tools, docker.host)
+    pulumi.make_stacks()
+    return Ready(tools, docker, machine, pulumi)
+
+
+def make_keys(machine: Machine, lab: str) -> None:
+    """Make the lab's ssh key, 0600 in a 0700 folder, where there is none."""
+    key = machine.private_key(lab)
+    key.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if key.exists() and key.with_suffix(".pub").exists():
+        return
+    key.unlink(missing_ok=True)
+    shell.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"vm-vs-container {lab}", "-f", str(key)],
+        timeout_s=_KEYGEN_S,
+        hint="./lab doctor",
+    )

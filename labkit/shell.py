@@ -1,0 +1,194 @@
+"""External programs: run one with a bound, get one kind of outcome, and log it.
+
+Every command goes into one log file of this invocation (`log_to`), with its output and its time.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Timer, current_thread, main_thread
+
+from labkit.errors import CommandError
+
+_log: Path | None = None
+
+
+def log_to(path: Path) -> None:
+    """Append every further command, its output and its time to this file."""
+    global _log  # noqa: PLW0603 - one log per process, set once by the command line
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _log = path
+
+
+def log_file() -> Path | None:
+    """The log file of this invocation, if there is one."""
+    return _log
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended. `status` is its exit status, negative for a signal; `seconds` is wall time."""
+
+    command: tuple[str, ...]
+    status: int
+    output: str
+    seconds: float
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """It ended by itself with status 0."""
+        return self.status == 0 and not self.timed_out
+
+    @property
+    def pasteable(self) -> str:
+        """The command as one can paste it into a shell."""
+        return shlex.join(self.command)
+
+    @property
+    def ending(self) -> str:
+        """The end in words."""
+        if self.timed_out:
+            return f"gave up after {self.seconds:.0f} s"
+        return f"exit status {self.status} after {self.seconds:.1f} s"
+
+
+def run(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    timeout_s: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    on_line: Callable[[str], None] | None = None,
+    stdout_only: bool = False,
+    check: bool = True,
+    problem: str = "",
+    hint: str = "",
+) -> Outcome:
+    """Run a program to its end; stdout and stderr are one stream.
+
+    With `stdout_only` the output of a command that succeeds is its stdout alone, for answers that are data.
+    `env` is added to this process's environment. At `timeout_s` the whole process group is ended (TERM, after
+    3 s KILL). `on_line` sees each line of output as it comes. With `check` a failure raises CommandError, worded
+    by `problem` and `hint`. On Ctrl-C or any other exception the process group is ended before it propagates.
+    """
+    words = tuple(os.fspath(word) for word in command)
+    begin = time.monotonic()
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as asides:
+        process: subprocess.Popen[str] | None = None
+        try:
+            with _interrupts_wait():
+                process = subprocess.Popen(
+                    words,
+                    stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=asides if stdout_only else subprocess.STDOUT,
+                    env={**os.environ, **env} if env is not None else None,
+                    cwd=cwd,
+                    text=True,
+                    errors="replace",
+                    start_new_session=True,
+                )
+        except KeyboardInterrupt:
+            if process is not None:
+                end_group(process)
+            raise
+        except OSError as error:
+            outcome = Outcome(words, 127, str(error), 0.0)
+        else:
+            output, timed_out = _follow(process, timeout_s, stdin, on_line)
+            if process.returncode != 0:
+                asides.seek(0)
+                output += asides.read()
+            outcome = Outcome(words, process.returncode, output, time.monotonic() - begin, timed_out)
+    note(outcome)
+    if check and not outcome.ok:
+        raise CommandError(outcome, problem=problem, hint=hint)
+    return outcome
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """INT and TERM that come inside act at its end: a process that is being started must not be lost."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: handler for number in (signal.SIGINT, signal.SIGTERM) if callable(handler := signal.getsignal(number))
+    }
+    for number in before:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for late in came:
+        signal.raise_signal(late)
+
+
+def _follow(
+    process: subprocess.Popen[str], timeout_s: float, stdin: str | None, on_line: Callable[[str], None] | None
+) -> tuple[str, bool]:
+    """Feed and read a process to its end; what it printed and whether it ran into the bound."""
+    expired = Event()
+
+    def expire() -> None:
+        expired.set()
+        end_group(process)
+
+    timer = Timer(timeout_s, expire)
+    timer.daemon = True
+    lines: list[str] = []
+    try:
+        timer.start()
+        if stdin is not None and process.stdin is not None:
+            # A program may end without reading; its status tells why.
+            with suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(stdin)
+        for line in process.stdout or ():
+            lines.append(line)
+            if on_line is not None:
+                on_line(line.rstrip("\n"))
+        process.wait()
+    finally:
+        timer.cancel()
+        if process.poll() is None:
+            end_group(process)
+        if process.stdout is not None:
+            process.stdout.close()
+    return "".join(lines), expired.is_set()
+
+
+def end_group(process: subprocess.Popen[str], grace_s: float = 3.0) -> None:
+    """End a process and all of its group: TERM, then KILL after `grace_s` seconds."""
+    for sign, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(wait_s)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
+        else:
+            return
+
+
+def note(outcome: Outcome) -> None:
+    """Write a command that ran otherwise than by `run` into the log, too."""
+    if _log is None:
+        return
+    with _log.open("a") as log:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        log.write(f"## {stamp} {outcome.pasteable}\n## {outcome.ending}\n{outcome.output}\n")

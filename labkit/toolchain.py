@@ -1,0 +1,185 @@
+"""Which Pulumi this checkout uses: the person's own, the official release, or one built from Go modules."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from labkit import shell, toolchain_build, toolchain_release
+from labkit.paths import CHECKOUT, STATE, VENV, cache
+from labkit.progress import Report
+from labkit.toolchain_build import PLUGINS, VERSION
+
+OLDEST = (3, 220, 0)
+"""Oldest CLI that we take from the PATH: one of the same half year as the pinned SDK, whose newer resource options an
+older engine would refuse half way."""
+
+_QUICK_S = 30
+_HOST = "pulumi-language-python"
+_SCRIPTS = {_HOST: "language_host.py", "pulumi-resource-pulumi-python": "dynamic_provider.py"}
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A Pulumi that works here."""
+
+    pulumi: Path
+    version: str
+    origin: Literal["path", "official", "built"]
+    path_dirs: tuple[Path, ...]
+    """Folders to put in front of PATH."""
+    env: Mapping[str, str]
+    """Variables that it needs besides."""
+
+
+def find() -> Toolchain | None:
+    """What is ready now; asks no network, builds nothing."""
+    built_home = toolchain_build.plugins()
+    for candidate in (_own(), _release(toolchain_release.ready())):
+        if candidate is None:
+            continue
+        if all(toolchain_release.has_plugin(Path(candidate.env["PULUMI_HOME"]), name) for name in PLUGINS):
+            return candidate
+        if built_home is not None:
+            return _with_plugins(candidate, built_home)
+    program = toolchain_build.cli()
+    return _built(program, built_home) if program is not None and built_home is not None else None
+
+
+def ensure(report: Report) -> Toolchain:
+    """What is ready, or else the first of these that can be had, in this order.
+
+    A `pulumi` on the PATH that is recent enough; the official release; a build from Go modules. The first two with
+    the official plugins, or with built ones where these can't be reached. Raises LabError with one next step.
+    """
+    found = find()
+    if found is not None:
+        return found
+    candidate = _own() or _release(toolchain_release.ensure(report))
+    if candidate is None:
+        program, home = toolchain_build.ensure(report)
+        if program is None:
+            raise AssertionError
+        return _built(program, home)
+    if toolchain_release.official_plugins(candidate.pulumi, Path(candidate.env["PULUMI_HOME"]), report):
+        return candidate
+    _, home = toolchain_build.ensure(report, with_cli=False)
+    return _with_plugins(candidate, home)
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """The numbers of what `pulumi version` prints, e.g. v3.259.0; None if it is none."""
+    match = re.search(r"^v?(\d+)\.(\d+)\.(\d+)", text, re.MULTILINE)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def launch_script(python: Path, program: Path) -> str:
+    """A sh script that becomes a Python program; the paths may contain anything."""
+    return f'#!/bin/sh\nexec {shlex.quote(str(python))} -u {shlex.quote(str(program))} "$@"\n'
+
+
+def _own() -> Toolchain | None:
+    """The person's own Pulumi, not one of ours that `./lab env` has put on the PATH."""
+    ours = (cache().resolve(), STATE.resolve())
+    folders = [
+        entry
+        for entry in os.environ.get("PATH", "").split(os.pathsep)
+        if entry and not _in(Path(entry), ours) and not _of_a_checkout(Path(entry))
+    ]
+    found = shutil.which("pulumi", path=os.pathsep.join(folders))
+    if found is None or _in(Path(found), ours):
+        return None
+    says = shell.run(
+        [found, "version"], timeout_s=_QUICK_S, env={"PULUMI_SKIP_UPDATE_CHECK": "1"}, stdout_only=True, check=False
+    )
+    version = parse_version(says.output) if says.ok else None
+    if version is None or version < OLDEST:
+        return None
+    given = os.environ.get("PULUMI_HOME")
+    home = Path(given) if given and not _in(Path(given), ours) else Path.home() / ".pulumi"
+    complete = Path(found).resolve().with_name(_HOST).exists() or shutil.which(_HOST, path=os.pathsep.join(folders))
+    return Toolchain(
+        pulumi=Path(found),
+        version=".".join(map(str, version)),
+        origin="path",
+        path_dirs=() if complete else (_write_scripts(),),
+        env={"PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "1"},
+    )
+
+
+def _release(program: Path | None) -> Toolchain | None:
+    if program is None:
+        return None
+    env = {"PULUMI_HOME": str(toolchain_release.home()), "PULUMI_SKIP_UPDATE_CHECK": "1"}
+    return Toolchain(program, VERSION, "official", (program.parent,), env)
+
+
+def _built(program: Path, home: Path) -> Toolchain:
+    folder = _write_scripts()
+    own = folder / "pulumi"
+    _link(program, own)
+    return Toolchain(own, VERSION, "built", (folder,), _built_env(home))
+
+
+def _with_plugins(candidate: Toolchain, home: Path) -> Toolchain:
+    return Toolchain(candidate.pulumi, candidate.version, candidate.origin, candidate.path_dirs, _built_env(home))
+
+
+def _built_env(home: Path) -> dict[str, str]:
+    """Where the plugins can't be downloaded, Pulumi must not try: it would wait for hosts that don't answer."""
+    return {
+        "PULUMI_HOME": str(home),
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+        "PULUMI_DISABLE_REGISTRY_RESOLVE": "1",
+    }
+
+
+def _in(path: Path, folders: tuple[Path, ...]) -> bool:
+    real = path.resolve()
+    return any(real == folder or folder in real.parents for folder in folders)
+
+
+def _of_a_checkout(folder: Path) -> bool:
+    """Whether this is the folder of programs of some checkout, put on the PATH by its `./lab env`."""
+    try:
+        return _SCRIPTS[_HOST] in (folder / _HOST).read_text(errors="replace")
+    except OSError:
+        return False
+
+
+def _write_scripts() -> Path:
+    """Our language host and dynamic provider as programs, run by this checkout's Python."""
+    folder = STATE / "bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, program in _SCRIPTS.items():
+        text = launch_script(VENV / "bin" / "python", CHECKOUT / "toolchain" / program)
+        file = folder / name
+        if file.is_file() and file.read_text() == text and os.access(file, os.X_OK):
+            continue
+        new = file.with_name(f".{name}.{os.getpid()}")
+        new.write_text(text)
+        new.chmod(0o755)
+        new.replace(file)
+    return folder
+
+
+def _link(program: Path, own: Path) -> None:
+    """Put the CLI beside our scripts: it warns of a language host that lies elsewhere, and sees through symlinks."""
+    if own.is_file():
+        here, there = own.stat(), program.stat()
+        if (here.st_size, here.st_mtime_ns) == (there.st_size, there.st_mtime_ns):
+            return
+    new = own.with_name(f".{own.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    try:
+        os.link(program, new)
+    except OSError:  # another file system
+        shutil.copy2(program, new)
+    new.replace(own)

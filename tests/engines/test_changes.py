@@ -1,0 +1,76 @@
+"""Changed settings of a live lab take effect, as asked inside guest and container."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from infra import outputs
+from tests.engines.real import LAB, ROOT, UP_S, contract, inside, pulumi, tool
+
+pytestmark = pytest.mark.engine
+
+Change = Callable[..., outputs.Contract]
+
+
+@pytest.fixture
+def change(lab: outputs.Contract, tmp_path: Path) -> Iterator[Change]:
+    """`pulumi up` with some keys changed, by a copy of the stack's file; as it was again at the end."""
+
+    def changer(**config: str | int) -> outputs.Contract:
+        values = yaml.safe_load((ROOT / f"Pulumi.{LAB}.yaml").read_text())
+        values["config"].update({f"vm-vs-container:{key}": str(value) for key, value in config.items()})
+        copy = tmp_path / "config.yaml"
+        copy.write_text(yaml.safe_dump(values))
+        pulumi("up", "--yes", "--skip-preview", "--config-file", str(copy), timeout_s=UP_S)
+        return contract()
+
+    yield changer
+    tool("up", LAB, "--yes", timeout_s=UP_S)
+
+
+def holds(found: outputs.Contract, *, vcpus: int = 1, memory_mib: int = 512, disk_gib: int = 2) -> None:
+    """Every replica has these resources and answers with the contract's version."""
+    for replica in found.replicas:
+        answer = httpx.get(f"{replica.url}/whoami", timeout=10).json()
+        assert (answer["replica"], answer["version"]) == (replica.name, found.service_version)
+    for replica in found.side("vm"):
+        assert int(inside(replica.name, "nproc")) == vcpus
+        seen_mib = int(inside(replica.name, "grep", "MemTotal", "/proc/meminfo").split()[1]) / 1024
+        assert memory_mib * 0.8 < seen_mib <= memory_mib
+        assert int(inside(replica.name, "cat", "/sys/block/vda/size")) * 512 == disk_gib * 2**30
+    limits = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max"
+    for replica in found.side("container"):
+        assert int(inside(replica.name, "sh", "-c", limits)) == memory_mib * 2**20
+
+
+def test_several_keys_at_once_and_back(change: Change) -> None:
+    """CPUs, memory, disk, version and replicas up; then replicas down and another subnet."""
+    found = change(vcpus=2, memory_mib=384, disk_gib=3, service_version="2.1", replicas=2)
+    assert len(found.replicas) == 4
+    assert found.service_version == "2.1"
+    holds(found, vcpus=2, memory_mib=384, disk_gib=3)
+    found = change(subnet="10.255.77.0/24")
+    assert len(found.replicas) == 2
+    assert all("//10.255.77." in replica.url for replica in found.replicas)
+    holds(found)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("key", ["vcpus", "memory_mib", "disk_gib"])
+def test_each_resource_alone(change: Change, key: str) -> None:
+    """What is not changed stays."""
+    value = {"vcpus": 2, "memory_mib": 384, "disk_gib": 3}[key]
+    holds(change(**{key: value}), **{key: value})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("side", ["vm", "container"])
+def test_one_side_goes_and_comes_back(change: Change, side: str) -> None:
+    """The other side answers throughout."""
+    assert {replica.side for replica in change(sides=side).replicas} == {side}
+    holds(change())

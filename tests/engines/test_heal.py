@@ -1,0 +1,92 @@
+"""What was removed by hand is brought back; after a reboot both sides come back with their data."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra import outputs, plan
+from tests.engines.real import LAB, ROOT, UP_S, engine, tool
+
+pytestmark = pytest.mark.engine
+
+
+def write(lab: outputs.Contract) -> str:
+    """An entry in every replica; its client's name."""
+    client = uuid.uuid4().hex[:12]
+    for replica in lab.replicas:
+        entry = {"client": client, "seq": 1, "payload": "kept"}
+        assert httpx.post(f"{replica.url}/entries", json=entry, timeout=10).status_code in (200, 201)
+    return client
+
+
+def kept(replica: outputs.Replica, client: str) -> bool:
+    """Whether the replica still has the entry."""
+    answer = httpx.get(f"{replica.url}/entries?client={client}&after=0", timeout=10)
+    assert answer.status_code == 200
+    return [entry["payload"] for entry in answer.json()["entries"]] == ["kept"]
+
+
+def in_server(lab: outputs.Contract, script: str) -> None:
+    """Run a script inside the server."""
+    engine("exec", lab.servers[0].container, "sh", "-ec", script)
+
+
+def reboot(lab: outputs.Contract) -> None:
+    """A power cut as the lab sees it: the server killed, /run empty."""
+    engine("kill", lab.servers[0].container)
+    shutil.rmtree(Path(lab.servers[0].docker_host.removeprefix("unix://")).parent.parent)
+
+
+def no_server(lab: outputs.Contract) -> None:
+    """The server's container alone."""
+    engine("rm", "-f", lab.servers[0].container)
+
+
+def no_volumes(lab: outputs.Contract) -> None:
+    """The server with all that it held."""
+    no_server(lab)
+    own = f"label={plan.CHECKOUT_LABEL}={plan.checkout_id(str(ROOT))}"
+    volumes = engine("volume", "ls", "-q", "--filter", own, "--filter", f"label={plan.LAB_LABEL}={LAB}").split()
+    engine("volume", "rm", *volumes)
+
+
+def inside_container(lab: outputs.Contract) -> None:
+    """Container, its network and its volume."""
+    in_server(lab, "docker rm -f container-1; docker network rm lab; docker volume rm container-1-data")
+
+
+def inside_disk(lab: outputs.Contract) -> None:
+    """A VM's disk, under its definition."""
+    in_server(lab, "virsh destroy vm-1; virsh vol-delete --pool lab vm-1.qcow2")
+
+
+def inside_domain(lab: outputs.Contract) -> None:
+    """A VM's definition; its disk stays."""
+    in_server(lab, "virsh destroy vm-1; virsh undefine vm-1")
+
+
+@pytest.mark.parametrize(
+    ("removal", "keeps"),
+    [
+        (reboot, {"vm", "container"}),
+        (no_server, {"vm", "container"}),
+        pytest.param(no_volumes, set(), marks=pytest.mark.long),
+        (inside_container, {"vm"}),
+        pytest.param(inside_disk, {"container"}, marks=pytest.mark.long),
+        pytest.param(inside_domain, {"vm", "container"}, marks=pytest.mark.long),
+    ],
+)
+def test_up_restores_the_lab(
+    lab: outputs.Contract, removal: Callable[[outputs.Contract], None], keeps: set[str]
+) -> None:
+    """Every replica answers again, and only what was on a removed disk or volume is gone."""
+    client = write(lab)
+    removal(lab)
+    tool("up", LAB, "--yes", timeout_s=UP_S)
+    assert {replica.side for replica in lab.replicas if kept(replica, client)} == keeps

@@ -1,0 +1,119 @@
+"""Rungs of the readiness ladder that give up: each failure is made, and ends in its message with the last lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra import machine as machine_file
+from infra import plan
+from labkit import servers
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT_ID
+from tests.engines.real import LAB, ROOT, command
+
+pytestmark = pytest.mark.engine
+
+_BOUND_S = 12
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A checkout beside ours, set up; its lab is down and gone at the end."""
+    path = tmp_path_factory.mktemp("waiting") / "checkout"
+    command(["git", "clone", "-q", str(ROOT), str(path)])
+    run(path, "./lab setup --yes")
+    yield path
+    run(path, f"./lab down {LAB}")
+
+
+def run(checkout: Path, script: str, *, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+    """A script in that checkout, with its own environment of plain Pulumi."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "VVC_TESTS"))}
+    done = subprocess.run(
+        ["sh", "-euc", f'cd {shlex.quote(str(checkout))}; if [ -d .state ]; then eval "$(./lab env)"; fi; {script}'],
+        env={**clean, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
+    return done
+
+
+def up(side: str) -> str:
+    """Script: only one side comes up."""
+    return f"pulumi config set sides {side} -s {LAB}; pulumi up --yes --skip-preview --non-interactive -s {LAB}"
+
+
+def test_a_guest_that_never_boots_ends_with_its_consoles_last_lines(checkout: Path, tmp_path: Path) -> None:
+    """Rung 'sshd answers': its initrd is no initrd, so the kernel panics."""
+    file = checkout / ".state" / "machine.json"
+    kept = file.read_text()
+    facts = json.loads(kept)
+    broken = tmp_path / "guest"
+    broken.mkdir()
+    for part in ("disk.qcow2", "vmlinuz"):
+        (broken / part).symlink_to(Path(facts["guest_dir"], part))
+    (broken / "initrd.img").write_bytes(b"no initrd")
+    file.write_text(json.dumps({**facts, "guest_dir": str(broken), "guest_digest": "broken"}))
+    try:
+        done = run(checkout, up("vm"), check=False, VVC_SSH_TIMEOUT_S=str(_BOUND_S))
+    finally:
+        file.write_text(kept)
+    told = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Rung 'sshd answers': no ssh greeting from 10." in told
+    assert f"(bound: {_BOUND_S} s)" in told
+    assert "domain vm-1: " in told
+    assert "Kernel panic - not syncing" in told
+    assert "Kernel panic" in (checkout / ".state" / LAB / "vm-1-playbook.log").read_text()
+
+
+def test_a_service_that_answers_500_ends_with_its_last_lines(checkout: Path) -> None:
+    """Rung 'service answers': the checkout's service is broken by hand."""
+    source = checkout / "service" / "api.py"
+    kept = source.read_text()
+    try:
+        head = "    async def whoami(self, _request: Request) -> Response:\n"
+        assert head in kept
+        source.write_text(kept.replace(head, f'{head}        raise RuntimeError("broken by the test")\n'))
+        done = run(checkout, up("container"), check=False, VVC_READY_TIMEOUT_S="5")
+    finally:
+        source.write_text(kept)
+    told = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Rung 'service answers': http://10." in told
+    assert "(bound: 5 s). Last: status 500" in told
+    assert "broken by the test" in told
+
+
+@pytest.mark.parametrize(("script", "state"), [("sleep 60", "not healthy"), ("exit 3", "exited")])
+def test_a_server_that_does_not_get_healthy_ends_with_its_last_lines(script: str, state: str) -> None:
+    """Rung 'server healthy', on a container of the server image that does something else."""
+    machine = machine_file.load()
+    with servers.engine(machine) as client:
+        container = client.containers.run(
+            machine.server_image,
+            ["-c", f"echo broken by the test; {script}"],
+            entrypoint="/bin/sh",
+            healthcheck={"test": ["CMD", "false"], "interval": 200_000_000, "retries": 1},
+            labels={plan.LAB_LABEL: "tests-waiting", plan.CHECKOUT_LABEL: CHECKOUT_ID},
+            network_mode="none",
+            detach=True,
+        )
+        try:
+            with pytest.raises(LabError) as failed:
+                servers.wait_healthy(container, within_s=2)
+        finally:
+            container.remove(force=True, v=True)
+    assert failed.value.problem.startswith(f"Rung 'server healthy': {container.name} is {state} after ")
+    assert "(bound 2 s). Its last lines:\nbroken by the test" in failed.value.problem

@@ -1,0 +1,63 @@
+"""A worker that is stopped, killed or left alone by its parent leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from infra import playbook_worker
+from labkit import paths
+from tests.playbooks.guest import Guest
+
+pytestmark = pytest.mark.engine
+WITHIN_S = 10
+
+
+def _stop(worker: subprocess.Popen[str], how: str) -> None:
+    assert worker.stdin is not None
+    if how == "parent gone":
+        worker.stdin.close()
+    else:
+        worker.send_signal(getattr(signal, how))
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL", "parent gone"])
+def test_nothing_is_left(guest: Guest, first: dict[str, Any], how: str) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "infra.playbook_worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=paths.CHECKOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert worker.stdin is not None
+    assert worker.stderr is not None
+    marker = f"VVC_KNOWN_HOSTS={guest.logs / 'vm-1.known_hosts'}"
+    try:
+        worker.stdin.write(json.dumps(guest.inputs()) + "\n")
+        worker.stdin.flush()
+        assert "sshd answers" in worker.stderr.readline()
+        assert "Root file system" in worker.stderr.readline()
+        assert playbook_worker.marked(marker), "Ansible must be seen at work, or the test shows nothing"
+        begin = time.monotonic()
+        _stop(worker, how)
+        worker.wait(WITHIN_S)
+        while playbook_worker.marked(marker):
+            assert time.monotonic() - begin < WITHIN_S, playbook_worker.marked(marker)
+            time.sleep(0.1)
+        assert worker.returncode != 0
+    finally:
+        worker.kill()
+        worker.wait()
+        for stream in (worker.stdin, worker.stdout, worker.stderr):
+            if stream is not None and not stream.closed:
+                stream.close()

@@ -1,0 +1,133 @@
+"""What the program declares for which settings (Pulumi mocks)."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from infra import outputs, server
+from infra.machine import Machine
+from tests.program.mocks import Build
+
+CONTAINER = "docker:index/container:Container"
+DOMAIN = "libvirt:index/domain:Domain"
+LABELLED = {
+    "docker:index/container:Container",
+    "docker:index/network:Network",
+    "docker:index/volume:Volume",
+}
+
+
+def test_both_sides_stand_on_one_server(build: Build) -> None:
+    """One server, one domain, one service container by default."""
+    lab = build()
+    assert lab.of_type(CONTAINER) == ["container-1", "server-1"]
+    assert lab.of_type(DOMAIN) == ["vm-1"]
+
+
+@pytest.mark.parametrize("side", ["vm", "container"])
+def test_each_side_comes_up_alone(build: Build, side: str) -> None:
+    """Nothing of the other side is declared."""
+    lab = build(sides=side)
+    other = {"vm": "container", "container": "vm"}[side]
+    assert f"{side}-1" in lab.resources
+    assert not [name for name in lab.resources if name.startswith(f"{other}-")]
+    assert [replica["side"] for replica in lab.outputs["replicas"]] == [side]
+
+
+def test_replicas_come_in_pairs_with_addresses_of_their_own(build: Build) -> None:
+    """As many on each side as configured; no URL twice."""
+    contract = outputs.from_outputs(build(replicas="3").outputs)
+    assert [replica.name for replica in contract.side("vm")] == ["vm-1", "vm-2", "vm-3"]
+    assert [replica.url for replica in contract.side("container")] == [
+        "http://10.200.7.2:8001",
+        "http://10.200.7.2:8002",
+        "http://10.200.7.2:8003",
+    ]
+    assert [replica.url for replica in contract.side("vm")] == [
+        "http://10.200.7.16:8000",
+        "http://10.200.7.17:8000",
+        "http://10.200.7.18:8000",
+    ]
+
+
+def test_both_sides_get_the_same_cpus_and_memory(build: Build) -> None:
+    """vcpus = cpus; memory_mib = guest RAM = container limit, without swap."""
+    lab = build(vcpus="2", memory_mib="640")
+    domain, container = lab.resources["vm-1"].inputs, lab.resources["container-1"].inputs
+    assert (domain["vcpu"], domain["memory"]) == (2, 640)
+    assert (container["cpus"], container["memory"], container["memorySwap"]) == ("2.0", 640, 640)
+
+
+def test_every_object_of_the_engines_carries_both_labels(build: Build) -> None:
+    """So that `down` finds what Pulumi lost, and never another checkout's."""
+    lab = build()
+    found = {
+        name: {(label["label"], label["value"]) for label in args.inputs.get("labels", [])}
+        for name, args in lab.resources.items()
+        if args.typ in LABELLED
+    }
+    assert len(found) >= 6
+    wanted = {("vm-vs-container.lab", "deployment"), ("vm-vs-container.checkout", "1a2b3c4d")}
+    assert {name: labels for name, labels in found.items() if labels != wanted} == {}
+
+
+def test_kvm_reaches_the_server_only_where_it_works(build: Build) -> None:
+    """The device and the domain's type go together."""
+    for accelerator, kind, devices in (
+        ("tcg", "qemu", ["/dev/net/tun"]),
+        ("kvm", "kvm", ["/dev/net/tun", "/dev/kvm"]),
+    ):
+        lab = build(accelerator=accelerator)
+        assert lab.resources["vm-1"].inputs["type"] == kind
+        assert [device["hostPath"] for device in lab.resources["server-1"].inputs["devices"]] == devices
+
+
+@pytest.mark.parametrize(("version", "dropped"), [("20.10.24+dfsg1", ["CAP_SYS_RESOURCE"]), ("26.1.5+dfsg1", [])])
+def test_a_capability_is_dropped_only_where_the_engine_wants_it(
+    machine: Machine, version: str, dropped: list[str]
+) -> None:
+    """Docker 20.10 starts no container with ALL in a sandbox without SYS_RESOURCE; since 23.0 the drop is refused."""
+    assert server.dropped_capabilities(dataclasses.replace(machine, engine_version=version)) == dropped
+
+
+def test_no_private_key_reaches_pulumi(build: Build, machine: Machine) -> None:
+    """Only the key's path does."""
+    machine.private_key("deployment").write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    lab = build()
+    text = str([args.inputs for args in lab.resources.values()])
+    assert str(machine.private_key("deployment")) in text
+    assert "PRIVATE KEY" not in text
+
+
+def test_the_kernels_words_are_in_the_providers_canonical_form(build: Build) -> None:
+    """Pairs in one entry, words without a value in an entry of their own; else each refresh is a replacement."""
+    pairs, words = build().resources["vm-1"].inputs["cmdlines"]
+    assert list(words) == ["_"]
+    assert "_" not in pairs
+    assert pairs["vvc.address"] == "10.200.7.16/24"
+
+
+def test_a_changed_source_is_a_change_of_the_lab(build: Build, machine: Machine) -> None:
+    """The service's files name the container image and are the playbook's digest."""
+
+    def facts() -> tuple[str, str]:
+        lab = build()
+        return lab.resources["container-image"].inputs["name"], str(lab.resources["vm-1-playbook"].inputs["digest"])
+
+    before = facts()
+    Path(machine.checkout, "service", "file").write_text("two")
+    after = facts()
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+    assert facts() == after
+
+
+def test_a_new_guest_disk_has_a_new_name(build: Build) -> None:
+    """Changed content at the same path would be no diff for the provider."""
+    lab = build()
+    names = [lab.resources[f"vm-{part}"].inputs["name"] for part in ("kernel", "initrd", "base")]
+    assert all(re.fullmatch(r"\w+-0123456789ab", name) for name in names)

@@ -1,0 +1,69 @@
+"""The rung "service answers": only the right replica's 200 counts, and the bound holds."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from infra import answers
+
+
+@contextmanager
+def serving(status: int, body: bytes) -> Iterator[str]:
+    """A server on loopback that gives one answer to everything."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_the_right_answer_ends_the_wait() -> None:
+    """At once."""
+    begin = time.monotonic()
+    with serving(200, json.dumps({"replica": "vm-1", "version": "2"}).encode()) as url:
+        answers.wait_until_ready(url, "vm-1", "2", timeout_s=10)
+    assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "last"),
+    [
+        (500, b"broken", "status 500: broken"),
+        (200, b'{"replica": "vm-2", "version": "2"}', "it is vm-2 with version 2"),
+        (200, b'{"replica": "vm-1", "version": "1"}', "it is vm-1 with version 1"),
+        (200, b"<html>", "JSONDecodeError"),
+    ],
+)
+def test_another_answer_is_told_at_the_bound(status: int, body: bytes, last: str) -> None:
+    """With the rung's name, the bound, the last answer and where to look."""
+    with serving(status, body) as url, pytest.raises(answers.NotReadyError) as failed:
+        answers.wait_until_ready(url, "vm-1", "2", timeout_s=0.5)
+    text = str(failed.value)
+    assert text.startswith(f"Rung 'service answers': {url}/whoami did not answer 200 as vm-1, version 2 after 0.")
+    assert last in text
+    assert text.endswith("Look inside: ./lab exec vm-1")
+
+
+def test_silence_is_told_too() -> None:
+    """Nobody listens."""
+    with pytest.raises(answers.NotReadyError, match="ConnectError"):
+        answers.wait_until_ready("http://127.0.0.1:9", "vm-1", "2", timeout_s=0.3)

@@ -1,0 +1,103 @@
+"""Each need of doctor when it is not met: what it says and whether `up` could not work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra import facts, plan
+from labkit import doctor, labs, pulumi
+from labkit.commands import doctor as command
+from labkit.doctor import Check
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT_ID
+
+MEMINFO = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The stack file of the only lab of a checkout."""
+    monkeypatch.setattr(labs, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(doctor, "_docker_networks", lambda: [("bridge", "10.255.0.0/16")])
+    file = tmp_path / "Pulumi.some.yaml"
+    file.write_text("config:\n  vm-vs-container:topology: single\n")
+    return file
+
+
+def test_every_failing_check_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On this machine as well."""
+    assert [check.name for check in doctor.look() if not check.ok and not check.hint] == []
+
+
+def test_the_fields_of_meminfo() -> None:
+    assert (facts.memory_mib(MEMINFO), facts.memory_mib(MEMINFO, "MemAvailable")) == (4096, 1024)
+
+
+def test_all_problems_of_a_stack_file_are_told_at_once(stack: Path) -> None:
+    stack.write_text("config:\n  vm-vs-container:replica: 2\n  vm-vs-container:replicas: 0\n")
+    check = doctor._config()
+    assert not check.ok
+    assert check.needed
+    assert "'replica' is no configuration key" in check.found
+    assert "replicas is '0': a whole number from 1 to 32 is needed" in check.found
+
+
+def test_a_stack_file_that_is_no_yaml_is_told(stack: Path) -> None:
+    stack.write_text("config: [oops\n")
+    assert doctor._config().found.startswith("The stack file Pulumi.some.yaml cannot be read:")
+
+
+@pytest.mark.parametrize("subnet", ["10.255.3.0/24", None])
+def test_the_configured_subnet_counts_and_docker_networks_too(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, subnet: str | None
+) -> None:
+    """Not only the default one and not only routes."""
+    if subnet:
+        stack.write_text(f"config:\n  vm-vs-container:subnet: {subnet}\n")
+    else:
+        subnet = str(plan.default_subnet(CHECKOUT_ID, "some"))
+        monkeypatch.setattr(doctor, "_docker_networks", lambda: [("bridge", subnet)])
+    check = doctor._subnets()
+    assert not check.ok
+    assert f"{subnet} of some overlaps" in check.found
+    assert "Docker network bridge" in check.found
+    assert check.hint == "Choose another: pulumi config set subnet 10.200.7.0/24 -s some"
+
+
+def test_our_own_network_is_no_overlap(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = plan.Plan(CHECKOUT_ID, "some", plan.default_subnet(CHECKOUT_ID, "some"))
+    monkeypatch.setattr(doctor, "_docker_networks", lambda: [(own.name("lan"), str(own.subnet))])
+    assert doctor._subnets().ok
+
+
+def test_a_dead_pulumis_lock_is_told(stack: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "some"
+    folder.mkdir(parents=True)
+    assert doctor._locks().ok
+    (folder / "1.json").write_text("{}")
+    check = doctor._locks()
+    assert (check.ok, check.needed, check.hint) == (False, False, "./lab up some releases it")
+
+
+@pytest.mark.parametrize(("needed", "status"), [(True, 1), (False, 0)])
+def test_the_exit_status_says_whether_up_can_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], needed: bool, status: int
+) -> None:
+    """What ./lab setup brings is no reason to fail."""
+    failing = Check("memory", ok=False, found="little", hint="buy some", needed=needed)
+    monkeypatch.setattr(doctor, "look", lambda: [failing])
+    assert command.run(as_json=True) == status
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "memory", "ok": False, "found": "little", "hint": "buy some", "needed": needed}
+    ]
+
+
+def test_a_stack_file_that_is_gone_is_named(stack: Path) -> None:
+    stack.unlink()
+    with pytest.raises(LabError, match=r"The stack file Pulumi.\*.yaml is gone from") as refused:
+        labs.known("some")
+    assert refused.value.hint == "git checkout -- 'Pulumi.*.yaml'"

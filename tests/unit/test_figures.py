@@ -1,0 +1,43 @@
+"""The README's figures are those of bench/up.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from labkit import figures
+
+ROOT = Path(__file__).parents[2]
+RESULT = {
+    "machine": {"cpus": 2, "cpu": "A CPU", "accelerator": "tcg", "kernel": "6.1", "engine": "20.10"},
+    "figures": [
+        {"name": "down", "aim_s": 8.0, "n": 3, "median_s": 5.04, "min_s": 4.0, "max_s": 6.0, "repeats_s": [5.04, 4, 6]}
+    ],
+    "cold_setup_s": {"Server image": 61.2},
+}
+
+
+def test_a_figure_is_a_row_with_median_spread_n_and_aim() -> None:
+    """Worked example."""
+    assert "| down | 5.0 | 4.0 to 6.0 | 3 | 8 |" in figures.table(RESULT)
+    assert "| Server image | 61 |" in figures.table(RESULT)
+
+
+def test_the_block_is_replaced_and_nothing_else() -> None:
+    """A README without the block is refused."""
+    before = f"a\n{figures.BEGIN}\nold\n{figures.END}\nb\n"
+    after = figures.into(before, RESULT)
+    assert after.startswith("a\n")
+    assert after.endswith("\nb\n")
+    assert "old" not in after
+    assert figures.into(after, RESULT) == after
+    with pytest.raises(ValueError, match=r"has no block"):
+        figures.into("a", RESULT)
+
+
+def test_the_readme_says_what_was_measured() -> None:
+    """Nobody typed a figure in by hand."""
+    readme = (ROOT / "README.md").read_text()
+    assert figures.into(readme, json.loads((ROOT / "bench" / "up.json").read_text())) == readme

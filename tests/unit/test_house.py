@@ -1,0 +1,62 @@
+"""The house's rules: arrows point one way, side knowledge has its place, files stay short."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [file for room in ("infra", "labkit", "labs", "service") for file in sorted((ROOT / room).rglob("*.py"))]
+PURE = {"infra.plan", "infra.settings", "infra.outputs"}
+SIDE_ROOMS = {"infra/vm.py", "infra/container.py", "labkit/sides/vm.py", "labkit/sides/container.py"}
+
+
+def imports(file: Path) -> set[str]:
+    """Modules that a file imports, as dotted names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def test_infra_knows_neither_labkit_nor_labs() -> None:
+    """Arrows: labs -> labkit -> infra."""
+    wrong = {
+        str(file.relative_to(ROOT)): names
+        for file in SOURCES
+        if file.is_relative_to(ROOT / "infra")
+        and (names := {name for name in imports(file) if name.split(".")[0] in ("labkit", "labs")})
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("module", sorted(PURE))
+def test_what_decides_is_pure(module: str) -> None:
+    """No module that could do I/O is imported."""
+    names = {name.split(".")[0] for name in imports(ROOT / (module.replace(".", "/") + ".py"))}
+    assert not names & {"os", "pathlib", "subprocess", "socket", "pulumi", "docker", "httpx"}
+
+
+def test_side_knowledge_stays_in_its_rooms() -> None:
+    """Nobody else compares anything with "vm" or "container"."""
+    compare = re.compile(r"""[!=]=\s*["'](vm|container)["']|["'](vm|container)["']\s*[!=]=""")
+    wrong = [
+        f"{file.relative_to(ROOT)}:{number}"
+        for file in SOURCES
+        if str(file.relative_to(ROOT)) not in SIDE_ROOMS
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if compare.search(line)
+    ]
+    assert not wrong
+
+
+def test_no_file_grows_past_400_lines() -> None:
+    """It wants to be two."""
+    long = {str(file.relative_to(ROOT)): n for file in SOURCES if (n := len(file.read_text().splitlines())) > 400}
+    assert not long

@@ -1,0 +1,139 @@
+"""Images are named by what they are made from, are rebuilt only on change, and are whole or not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+
+from labkit import accelerator, images, images_base, paths
+from labkit.errors import LabError
+from labkit.images_digest import DIGITS, digest
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    folder = tmp_path / "recipe"
+    (folder / "files").mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "files" / "conf").write_text("a = 1\n")
+    return folder
+
+
+def test_a_digest_stays_the_same_as_long_as_nothing_changes(recipe: Path) -> None:
+    assert digest(recipe) == digest(recipe)
+    assert len(digest(recipe)) == DIGITS
+
+
+@pytest.mark.parametrize("change", ["content", "name", "new file", "mode", "salt"])
+def test_a_digest_changes_with_everything_that_makes_the_image(recipe: Path, change: str) -> None:
+    before = digest(recipe, salt="base")
+    conf = recipe / "files" / "conf"
+    salt = "base"
+    if change == "content":
+        conf.write_text("a = 2\n")
+    elif change == "name":
+        conf.rename(conf.with_name("config"))
+    elif change == "new file":
+        (recipe / "files" / "more").write_text("")
+    elif change == "mode":
+        conf.chmod(0o755)
+    else:
+        salt = "another base"
+    assert digest(recipe, salt=salt) != before
+
+
+def test_a_digest_does_not_depend_on_where_the_recipe_lies(recipe: Path, tmp_path: Path) -> None:
+    before = digest(recipe)
+    (tmp_path / "elsewhere").mkdir()
+    assert digest(recipe.rename(tmp_path / "elsewhere" / "recipe")) == before
+
+
+class _Engine:
+    """An engine that has images of these names, and IDs for them."""
+
+    def __init__(self, **known: str) -> None:
+        self.known = known
+        self.images = self
+        self.id = ""
+
+    def get(self, name: str) -> _Engine:
+        if name not in self.known:
+            raise ImageNotFound(name)
+        self.id = self.known[name]
+        return self
+
+
+def _as_client(engine: _Engine) -> docker.DockerClient:
+    return engine  # type: ignore[return-value]  # as much of it as `find` uses
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VVC_CACHE", str(tmp_path / "cache"))
+    home = images.folder() / f"base-{images_base.RELEASE}"
+    home.mkdir(parents=True)
+    (home / "rootfs.tar").write_text("files")
+    (home / "base.json").write_text('{"digest": "0123456789ab", "source": "mmdebstrap"}')
+    return images.folder()
+
+
+def test_images_are_found_only_when_all_are_there(cache: Path) -> None:
+    base = images_base.load(cache)
+    assert base is not None
+    keys = images._keys(base)
+    full, empty = _as_client(_Engine(**{keys.server_tag: "sha256:1"})), _as_client(_Engine())
+    assert images.find(full) is None
+    (cache / f"guest-{keys.guest}").mkdir()
+    assert images.find(full) is None
+    (cache / f"container-{keys.container}").mkdir()
+    assert images.find(empty) is None
+    found = images.find(full)
+    assert found is not None
+    assert (found.server, found.guest_digest) == ("sha256:1", keys.guest)
+    assert (found.container_digest, found.source) == (keys.container, "mmdebstrap")
+
+
+def test_without_a_base_nothing_is_found(cache: Path) -> None:
+    (cache / f"base-{images_base.RELEASE}" / "base.json").write_text("{")
+    assert images.find(_as_client(_Engine())) is None
+
+
+def test_another_base_means_other_images(cache: Path) -> None:
+    one = images._keys(images_base.Base(cache, "a", "registry"))
+    two = images._keys(images_base.Base(cache, "b", "registry"))
+    assert {one.server, one.container, one.guest}.isdisjoint({two.server, two.container, two.guest})
+
+
+def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
+    final = tmp_path / "guest-1"
+    with pytest.raises(LabError, match="should hold a, b, but holds a"), images._draft(final, ("a", "b")) as draft:
+        (draft / "a").write_text("")
+    assert not final.exists()
+
+
+def test_a_folder_that_is_complete_appears(tmp_path: Path) -> None:
+    with images._draft(tmp_path / "guest-1", ("a",)) as draft:
+        (draft / "a").write_text("")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["guest-1"]
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "kind", "reason"),
+    [
+        (0, f"{accelerator.MARKER}\r\n", "kvm", "the guest's kernel boots on /dev/kvm"),
+        (124, "", "tcg", "/dev/kvm exists, but the guest's kernel did not boot on it within 10 s"),
+        (1, "failed to initialize kvm\n", "tcg", "QEMU cannot use /dev/kvm: failed to initialize kvm"),
+        (134, "", "tcg", "QEMU cannot use /dev/kvm: it ended with status 134"),
+    ],
+)
+def test_only_a_kernel_that_booted_proves_kvm(status: int, output: str, kind: str, reason: str) -> None:
+    assert accelerator.judge(status, output) == (kind, reason)
+
+
+def test_without_the_device_nothing_is_tried(tmp_path: Path, cache: Path) -> None:
+    nothing = images.Images("", "", "", "", paths.cache(), "", paths.cache(), "")
+    found = accelerator.probe(_as_client(_Engine()), nothing, device=tmp_path / "kvm")
+    assert (found.kind, found.reason) == ("tcg", f"{tmp_path / 'kvm'} does not exist")

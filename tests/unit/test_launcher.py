@@ -1,0 +1,201 @@
+"""./lab itself, in a copy with tiny requirements: where it may lie, what it repairs, when it asks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+TOOL = """\
+import infra, sys
+print(sys.argv[1:], sys.executable, infra.__file__)
+"""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the launcher with a stand-in tool, in a path with a space; nothing is downloaded."""
+    folder = tmp_path / "a check'out"
+    for package in ("labkit", "infra"):
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").touch()
+    (folder / "labkit" / "__main__.py").write_text(TOOL)
+    shutil.copy(ROOT / "lab", folder)
+    (folder / "requirements.txt").touch()
+    (folder / "requirements-dev.txt").touch()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def python_on_path(tmp_path: Path) -> Path:
+    """A folder with this Python's interpreter, as python3, so that the tests do not hang on the machine's."""
+    folder = tmp_path / "python"
+    folder.mkdir()
+    real = Path(sys.base_prefix) / "bin" / "python3"
+    (folder / "python3").symlink_to(real)
+    return folder
+
+
+def lab(
+    program: Path, *arguments: str, cwd: Path = Path("/"), env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ./lab without a terminal."""
+    path = f"{program.parent.parent / 'python'}:{FOLDERS}"
+    return subprocess.run(
+        [str(program), *arguments],
+        cwd=cwd,
+        env={"PATH": path, "HOME": "/nonexistent"} | dict(env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_it_works_from_everywhere_and_is_fast_the_second_time(checkout: Path, tmp_path: Path) -> None:
+    """A path with a space and a quote, another folder, a link; arguments arrive as they are."""
+    first = lab(checkout / "lab", "status", "a b", "")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.startswith("['status', 'a b', '']")
+    assert str(checkout / "infra") in first.stdout
+    assert "Making .venv" in first.stderr
+
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / "mylab"
+    link.symlink_to(Path("..") / checkout.name / "lab")
+    for program, cwd in ((link, Path("/")), (checkout / "lab", tmp_path)):
+        again = lab(program, "x", cwd=cwd)
+        assert again.stdout.startswith("['x']"), again.stderr
+        assert not again.stderr
+
+    seconds = []
+    for _ in range(3):
+        begin = time.monotonic()
+        lab(checkout / "lab", "--help")
+        seconds.append(time.monotonic() - begin)
+    assert min(seconds) < 0.4
+
+    # Later: the packages of the tests, for `test` only.
+    assert "requirements-dev" not in first.stderr
+    assert "requirements-dev.txt" in lab(checkout / "lab", "test").stderr
+    assert not lab(checkout / "lab", "test").stderr
+
+
+def test_a_venv_that_does_not_fit_is_made_anew(checkout: Path, tmp_path: Path) -> None:
+    """Unfinished, its interpreter gone, other requirements, or made for another folder."""
+
+    def unfinished() -> None:
+        (checkout / ".venv" / "checkout").unlink(missing_ok=True)
+
+    def without_interpreter() -> None:
+        for link in (checkout / ".venv" / "bin").glob("python*"):
+            link.unlink()
+            link.symlink_to("/nonexistent/python3")
+
+    def other_requirements() -> None:
+        (checkout / "requirements.txt").write_text("# changed\n")
+
+    assert lab(checkout / "lab").returncode == 0
+    for damage in (unfinished, without_interpreter, other_requirements, None):
+        (checkout / ".venv" / "relic").touch()
+        if damage is None:
+            checkout = checkout.rename(tmp_path / "moved")
+        else:
+            damage()
+        repaired = lab(checkout / "lab", "x")
+        assert repaired.returncode == 0, repaired.stderr
+        assert str(checkout / "infra") in repaired.stdout
+        assert "Making .venv" in repaired.stderr
+        assert not (checkout / ".venv" / "relic").exists()
+
+
+def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
+    """Ctrl-C while .venv is made: nothing is taken for finished."""
+    process = subprocess.Popen(
+        [str(checkout / "lab")],
+        env={"PATH": f"{checkout.parent / 'python'}:{FOLDERS}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    assert "Making .venv" in process.stderr.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Interrupted" in said
+    assert not (checkout / ".venv" / "checkout").exists()
+    assert lab(checkout / "lab", "x").stdout.startswith("['x']")
+
+
+def test_pip_that_fails_is_one_message_and_a_log(checkout: Path) -> None:
+    """An index that cannot be reached; the log says the rest."""
+    (checkout / "requirements.txt").write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n")
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
+    failed = lab(checkout / "lab", "x", env=nowhere)
+    assert failed.returncode == 1
+    assert "✗ The Python package index cannot be reached." in failed.stderr
+    log = Path(failed.stderr.rpartition("Log: ")[2].strip())
+    assert log.is_relative_to(checkout / ".state" / "logs")
+    assert "no-such-thing" in log.read_text()
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A folder of programs as on a bare Debian: no Python; apt-get and sudo note how they were called."""
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for name in ("sh", "env", "mkdir", "date", "sleep", "cat", "cmp", "cp", "rm", "tail", "grep", "readlink", "id"):
+        (folder / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+    apt = folder / "apt-get"
+    apt.write_text(f'#!/bin/sh\necho "$@" >>"{tmp_path}/calls"\n')
+    apt.chmod(0o755)
+    (folder / "sudo").write_text('#!/bin/sh\nwhile [ "$1" = -n ]; do shift; done\nexec "$@"\n')
+    (folder / "sudo").chmod(0o755)
+    return folder
+
+
+def test_without_python_it_names_the_command_and_installs_nothing(checkout: Path, bare: Path, tmp_path: Path) -> None:
+    """No terminal, no --yes."""
+    refused = lab(checkout / "lab", "status", env={"PATH": str(bare)})
+    assert refused.returncode == 1
+    assert "Python 3.11 or newer with the modules venv and ensurepip is missing" in refused.stderr
+    assert "apt-get install --no-install-recommends python3 python3-venv" in refused.stderr
+    assert not (tmp_path / "calls").exists()
+
+
+def test_yes_installs_python(checkout: Path, bare: Path, tmp_path: Path, python_on_path: Path) -> None:
+    """--yes anywhere in the arguments; then it goes on by itself."""
+    apt = bare / "apt-get"
+    link = f'ln -sf "{python_on_path}/python3" "{bare}/python3"'
+    apt.write_text(f'{apt.read_text()}case "$*" in *install*) {link} ;; esac\n')
+    (bare / "ln").symlink_to("/bin/ln")
+    done = lab(checkout / "lab", "up", "deployment", "--yes", env={"PATH": str(bare)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("['up', 'deployment', '--yes']")
+    update, install = (tmp_path / "calls").read_text().splitlines()
+    assert update.endswith("update")
+    assert install.endswith("install -y --no-install-recommends python3 python3-venv")
+
+
+def test_vvc_yes_is_a_yes_and_an_apt_that_fails_is_said(checkout: Path, bare: Path) -> None:
+    """VVC_YES=1 answers as well."""
+    (bare / "apt-get").write_text("#!/bin/sh\necho Temporary failure resolving\nexit 100\n")
+    failed = lab(checkout / "lab", "up", env={"PATH": str(bare), "VVC_YES": "1"})
+    assert failed.returncode == 1
+    assert "✗ Python could not be installed; is the network there?" in failed.stderr
+    assert "Temporary failure" in Path(failed.stderr.rpartition("Log: ")[2].strip()).read_text()

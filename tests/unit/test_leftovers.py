@@ -1,0 +1,155 @@
+"""Which things are ours, which appeared beside them, which processes are orphans: decided from data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from infra import plan
+from labkit import clean, engine, inventory, leftovers
+from labkit.engine import DEFAULT_HOST
+from labkit.errors import LabError
+from labkit.inventory import Kind, Mine, Note, Thing
+from labkit.leftovers_processes import Process, of_dead_servers, orphans
+from labkit.progress import Quiet
+
+CHECKOUT, LAB = "1a2b3c4d", "deployment"
+BOTH = {plan.CHECKOUT_LABEL: CHECKOUT, plan.LAB_LABEL: LAB}
+MINE = Mine.of(CHECKOUT, [LAB])
+BRIDGE = plan.bridge_name(CHECKOUT, LAB)
+PLAN = plan.Plan(CHECKOUT, LAB, plan.default_subnet(CHECKOUT, LAB))
+BACKEND = "file:///home/me/vms/.state/pulumi"
+
+
+@pytest.mark.parametrize("kind", ["container", "network", "volume"])
+@pytest.mark.parametrize(
+    ("labels", "ours"),
+    [
+        (BOTH, True),
+        (BOTH | {"more": "x"}, True),
+        ({plan.CHECKOUT_LABEL: CHECKOUT}, False),
+        ({plan.LAB_LABEL: LAB}, False),
+        (BOTH | {plan.CHECKOUT_LABEL: "1a2b3c4e"}, False),
+        (BOTH | {plan.LAB_LABEL: "deployment2"}, False),
+        ({}, False),
+    ],
+)
+def test_both_labels_make_it_ours(kind: Kind, labels: Mapping[str, str], ours: bool) -> None:
+    """A name alone, or one label, never does."""
+    thing = Thing(kind, PLAN.name("server-1"), "1", labels)
+    assert inventory.is_ours(thing, MINE) is ours
+    assert bool(leftovers.on_engine(DEFAULT_HOST, [thing], MINE)) is ours
+
+
+@pytest.mark.parametrize(
+    ("name", "mac", "ours"),
+    [
+        (BRIDGE, "02:42:00:00:00:01", True),
+        ("vnet0", PLAN.vm_mac(3), True),
+        ("vnet0", "fe" + PLAN.vm_mac(3)[2:], True),
+        ("eth1", PLAN.server_mac(), True),
+        (BRIDGE[:-1] + "x", "02:42:00:00:00:01", False),
+        (BRIDGE[:-1], "02:42:00:00:00:01", False),
+        ("vvc0", f"{plan.MAC_PREFIX}:ff:ff:ff", False),
+        ("eth0", "52:54:00:12:34:56", False),
+    ],
+)
+def test_an_interface_is_ours_by_its_whole_name_or_mac(name: str, mac: str, ours: bool) -> None:
+    """Another lab's MAC has our prefix as well; that does not make it this lab's."""
+    assert inventory.is_ours(Thing("interface", name, name, mac=mac), MINE) is ours
+
+
+def test_what_appeared_meanwhile_is_neither_ours_nor_older() -> None:
+    """Nor a port of our bridge, nor an image of this project."""
+    older = Thing("container", "db", "1")
+    now = [
+        older,
+        Thing("container", "web", "2"),
+        Thing("container", "db", "3"),
+        Thing("network", PLAN.name("lan"), "4", BOTH),
+        Thing("interface", BRIDGE, BRIDGE),
+        Thing("interface", "veth1", "veth1", bridge=BRIDGE),
+        Thing("interface", "veth2", "veth2", bridge="docker0"),
+        Thing("image", f"{plan.PROJECT}/server:1", "5"),
+        Thing("image", "debian:trixie", "6"),
+    ]
+    found = inventory.appeared(now, Note("12:00", frozenset({older.key})), MINE)
+    assert [(thing.kind, thing.name) for thing in found] == [
+        ("container", "web"),
+        ("container", "db"),
+        ("interface", "veth2"),
+        ("image", "debian:trixie"),
+    ]
+
+
+def test_the_removal_can_be_pasted() -> None:
+    """It names the engine where that is not the one of a plain `docker`; containers go before networks and volumes."""
+    things = [Thing("volume", "v", "1", BOTH), Thing("container", "a b", "2", BOTH), Thing("network", "n", "3", BOTH)]
+    assert [one.removal for one in leftovers.on_engine(DEFAULT_HOST, things, MINE)] == [
+        "docker rm -f -v 'a b'",
+        "docker network rm n",
+        "docker volume rm -f v",
+    ]
+    private = leftovers.on_engine("unix:///run/x/docker.sock", things[:1], MINE)
+    assert private[0].removal == "docker --host unix:///run/x/docker.sock volume rm -f v"
+
+
+def process(pid: int, parent: int, session: int, *words: str, **environment: str) -> Process:
+    return Process(pid, parent, session, words, {"PULUMI_BACKEND_URL": BACKEND, **environment})
+
+
+INIT = Process(1, 0, 1, ("init",), {})
+SHELL = process(10, 9, 10, "bash")
+PLUGIN = "/cache/plugins/resource-docker/pulumi-resource-docker"
+
+TREES = [
+    ("a person's pulumi up", [process(20, 10, 10, "pulumi", "up"), process(21, 20, 10, PLUGIN)], []),
+    ("its CLI was killed", [process(21, 1, 10, PLUGIN), process(22, 1, 10, "python", "-m", "infra.playbook_worker")],
+     [21, 22]),
+    ("what the orphan started goes along",
+     [process(21, 1, 10, "python", "/x/toolchain/language_host.py"),
+      process(22, 21, 10, "python", "/x/toolchain/program_runner.py")], [21, 22]),
+    ("handed to a reaper that is not init", [process(21, 5, 10, PLUGIN)], [21]),
+    ("a detached CLI of this lab", [process(21, 1, 21, "pulumi", "up", "-s", LAB)], [21]),
+    ("a detached CLI of another lab", [process(21, 1, 21, "pulumi", "up", "-s", "x"), process(22, 21, 21, PLUGIN)], []),
+    ("Ansible's ssh of a killed worker", [process(21, 1, 10, "ssh", VVC_PLAYBOOK_RUN="7")], [21]),
+    ("another checkout's", [process(21, 1, 10, PLUGIN, PULUMI_BACKEND_URL=BACKEND + "2")], []),
+    ("no program of Pulumi's", [process(21, 1, 10, "vim", "README.md"), process(22, 1, 10, "sleep", "9")], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tree", "wanted"), [tree[1:] for tree in TREES], ids=[tree[0] for tree in TREES])
+def test_orphans(tree: list[Process], wanted: list[int]) -> None:
+    """Only programs of Pulumi of this checkout, and only when nobody holds them any more."""
+    reaper = Process(5, 1, 5, ("systemd", "--user"), {})
+    assert [one.pid for one in orphans([INIT, reaper, SHELL, *tree], BACKEND, LAB)] == wanted
+
+
+def test_of_a_dead_server_the_topmost_process_is_named() -> None:
+    """Its end is the end of all in its PID namespace; other servers' processes are not looked at."""
+    own, other = {"VVC_HOST_UUID": "u1"}, {"VVC_HOST_UUID": "u2"}
+    tree = [Process(7, 1, 7, ("tini",), own), Process(8, 7, 7, ("libvirtd",), own), Process(9, 1, 9, ("tini",), other)]
+    assert [one.pid for one in of_dead_servers(tree, ["u1"])] == [7]
+
+
+def test_other_checkouts_are_those_with_both_labels_and_another_id() -> None:
+    """Ours, and what has one label only, is none."""
+    things = [
+        Thing("container", "a", "1", BOTH),
+        Thing("container", "b", "2", BOTH | {plan.CHECKOUT_LABEL: "ffffffff"}),
+        Thing("volume", "c", "3", {plan.CHECKOUT_LABEL: "eeeeeeee"}),
+        Thing("network", "d", "4", {plan.CHECKOUT_LABEL: "ffffffff", plan.LAB_LABEL: "x"}),
+    ]
+    assert clean.others(things, CHECKOUT) == {"ffffffff": {LAB, "x"}}
+
+
+def test_the_private_engine_stays_while_other_checkouts_have_labs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped ones count too; nothing is stopped or deleted."""
+    foreign = Thing("container", "b", "2", BOTH | {plan.CHECKOUT_LABEL: "ffffffff"})
+    monkeypatch.setattr(clean, "listens", lambda _: True)
+    monkeypatch.setattr(clean, "_read", lambda _: [foreign])
+    monkeypatch.setattr(engine, "remove", lambda _: pytest.fail("it was removed"))
+    with pytest.raises(LabError) as refused:
+        clean.private_engine(Quiet())
+    assert refused.value.problem == "Other checkouts' labs are on the private Docker Engine (ffffffff: deployment)."

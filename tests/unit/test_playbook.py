@@ -1,0 +1,184 @@
+"""The Playbook resource and its worker, without a guest: events to counts, messages, bounds, what is a change."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.dynamic.dynamic import serialize_provider
+
+from infra import last_lines, playbook, playbook_worker
+from infra.playbook import _Provider
+from infra.playbook_worker import Log, RunError, Tally
+
+
+def event(kind: str, task: str = "A task", **data: Any) -> dict[str, Any]:
+    return {"event": kind, "event_data": {"task": task, "host": "vm-1", **data}}
+
+
+@pytest.fixture
+def told() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def tally(told: io.StringIO) -> Tally:
+    return Tally(Log(told, io.StringIO()))
+
+
+def test_one_line_a_task_and_counts_by_outcome(tally: Tally, told: io.StringIO) -> None:
+    tally.event(event("runner_on_ok", "One", res={"changed": False}))
+    tally.event(event("runner_on_ok", "Two", res={"changed": True}))
+    tally.event(event("runner_on_skipped", "Three"))
+    assert (tally.ok, tally.changed, tally.failure) == (1, 1, "")
+    assert told.getvalue() == "✓ vm-1: One: ok (0.0 s)\n✓ vm-1: Two: changed (0.0 s)\n"
+
+
+def test_a_failure_keeps_its_message_in_full(tally: Tally, told: io.StringIO) -> None:
+    tally.event(event("runner_on_failed", "Bad", res={"msg": "first\nsecond", "stderr": "why"}))
+    assert tally.failure == "failed at task 'Bad': first\nsecond\nwhy"
+    assert told.getvalue() == "✗ vm-1: Bad: failed (0.0 s)\n"
+
+
+def test_a_loops_failure_names_the_items_that_failed() -> None:
+    result = {
+        "msg": "One or more items failed",
+        "results": [{"failed": False, "msg": "fine"}, {"failed": True, "msg": "X"}],
+    }
+    assert playbook_worker.message(result) == "One or more items failed\nX"
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """Port of a server that accepts and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_an_sshd_that_never_answers_ends_at_its_bound(silent: int) -> None:
+    with pytest.raises(RunError) as caught:
+        playbook_worker.wait_for_sshd("127.0.0.1", silent, 0.5, "Console: /var/log/c", threading.Event())
+    assert "Rung 'sshd answers': no ssh greeting from 127.0.0.1" in str(caught.value)
+    assert "(bound: 0 s)" in str(caught.value) or "(bound: 1 s)" in str(caught.value)
+    assert str(caught.value).endswith("Console: /var/log/c")
+
+
+def test_a_greeting_ends_the_wait() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-test\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        port = server.getsockname()[1]
+        assert playbook_worker.wait_for_sshd("127.0.0.1", port, 5, "", threading.Event()) < 5
+        thread.join()
+
+
+def inputs(folder: Path, **changes: Any) -> dict[str, Any]:
+    file = folder / "site.yml"
+    file.write_text("- hosts: guests\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n")
+    given = {
+        "name": "vm-1",
+        "host": "127.0.0.1",
+        "port": 22,
+        "user": "root",
+        "private_key": str(file),
+        "playbook": str(file),
+        "variables": {},
+        "digest": "x",
+        "triggers": ["a"],
+        "timeout_s": 20,
+        "ssh_timeout_s": 1,
+        "log_dir": str(folder / "logs with space"),
+        "hint": "Console: c",
+        "console": [],
+    }
+    return {**given, **changes}
+
+
+def test_the_worker_gives_up_within_its_bound_and_says_so_in_the_log(tmp_path: Path, silent: int) -> None:
+    with pytest.raises(playbook.PlaybookError, match=r"no ssh greeting .* \(bound: 1 s\).*Console: c"):
+        playbook.run_worker(inputs(tmp_path, port=silent))
+    assert "Rung 'sshd answers'" in (tmp_path / "logs with space" / "vm-1.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "property_"),
+    [
+        ({"port": 0}, "port"),
+        ({"timeout_s": 0}, "timeout_s"),
+        ({"playbook": "/none.yml"}, "playbook"),
+        ({"private_key": "/none"}, "private_key"),
+        ({"host": " "}, "host"),
+    ],
+)
+def test_bad_inputs_are_refused_by_name(tmp_path: Path, change: dict[str, Any], property_: str) -> None:
+    assert [name for name, _ in playbook.problems(inputs(tmp_path, **change))] == [property_]
+
+
+def test_good_inputs_have_no_problem(tmp_path: Path) -> None:
+    assert playbook.problems(inputs(tmp_path)) == []
+
+
+def test_only_inputs_are_a_change(tmp_path: Path) -> None:
+    news = inputs(tmp_path)
+    olds = {**news, "port": 22.0, "done": "d", "changed": 3.0, "seconds": 9.9}
+    assert _Provider().diff("vm-1", olds, news).changes is False
+    assert _Provider().diff("vm-1", olds, {**news, "digest": "y"}).changes is True
+
+
+def test_a_changed_bound_does_not_converge_again(tmp_path: Path) -> None:
+    olds = {**inputs(tmp_path), "done": "d", "changed": 3, "ok": 1, "seconds": 9.9}
+    outs = _Provider().update("vm-1", olds, inputs(tmp_path, timeout_s=99)).outs
+    assert outs is not None
+    assert (outs["done"], outs["timeout_s"]) == ("d", 99)
+
+
+def test_the_serialised_provider_is_a_name_and_nothing_else() -> None:
+    blob = serialize_provider(_Provider())
+    assert blob == serialize_provider(_Provider())
+    assert len(blob) < 100, "a captured value would make every `up` an update"
+    assert json.dumps(blob)
+
+
+def test_an_sshd_that_refuses_ends_with_the_consoles_last_lines(tmp_path: Path) -> None:
+    """Rung, address, elapsed time, bound, what was heard last, the hint, then the console."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        port = taken.getsockname()[1]
+        console = ["sh", "-c", "printf 'a line\\033[2J\\n'; echo its last words"]
+        with pytest.raises(playbook.PlaybookError) as failed:
+            playbook.run_worker(inputs(tmp_path, port=port, console=console))
+    text = str(failed.value)
+    assert text.startswith(f"Rung 'sshd answers': no ssh greeting from 127.0.0.1:{port} after 1.")
+    assert "(bound: 1 s). Last: [Errno 111] Connection refused. Console: c\nIts last lines (sh -c " in text
+    assert text.endswith(":\n    a line[2J\n    its last words")
+
+
+def test_the_environment_sets_another_bound(tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(playbook.SSH_TIMEOUT_VARIABLE, "2")
+    with pytest.raises(playbook.PlaybookError, match=r"\(bound: 2 s\)"):
+        playbook.run_worker(inputs(tmp_path, port=silent))
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ([], ""),
+        (["true"], "\nIts last lines (true):\n    (none)"),
+        (["no-such-program"], "[Errno 2] No such file or directory: 'no-such-program'"),
+    ],
+)
+def test_last_lines_never_fail(command: list[str], told: str) -> None:
+    """The message that they belong to must come in any case."""
+    assert last_lines.of(command).endswith(told)

@@ -1,0 +1,56 @@
+"""What the Pulumi CLI is given: an environment that sh understands, and locks of the dead removed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from labkit import pulumi
+from labkit.toolchain import Toolchain
+
+TOOLS = Toolchain(
+    pulumi=Path("/a b/pulumi"), version="3.1.2", origin="built", path_dirs=(Path("/a b"),), env={"PULUMI_HOME": "/it's"}
+)
+
+
+def test_the_environment_survives_a_shell() -> None:
+    """Spaces and quotes in paths; what is in PATH already is kept and not said again."""
+    variables = pulumi.environment(TOOLS, "unix:///engine.sock")
+    text = pulumi.exports(variables)
+    script = f'{text}\nprintf "%s\\n" "$PULUMI_HOME" "$PATH" "$DOCKER_HOST" "$PULUMI_CONFIG_PASSPHRASE"'
+    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=10, check=True).stdout
+    home, path, host, passphrase = told.rstrip("\n").split("\n") if told.count("\n") == 3 else told.split("\n")[:4]
+    assert (home, host, passphrase) == ("/it's", "unix:///engine.sock", "")
+    assert path.startswith("/a b:")
+    assert path.endswith(os.environ["PATH"])
+    assert os.environ["PATH"] not in text
+
+
+def test_state_is_kept_in_the_checkout_by_a_url() -> None:
+    """A path with a space is a URL without one."""
+    assert " " not in pulumi.environment(TOOLS, "x")["PULUMI_BACKEND_URL"]
+
+
+@pytest.mark.parametrize(
+    ("lock", "released"),
+    [
+        ({"pid": 2**22 + 1, "hostname": os.uname().nodename}, True),
+        ({"pid": os.getpid(), "hostname": os.uname().nodename}, False),
+        ({"pid": 2**22 + 1, "hostname": "another-machine"}, False),
+    ],
+    ids=["dead", "alive", "elsewhere"],
+)
+def test_only_a_lock_of_the_dead_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: dict[str, object], released: bool
+) -> None:
+    """A living Pulumi, or one of another machine, keeps its lock."""
+    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
+    folder.mkdir(parents=True)
+    (folder / "one.json").write_text(json.dumps(lock))
+    assert pulumi.Pulumi(TOOLS, "x").release_stale_lock("deployment") is released
+    assert (folder / "one.json").exists() is not released

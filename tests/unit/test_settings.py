@@ -1,0 +1,161 @@
+"""Configuration -> settings or all of its problems, never a traceback."""
+
+from __future__ import annotations
+
+import dataclasses
+from ipaddress import IPv4Address as Address
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra import plan
+from infra.settings import DEFAULTS, Facts, Settings, SettingsError, parse
+
+ROOT = Path(__file__).parents[2]
+CHECKOUT = "1a2b3c4d"
+FACTS = Facts(
+    accelerator="tcg",
+    accelerator_reason="no /dev/kvm",
+    memory_mib=16 * 1024,
+    cpus=4,
+    subnets_in_use={"192.168.1.0/24": "interface wlan0"},
+)
+CHANGE = "Change it: pulumi config set {key} VALUE -s deployment"
+
+REFUSED = [
+    ({"replicas": "0"}, "replicas is '0': a whole number from 1 to 32 is needed."),
+    ({"replicas": "-1"}, "replicas is '-1': a whole number from 1 to 32 is needed."),
+    ({"replicas": "1000"}, "replicas is '1000': a whole number from 1 to 32 is needed."),
+    ({"replicas": "two"}, "replicas is 'two': a whole number from 1 to 32 is needed."),
+    ({"vcpus": "5"}, "vcpus is '5': a whole number from 1 to 4 is needed."),
+    ({"memory_mib": "100"}, "memory_mib is '100': a whole number from 256 to 1048576 is needed."),
+    ({"disk_gib": "1"}, "disk_gib is '1': a whole number from 2 to 64 is needed."),
+    ({"topology": "ring"}, "topology is 'ring': one of single is needed."),
+    ({"sides": "vm,docker"}, "sides is 'vm,docker': one of vm,container - vm - container is needed."),
+    ({"sides": "vm,vm"}, "sides is 'vm,vm': one of vm,container - vm - container is needed."),
+    ({"accelerator": "fast"}, "accelerator is 'fast': one of auto, kvm, tcg is needed."),
+    (
+        {"accelerator": "kvm"},
+        "accelerator is 'kvm': KVM does not work on this machine (no /dev/kvm); use auto or tcg.",
+    ),
+    (
+        {"service_version": "1 2"},
+        "service_version is '1 2': up to 32 letters, digits, dots and dashes are needed, "
+        "the first a letter or a digit.",
+    ),
+    (
+        {"subnet": "10.1.2.3"},
+        "subnet is '10.1.2.3': a private IPv4 network of 24 bits such as 10.200.7.0/24 is needed.",
+    ),
+    (
+        {"subnet": "8.8.8.0/24"},
+        "subnet is '8.8.8.0/24': a private IPv4 network of 24 bits such as 10.200.7.0/24 is needed.",
+    ),
+    ({"subnet": "lan"}, "subnet is 'lan': an IPv4 network such as 10.200.7.0/24 is needed."),
+    (
+        {"subnet": "192.168.1.0/24"},
+        "subnet is '192.168.1.0/24': 192.168.1.0/24 overlaps 192.168.1.0/24, which interface wlan0 uses; "
+        "choose another.",
+    ),
+]
+
+
+def test_the_defaults_are_those_of_the_schema() -> None:
+    """Pulumi.yaml and the code give each key the same default, and each key has a description."""
+    schema = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert {key: str(entry["default"]) for key, entry in schema.items()} == DEFAULTS
+    assert all(entry["description"].endswith(".") for entry in schema.values())
+
+
+def test_an_empty_configuration_is_the_default_lab() -> None:
+    """Both sides, one replica each."""
+    assert parse("deployment", {}, FACTS, CHECKOUT) == Settings(
+        lab="deployment",
+        topology="single",
+        sides=("vm", "container"),
+        replicas=1,
+        vcpus=int(DEFAULTS["vcpus"]),
+        memory_mib=512,
+        disk_gib=2,
+        accelerator="tcg",
+        service_version="1",
+        subnet=plan.default_subnet(CHECKOUT, "deployment"),
+    )
+
+
+@pytest.mark.parametrize(("config", "message"), REFUSED, ids=lambda case: str(case)[:40])
+def test_a_bad_value_is_refused_with_value_rule_and_next_step(config: dict[str, str], message: str) -> None:
+    """The exact text."""
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", config, FACTS, CHECKOUT)
+    assert refused.value.problems == (f"{message} {CHANGE.format(key=next(iter(config)))}",)
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    """One for each key, an unknown key among them."""
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", {"replicas": "0", "vcpus": "x", "replica": "2"}, FACTS, CHECKOUT)
+    assert len(refused.value.problems) == 3
+    assert refused.value.problems[0] == (
+        "'replica' is no configuration key; there are topology, sides, replicas, vcpus, memory_mib, disk_gib, "
+        "accelerator, service_version, subnet. Remove it: pulumi config rm replica -s deployment"
+    )
+
+
+def test_more_memory_than_there_is_is_refused() -> None:
+    """The sum over replicas and sides counts."""
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", {"memory_mib": "4096", "replicas": "3"}, FACTS, CHECKOUT)
+    assert refused.value.problems == (
+        "memory_mib is 4096 for 3 replicas on 2 sides, 24576 MiB in all: this machine has 16384 MiB, of which 15616 "
+        "can be given away. Lower memory_mib or replicas: pulumi config set memory_mib N -s deployment",
+    )
+
+
+def test_kvm_is_used_where_it_works() -> None:
+    """auto takes what the machine has; tcg stays tcg."""
+    facts = dataclasses.replace(FACTS, accelerator="kvm")
+    assert [parse("d", {"accelerator": text}, facts, CHECKOUT).accelerator for text in ("auto", "kvm", "tcg")] == [
+        "kvm",
+        "kvm",
+        "tcg",
+    ]
+
+
+VALUES = st.one_of(
+    st.text(max_size=12),
+    st.integers(-5, 5000).map(str),
+    st.sampled_from(["vm", "container", "vm,container", "auto", "kvm", "tcg", "single", "10.1.2.0/24", "1e3", "٣"]),
+)
+
+
+CONFIGS = st.dictionaries(st.one_of(st.sampled_from(sorted(DEFAULTS)), st.text(max_size=8)), VALUES, max_size=9)
+
+
+@settings(max_examples=2000)
+@given(CONFIGS)
+def test_any_configuration_gives_settings_or_problems(config: dict[str, str]) -> None:
+    """Nothing else is ever raised, and what is accepted can be planned."""
+    settings_or_problems(config)
+
+
+@pytest.mark.long
+@settings(max_examples=100_000, suppress_health_check=list(HealthCheck))
+@given(CONFIGS)
+def test_any_of_many_configurations_gives_settings_or_problems(config: dict[str, str]) -> None:
+    """The same, fifty times as often."""
+    settings_or_problems(config)
+
+
+def settings_or_problems(config: dict[str, str]) -> None:
+    try:
+        found = parse("deployment", config, FACTS, CHECKOUT)
+    except SettingsError as refused:
+        problems = refused.problems
+    else:
+        assert isinstance(plan.Plan(CHECKOUT, "deployment", found.subnet).vm_address(found.replicas - 1), Address)
+        return
+    assert all(problems)
