@@ -1,0 +1,91 @@
+"""The shape of an experiment. A lab's experiments are objects of it; labkit.conduct runs them, sides taking turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.outputs import Contract, Replica, Server
+from labkit.progress import Report
+from labkit.records import Stage
+from labkit.setup import Ready
+from labkit.sides import SIDES, Run, Side
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an experiment works: a lab that is up and in steady state."""
+
+    lab: str
+    ready: Ready
+    contract: Contract
+    report: Report
+    runner: Callable[[Server], Run]
+    """Server -> what runs a command inside it (labkit.servers.runner)."""
+
+    def replica(self, side: str, index: int = 0) -> Replica:
+        """A replica of one side."""
+        return self.contract.side(side)[index]
+
+    def server(self, replica: Replica) -> Server:
+        """The server on which a replica runs."""
+        return next(server for server in self.contract.servers if server.name == replica.server)
+
+    def run(self, replica: Replica) -> Run:
+        """Runs a command inside the replica's server."""
+        return self.runner(self.server(replica))
+
+    def side(self, replica: Replica) -> Side:
+        """What differs between the sides, for this replica."""
+        return SIDES[replica.side]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One repeat to be made. `number` 0 is the warm-up."""
+
+    side: str
+    number: int
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one turn gave; becomes a labkit.records.Repeat."""
+
+    values: Mapping[str, float]
+    stages: Sequence[Stage] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, str | int | float] = field(default_factory=dict)
+    """What this experiment adds to the conditions that the conductor gathers: start line, finish line, cache."""
+    stream: str = ""
+    marks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, what is done about it, and how it is undone.
+
+    `turns(sides, quick)` lists the repeats in order; `measure` makes one; `restore` brings the lab back to its steady
+    state whatever happened, and is called in `finally` after each experiment and when it is interrupted.
+    """
+
+    name: str
+    question: str
+    prediction: str
+    """What the reader is asked to predict."""
+    turns: Callable[[Sequence[str], bool], Sequence[Turn]]
+    measure: Callable[[Place, Turn], Seen]
+    restore: Callable[[Place], None]
+    subject: tuple[str, ...] = ()
+    """Conditions that may differ between the sides, as they are what is compared."""
+    row: str = ""
+
+
+def take_turns(
+    sides: Sequence[str], repeats: int, *, actions: Sequence[str] = ("",), warm_ups: int = 1
+) -> tuple[Turn, ...]:
+    """vm, container, vm, … for each action in turn, so that drift of the machine is not the result."""
+    numbers = [*([0] * warm_ups), *range(1, repeats + 1)]
+    return tuple(Turn(side, number, action) for action in actions for number in numbers for side in sides)

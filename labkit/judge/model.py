@@ -1,0 +1,117 @@
+"""Metrics, claims and judgements as data. Rows are those of the article's table "VMs vs Containers"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from labkit.records import Repeat, Run
+
+Better = Literal["lower", "higher"]
+BoundBy = Literal["bytes", "sharing", "timer", "cpu", "memory"]
+Verdict = Literal["holds", "does not hold", "not decidable here", "not comparable", "not measured"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number read from a repeat. `of` gives None where the repeat does not have it."""
+
+    name: str
+    unit: str
+    better: Better
+    definition: str
+    example: str
+    """A worked example, in words."""
+    experiment: str
+    of: Callable[[Repeat], float | None]
+    action: str = ""
+    exact: bool = False
+    """Counted, not timed (bytes): n = 1 is enough and there is no interval."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The claim that the metric of `greater` is at least `effect` times that of the other side.
+
+    `effect` (d) is the smallest ratio worth naming, above 1. `heartbeat` marks a time that a periodic timer sets.
+    """
+
+    name: str
+    row: str
+    text: str
+    metric: Metric
+    greater: str
+    effect: float
+    bound_by: BoundBy
+    because: str
+    """The mechanism or default timer that makes the number, in a sentence."""
+    heartbeat: bool = False
+    reference: str = ""
+    """Published figures to stand beside ours, clearly not ours."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen: whether the claim's predicate is true, and the facts that show it."""
+
+    true: bool
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The claim that a predicate over a run's facts is true. `observe` gives None where the facts are missing."""
+
+    name: str
+    row: str
+    text: str
+    experiment: str
+    observe: Callable[[Run], Observation | None]
+    because: str
+    reference: str = ""
+
+
+Claim = Measured | Observed
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The repeats of one side that count. With no repeat median, least and most are NaN."""
+
+    side: str
+    n: int
+    median: float
+    least: float
+    most: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim's verdict with all that it rests on."""
+
+    claim: Claim
+    verdict: Verdict
+    reason: str
+    """Why, in a sentence: `EMULATED CPU`, `n too small`, the differing condition, or what was seen."""
+    spreads: tuple[Spread, ...] = ()
+    """One a side, the claim's greater side first; empty for an observed claim."""
+    ratio: float | None = None
+    """Median of `greater` over median of the other side."""
+    interval: tuple[float, float] | None = None
+    """95 % percentile bootstrap of the ratio; None for exact metrics."""
+    n_needed: int | None = None
+    """Repeats a side that would decide, where n is too small."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the article's table: it holds only if each of its parts does."""
+
+    name: str
+    of_vms: str
+    of_containers: str
+    verdict: Verdict
+    parts: tuple[Judgement, ...]
