@@ -20,7 +20,7 @@ from tests.engines.real import LAB, ROOT, command
 
 pytestmark = pytest.mark.engine
 
-_BOUND_S = 12
+_BOUND_S = 20
 
 
 @pytest.fixture(scope="module")

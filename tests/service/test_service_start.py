@@ -110,7 +110,7 @@ def test_a_stop_lets_the_request_under_way_end(data_dir: Path, sign: signal.Sign
 
         def work() -> None:
             with running.client() as client:
-                answers.append(client.post("/work", json={"ms": 600}))
+                answers.append(client.post("/work", json={"ms": 300}))
 
         with running.client() as client:
             assert client.post("/entries", json=entry(0)).status_code == 201

@@ -20,7 +20,7 @@ import infra, sys
 print(sys.argv[1:], sys.executable, infra.__file__)
 """
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def lab(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
 
@@ -135,7 +135,7 @@ def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
     assert process.stderr is not None
     assert "Making .venv" in process.stderr.readline()
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Interrupted" in said
     assert not (checkout / ".venv" / "checkout").exists()
