@@ -49,6 +49,8 @@ class Measured:
     heartbeat: bool = False
     reference: str = ""
     """Published figures to stand beside ours, clearly not ours."""
+    effect_because: str = ""
+    """Why a smaller `effect` is not worth naming: the end of a sentence that begins with "as"."""
 
 
 @dataclass(frozen=True)
