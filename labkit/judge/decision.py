@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import statistics
 from collections.abc import Sequence
@@ -45,15 +46,26 @@ def decide(
             "not decidable here", f"n too small: {n} a side, and a verdict needs {minimum}", ratio, None, minimum
         )
     low, high = interval.of_ratio(greater, other, seed=seed, resamples=resamples)
-    if low > effect:
+    if interval.is_beyond(low, effect):
         return Decision("holds", f"the whole interval lies beyond {effect:g}", ratio, (low, high))
-    if high < effect:
+    if interval.is_beyond(effect, high):
         return Decision("does not hold", f"the whole interval lies below {effect:g}", ratio, (low, high))
+    return Decision("not decidable here", f"n too small: the interval contains {effect:g}", ratio, (low, high))
+
+
+def advised(
+    decision: Decision, greater: Sequence[float], other: Sequence[float], effect: float, *, minimum: int, seed: int
+) -> Decision:
+    """The decision; where it is open between two sides with enough repeats, with the n that would probably close it."""
+    from labkit.judge import interval  # noqa: PLC0415 - see decide
+
+    if decision.verdict != "not decidable here" or decision.interval is None:
+        return decision
     needed = interval.n_needed(greater, other, effect, seed=seed, minimum=minimum)
-    why = f"the interval contains {effect:g}"
-    if needed is None:
-        why = f"the ratio lies so close to {effect:g} that even {interval.MOST} repeats a side would not decide"
-    return Decision("not decidable here", f"n too small: {why}", ratio, (low, high), needed)
+    if needed is not None:
+        return dataclasses.replace(decision, n_needed=needed)
+    close = f"the ratio lies so close to {effect:g} that even {interval.MOST} repeats a side would not decide"
+    return dataclasses.replace(decision, reason=f"n too small: {close}")
 
 
 def decide_exact(greater: Sequence[float], other: Sequence[float], effect: float) -> Decision:

@@ -61,7 +61,7 @@ def bounded(
         )
     word = kinds[cannot[leans]].word
     only = "refuted, not confirmed" if leans == "holds" else "confirmed, not refuted"
-    why = f"{EMULATED}: what the {word} needs is an upper bound, so the claim can only be {only}"
+    why = f"{EMULATED}: on a real CPU the {word} would do better, so the claim can only be {only}"
     if decision.interval is None and not claim.metric.exact:
         return dataclasses.replace(decision, reason=f"{decision.reason}; and {why}")
     return dataclasses.replace(decision, verdict="not decidable here", reason=why, n_needed=None)

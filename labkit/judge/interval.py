@@ -7,6 +7,7 @@ exactly the reciprocal interval, and the order of the repeats does not matter.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,7 +22,13 @@ of 80 %, the usual choice), which is the half width of a 99.5 % interval."""
 MOST = 200
 """Repeats a side beyond which nobody waits for an answer."""
 
+_ROUNDING = 1e-9
 _SIZES = (6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100, 150, MOST)
+
+
+def is_beyond(one: float, other: float) -> bool:
+    """Whether `one` is the larger by more than what rounding makes of equal ratios."""
+    return one > other * (1 + _ROUNDING)
 
 
 def of_ratio(greater: Sequence[float], other: Sequence[float], *, seed: int, resamples: int) -> tuple[float, float]:
@@ -32,17 +39,18 @@ def of_ratio(greater: Sequence[float], other: Sequence[float], *, seed: int, res
 def n_needed(greater: Sequence[float], other: Sequence[float], effect: float, *, seed: int, minimum: int) -> int | None:
     """How many repeats a side would probably decide on which side of `effect` the ratio lies.
 
-    A forecast: samples of m values are drawn from the n at hand, for growing m, until the ratio of their medians
-    keeps to one side of `effect`. It supposes that the medians and the spread stay as they are. None: no m up to
-    `MOST` would, as the ratio lies too close to `effect`.
+    A forecast: samples of m values are drawn from the n at hand, and the least m is sought for which the ratio of
+    their medians keeps to one side of `effect`. It supposes that medians and spread stay as they are. None: no m up
+    to `MOST` would, as the ratio lies too close to `effect`.
     """
-    for m in _SIZES:
-        if m < minimum or m <= min(len(greater), len(other)):
-            continue
+
+    def decides(m: int) -> bool:
         low, high = _interval(greater, other, (m, m), level=_FORECAST_LEVEL, resamples=_FORECASTS, seed=seed)
-        if low > effect or high < effect:
-            return m
-    return None
+        return is_beyond(low, effect) or is_beyond(effect, high)
+
+    sizes = [m for m in _SIZES if m >= minimum and m > min(len(greater), len(other))]
+    first = bisect.bisect_left(sizes, True, key=decides)
+    return sizes[first] if first < len(sizes) else None
 
 
 def _interval(

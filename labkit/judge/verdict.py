@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from labkit.judge import emulation, fairness
-from labkit.judge.decision import Decision, decide, decide_exact, seed_of
+from labkit.judge.decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
 from labkit.records import Experiment, Repeat, Run
 from labkit.sides.kinds import KINDS, Kind
@@ -64,7 +64,9 @@ def _decision(run: Run, claim: Measured, spreads: Sequence[Spread]) -> Decision:
     greater, other = (spread.values for spread in spreads)
     if claim.metric.exact:
         return decide_exact(greater, other, claim.effect)
-    return decide(greater, other, claim.effect, minimum=_minimum(claim), seed=seed_of(run.id, claim.name))
+    minimum, seed = _minimum(claim), seed_of(run.id, claim.name)
+    decision = decide(greater, other, claim.effect, minimum=minimum, seed=seed)
+    return advised(decision, greater, other, claim.effect, minimum=minimum, seed=seed)
 
 
 def _observed(run: Run, claim: Observed, kinds: Mapping[str, Kind]) -> Judgement:

@@ -28,7 +28,7 @@ CLAIMS: tuple[Claim, ...] = (
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
-        because="a disk image holds a kernel with its modules, an init and sshd besides what the service needs; "
+        because="a guest needs a kernel with its modules, an init and sshd besides what the service needs; "
         "a container image holds only the latter, as its server's kernel runs it.",
         effect_because=_WHY_A_WHOLE_SYSTEM,
     ),
@@ -51,8 +51,8 @@ CLAIMS: tuple[Claim, ...] = (
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
-        because="both share their image, so that only what is written counts: a guest writes its journal, keys and "
-        "file system's own records into its overlay, a container only what the service writes.",
+        because="both share their image, so that only what is written counts: a guest writes its host key, the "
+        "service's files and its file system's own records into its overlay, a container only what the service writes.",
         effect_because=_WHY_A_WHOLE_SYSTEM,
     ),
     Measured(
@@ -76,7 +76,7 @@ CLAIMS: tuple[Claim, ...] = (
         greater="vm",
         effect=_WAITED_FOR,
         bound_by="cpu",
-        because="a guest goes through firmware, kernel and init before its service starts; "
+        because="a guest boots a kernel and an init before its service starts; "
         "a container's first process is the service.",
         reference=_BOOTS,
         effect_because=_WHY_WAITED_FOR,

@@ -1,0 +1,90 @@
+"""The article's table: nine rows, each with its parts and one verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from labkit.judge import rows
+from labkit.judge.model import Claim, Verdict
+from labs.deployment.claims import CLAIMS
+from tests.unit import judging
+from tests.unit.judging import LARGER, STARTS
+
+
+@pytest.mark.parametrize(
+    ("parts", "row"),
+    [
+        ([], "not measured"),
+        (["holds"], "holds"),
+        (["holds", "holds"], "holds"),
+        (["holds", "does not hold", "not comparable", "not decidable here", "not measured"], "does not hold"),
+        (["holds", "not comparable", "not decidable here", "not measured"], "not comparable"),
+        (["not measured", "not decidable here", "holds"], "not decidable here"),
+        (["holds", "not measured"], "not measured"),
+    ],
+)
+def test_a_row_holds_only_if_each_part_does(parts: list[Verdict], row: Verdict) -> None:
+    """And otherwise has the verdict of the part that weighs most against it."""
+    assert rows.combined(parts) == row
+
+
+def test_the_table_has_the_articles_nine_rows() -> None:
+    """In its order, with what it says of both; what this run did not measure says so."""
+    table = rows.judge(judging.run(), (LARGER, STARTS))
+    assert [row.name for row in table] == [stated.name for stated in rows.ARTICLE]
+    assert len(table) == 9
+    assert {row.name: row.verdict for row in table if row.parts} == {"Size": "holds", "Speed": "holds"}
+    assert {row.verdict for row in table if not row.parts} == {"not measured"}
+
+
+def test_tables_of_several_labs_make_one() -> None:
+    """Parts come from whichever run has them, and a row's verdict from all its parts."""
+    one = rows.judge(judging.run(), (LARGER, STARTS))
+    again = dataclasses.replace(LARGER, name="larger-still", effect=100.0)
+    merged = rows.merge(one, rows.judge(judging.run(), (again,)))
+    assert {row.name: (row.verdict, len(row.parts)) for row in merged if row.parts} == {
+        "Size": ("does not hold", 2),
+        "Speed": ("holds", 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("claims", "flaw"),
+    [
+        ((LARGER, LARGER), "there are several claims 'larger'"),
+        ((dataclasses.replace(LARGER, row="Colour"),), "the table has no row 'Colour'"),
+        ((dataclasses.replace(LARGER, greater="podman"),), "'podman' is no side; there are vm, container"),
+        ((dataclasses.replace(LARGER, effect=1.0),), "is 1, and must be above 1"),
+        ((dataclasses.replace(LARGER, bound_by="cpu"),), "image_allocated_bytes (bytes) cannot be bound by cpu"),
+        *(
+            (
+                (dataclasses.replace(STARTS, bound_by=bound),),
+                f"start_s (s) cannot be bound by {bound}, only by timer or cpu",
+            )
+            for bound in ("bytes", "sharing", "memory")
+        ),
+    ],
+)
+def test_a_claim_that_makes_no_sense_is_refused(claims: tuple[Claim, ...], flaw: str) -> None:
+    """Before anything is judged; and no claim gets around the rule for emulated CPUs by calling seconds bytes."""
+    with pytest.raises(ValueError, match="claim") as error:
+        rows.judge(judging.run(), claims)
+    assert flaw in str(error.value)
+
+
+def test_the_deployment_labs_claims_make_sense() -> None:
+    """Each has a row, a cause, a reason for its smallest effect, and a metric that this run can give."""
+    assert not rows.flaws(CLAIMS)
+    for claim in CLAIMS:
+        assert claim.text.endswith(".")
+        assert claim.because
+
+
+@pytest.mark.parametrize(("accelerator", "speed"), [("kvm", "holds"), ("tcg", "not decidable here")])
+def test_the_deployment_lab_judges_size_and_speed(accelerator: str, speed: Verdict) -> None:
+    """With an emulated CPU the slower start stays open, and the bytes are what they are."""
+    table = {row.name: row for row in rows.judge(judging.run(accelerator=accelerator), CLAIMS)}
+    assert (table["Size"].verdict, table["Speed"].verdict) == ("holds", speed)
+    assert (len(table["Size"].parts), len(table["Speed"].parts)) == (3, 2)
