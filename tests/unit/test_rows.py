@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 from labkit.judge import rows
-from labkit.judge.model import Claim, Verdict
+from labkit.judge.model import Claim, Measured, Verdict
+from labkit.sides import SIDES
+from labkit.sides.kinds import KINDS
 from labs.deployment.claims import CLAIMS
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS
+from tests.unit.test_house import imports
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,20 @@ def test_the_deployment_labs_claims_make_sense() -> None:
     assert not rows.flaws(CLAIMS)
     for claim in CLAIMS:
         assert claim.text.endswith(".")
-        assert claim.because
+        assert claim.because.endswith(".")
+        assert not isinstance(claim, Measured) or claim.effect_because
+
+
+def test_what_is_known_of_sides_is_known_of_each() -> None:
+    """A new side comes with its kind."""
+    assert set(KINDS) == set(SIDES)
+
+
+@pytest.mark.parametrize("file", sorted(Path(rows.__file__).parent.glob("*.py")), ids=lambda file: file.stem)
+def test_the_judge_knows_no_clock_no_chance_and_no_machine(file: Path) -> None:
+    """Pure: what is judged is in the run, and nowhere else."""
+    names = {name.split(".")[0] for name in imports(file)}
+    assert not names & {"os", "pathlib", "subprocess", "socket", "platform", "time", "datetime", "random", "secrets"}
 
 
 @pytest.mark.parametrize(("accelerator", "speed"), [("kvm", "holds"), ("tcg", "not decidable here")])

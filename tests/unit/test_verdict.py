@@ -160,6 +160,17 @@ def test_an_emulated_cpu_shows_only_a_bound(
         assert emulation.EMULATED in judgement.reason
 
 
+def test_each_repeat_must_prove_that_the_translation_cache_is_subtracted() -> None:
+    """One that does not is enough to make a VM's memory an upper bound."""
+    run = _valued(judging.run(accelerator="tcg"), {"vm": 20.0, "container": 10.0}, **CACHE)
+
+    def forgets(repeat: Repeat) -> Repeat:
+        return dataclasses.replace(repeat, values={"x": 20.0}) if (repeat.side, repeat.number) == ("vm", 4) else repeat
+
+    assert judge(run, _claim("memory", unit="MiB")).verdict == "holds"
+    assert judge(judging.changed(run, forgets), _claim("memory", unit="MiB")).verdict == "not decidable here"
+
+
 def test_more_repeats_are_not_asked_for_where_they_would_not_help() -> None:
     """Undecided, but on the side of a verdict that an emulated CPU cannot give."""
     run = judging.changed(judging.run(accelerator="tcg"), _spread_out)

@@ -52,8 +52,7 @@ def drawn(rng: np.random.Generator, pool: Sequence[float], n: int) -> Pair:
     return rng.choice(pool, n).tolist(), rng.choice(pool, n).tolist()
 
 
-@pytest.mark.parametrize("n", [6, 10, 20])
-@pytest.mark.parametrize("spread", [0.02, 1.0])
+@pytest.mark.parametrize(("n", "spread"), [(6, 0.02), (6, 1.0), (10, 0.3), (20, 1.0)])
 def test_a_side_against_itself_hardly_ever_holds(n: int, spread: float) -> None:
     """1,000 pairs of samples of one side: at most 5 % hold, even when every effect above 1 % is worth naming."""
     rng = np.random.default_rng(n)
@@ -119,7 +118,7 @@ def test_more_noise_makes_no_winner(
         assert quick(sides, effect, seed).verdict != "holds"
 
 
-@pytest.mark.parametrize("noise", [0.03, 0.2, 1.0])
+@pytest.mark.parametrize("noise", [0.03, 1.0])
 def test_the_share_of_wrong_winners_does_not_grow_with_noise(noise: float) -> None:
     """No effect, more and more noise, a small effect asked for: at most one in twenty of 1,000 trials holds."""
     rng = np.random.default_rng(77)
@@ -162,7 +161,7 @@ def test_the_interval_is_the_one_of_a_known_library(n: int) -> None:
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.06 * width)
 
 
-@pytest.mark.parametrize(("n", "least"), [(6, 0.90), (10, 0.92), (20, 0.92)])
+@pytest.mark.parametrize(("n", "least"), [(6, 0.90), (10, 0.92)])
 def test_the_interval_covers_the_true_ratio(n: int, least: float) -> None:
     """In about 95 of 100 runs; a bootstrap of few values is known to fall somewhat short."""
     rng = np.random.default_rng(3)
@@ -175,16 +174,16 @@ def test_the_interval_covers_the_true_ratio(n: int, least: float) -> None:
 
 
 def test_the_forecast_n_decides_most_runs() -> None:
-    """Of 30 undecided runs, runs of the n that was forecast decide in at least 6 of 10 cases."""
+    """Of 20 undecided runs, runs of the n that was forecast decide in at least 6 of 10 cases."""
     rng = np.random.default_rng(11)
     tried = decided = 0
-    while tried < 30:
+    while tried < 20:
         first = _advised(_pair(rng, 8), tried)
         if first.n_needed is None:
             continue
         tried += 1
         decided += quick(_pair(rng, first.n_needed), 1.5, tried).verdict != "not decidable here"
-    assert decided >= 18
+    assert decided >= 12
 
 
 def _advised(pair: Pair, seed: int) -> Decision:
