@@ -11,10 +11,11 @@ from urllib.parse import quote
 from infra import plan
 from labkit.engine_processes import mounts_below
 from labkit.paths import CHECKOUT_ID, STATE, runtime
-from labkit.pulumi import BACKEND
+from labkit.pulumi import BACKEND, STARTED_BY
 
 _PROC = Path("/proc")
 _INIT = 1
+_BACKEND = "PULUMI_BACKEND_URL"
 _SERVERS = 9
 _SCRIPTS = ("/toolchain/language_host.py", "/toolchain/dynamic_provider.py", "/toolchain/program_runner.py")
 _WORKER = "infra.playbook_worker"
@@ -36,9 +37,8 @@ class Process:
 def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Process]:
     """Pure: programs of Pulumi and workers that use this `backend` (URL) and whose starter is gone.
 
-    A process is an orphan when it or the topmost program of ours above it was handed to another parent: its parent
-    is of another session though it leads none itself, or it leads one and its parent is init. A Pulumi CLI that lives
-    on by itself counts only where it works on `lab`: on another one it may be somebody's `setsid pulumi up`.
+    A process is an orphan when it or the topmost program of ours above it was handed to another parent. A Pulumi CLI
+    that lives on by itself counts only where it works on `lab`: on another one it may be somebody's.
     """
     table = {process.pid: process for process in processes}
     ours = {pid: process for pid, process in table.items() if _of_pulumi(process, backend)}
@@ -51,18 +51,36 @@ def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Proces
         return process
 
     def handed_on(process: Process) -> bool:
-        if Path(process.words[0]).name == "pulumi" and lab not in process.words:
-            return False
-        if process.session == process.pid:
-            return process.parent == _INIT
+        if _is_cli(process):
+            return lab in process.words and _cli_handed_on(process, table.get(process.parent))
+        # The CLI, its plugins and this tool's tests, which alone start such programs, have the variable themselves.
+        # A shell that has it only since `./lab env` starts none; a reaper has it no more than init.
         parent = table.get(process.parent)
-        return parent is None or parent.session != process.session
+        return parent is None or parent.pid == _INIT or parent.environment.get(_BACKEND) != backend
 
     return [process for process in ours.values() if handed_on(top(process))]
 
 
+def _is_cli(process: Process) -> bool:
+    return Path(process.words[0]).name == "pulumi"
+
+
+def _cli_handed_on(cli: Process, parent: Process | None) -> bool:
+    """Whether the starter of a Pulumi CLI is gone: that of ./lab's is known, a person's is told by its session.
+
+    A person's shell need not have any variable in its environment that the CLI has. The session does not tell where
+    the shell is of the same one as the reaper; then the person's CLI is let be.
+    """
+    starter = cli.environment.get(STARTED_BY)
+    if starter is not None:
+        return str(cli.parent) != starter
+    if cli.session == cli.pid:
+        return cli.parent == _INIT
+    return parent is None or parent.session != cli.session
+
+
 def _of_pulumi(process: Process, backend: str) -> bool:
-    if process.environment.get("PULUMI_BACKEND_URL") != backend or not process.words:
+    if process.environment.get(_BACKEND) != backend or not process.words:
         return False
     return (
         Path(process.words[0]).name.startswith("pulumi")
@@ -81,7 +99,7 @@ def of_dead_servers(processes: Iterable[Process], identities: Iterable[str]) -> 
 
 def left(lab: str, there: Iterable[str]) -> list[Process]:
     """Orphans of this checkout, and what runs of servers of the lab whose container is not `there`."""
-    processes = list(_all())
+    processes = list(running())
     names = {f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-{number}" for number in range(1, _SERVERS + 1)}
     identities = [str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in names - set(there)]
     return [*orphans(processes, f"file://{quote(str(BACKEND))}", lab), *of_dead_servers(processes, identities)]
@@ -93,7 +111,8 @@ def mounts() -> list[str]:
     return [point for folder in (runtime(), STATE) for point in mounts_below(table, str(folder))]
 
 
-def _all() -> Iterator[Process]:
+def running() -> Iterator[Process]:
+    """All processes that this account can see, zombies left out."""
     for folder in _PROC.iterdir():
         if not folder.name.isdigit():
             continue

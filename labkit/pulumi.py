@@ -26,6 +26,10 @@ DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 """What `./lab up` and `./lab down` run, before -s and the lab."""
 
 BACKEND = STATE / "pulumi"
+
+STARTED_BY = "VVC_STARTED_BY"
+"""Variable in the environment of a CLI that this tool starts: the id of the process that holds it."""
+
 _QUICK_S = 60
 _LONG_S = 30 * 60
 _END_S = 20
@@ -62,6 +66,9 @@ class Pulumi:
         self._program = str(toolchain.pulumi)
         self._env = environment(toolchain, docker_host)
 
+    def _own_env(self) -> dict[str, str]:
+        return {**self._env, STARTED_BY: str(os.getpid())}
+
     def make_stacks(self) -> None:
         """Make the stack of each lab, where there is none yet."""
         BACKEND.mkdir(parents=True, exist_ok=True)
@@ -91,8 +98,9 @@ class Pulumi:
     def _show(self, words: Sequence[str], events: Path, timeout_s: float) -> int:
         # The terminal is Pulumi's own; what it says there is noted from its events.
         command = [self._program, *words, "--event-log", str(events)]
-        env = {**os.environ, **self._env, "PULUMI_DEBUG_COMMANDS": "1"}
-        process = subprocess.Popen(command, env=env, cwd=CHECKOUT)
+        env = {**os.environ, **self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
+        bond = shell.end_with_starter()
+        process = subprocess.Popen(command, env=env, cwd=CHECKOUT, preexec_fn=bond)  # noqa: PLW1509 - see there
 
         def pass_on(_signal: int, _frame: FrameType | None) -> None:
             process.send_signal(signal.SIGINT)
@@ -120,8 +128,9 @@ class Pulumi:
 
     def quiet(self, words: Sequence[str], timeout_s: float = _LONG_S) -> shell.Outcome:
         """Run a command without showing it; how it ended. The flag --event-log is known here."""
-        env = {**self._env, "PULUMI_DEBUG_COMMANDS": "1"}
-        return shell.run([self._program, *words], timeout_s=timeout_s, env=env, cwd=CHECKOUT, check=False)
+        env = {**self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
+        command = [self._program, *words]
+        return shell.run(command, timeout_s=timeout_s, env=env, cwd=CHECKOUT, check=False, ends_with_us=True)
 
     def outputs(self, lab: str) -> dict[str, Any]:
         """The stack's outputs; empty when the lab is down."""
@@ -161,9 +170,10 @@ class Pulumi:
         outcome = shell.run(
             [self._program, *words, "--non-interactive"],
             timeout_s=_QUICK_S,
-            env=self._env,
+            env=self._own_env(),
             cwd=CHECKOUT,
             stdout_only=True,
+            ends_with_us=True,
             hint="See what Pulumi says; ./lab doctor looks at the rest.",
         )
         return outcome.output

@@ -5,10 +5,12 @@ Every command goes into one log file of this invocation (`log_to`), with its out
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +20,9 @@ from pathlib import Path
 from threading import Event, Timer, current_thread, main_thread
 
 from labkit.errors import CommandError
+
+_PR_SET_PDEATHSIG = 1
+"""prctl(2): signal that a process gets when the thread that started it ends."""
 
 _log: Path | None = None
 
@@ -72,6 +77,7 @@ def run(
     on_line: Callable[[str], None] | None = None,
     stdout_only: bool = False,
     check: bool = True,
+    ends_with_us: bool = False,
     problem: str = "",
     hint: str = "",
 ) -> Outcome:
@@ -80,7 +86,8 @@ def run(
     With `stdout_only` the output of a command that succeeds is its stdout alone, for answers that are data.
     `env` is added to this process's environment. At `timeout_s` the whole process group is ended (TERM, after
     3 s KILL). `on_line` sees each line of output as it comes. With `check` a failure raises CommandError, worded
-    by `problem` and `hint`. On Ctrl-C or any other exception the process group is ended before it propagates.
+    by `problem` and `hint`. On Ctrl-C or any other exception the process group is ended before it propagates;
+    `ends_with_us` ends the program (not its group) even where this process is killed.
     """
     words = tuple(os.fspath(word) for word in command)
     begin = time.monotonic()
@@ -98,6 +105,7 @@ def run(
                     text=True,
                     errors="replace",
                     start_new_session=True,
+                    preexec_fn=end_with_starter() if ends_with_us else None,  # noqa: PLW1509 - see there
                 )
         except KeyboardInterrupt:
             if process is not None:
@@ -115,6 +123,24 @@ def run(
     if check and not outcome.ok:
         raise CommandError(outcome, problem=problem, hint=hint)
     return outcome
+
+
+def end_with_starter() -> Callable[[], None] | None:
+    """For Popen's preexec_fn: has the kernel kill the program when this process dies, in whatever way.
+
+    Linux goes by the thread that starts the program, so this is None (no such bond) outside the main one.
+    """
+    if sys.platform != "linux" or current_thread() is not main_thread():
+        return None
+    prctl, starter = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
+
+    def bond() -> None:
+        # Nothing but calls of the kernel: no lock that another thread may hold at the fork is needed.
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != starter:  # it died before the bond was made
+            os._exit(1)
+
+    return bond
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from labkit.inventory import Kind, Mine, Note, Thing
 from labkit.leftovers_processes import Process, of_dead_servers, orphans
 from labkit.progress import Quiet
 
+CHECKOUT_DIR = Path(__file__).parents[2]
 CHECKOUT, LAB = "1a2b3c4d", "deployment"
 BOTH = {plan.CHECKOUT_LABEL: CHECKOUT, plan.LAB_LABEL: LAB}
 MINE = Mine.of(CHECKOUT, [LAB])
@@ -101,12 +105,12 @@ def process(pid: int, parent: int, session: int, *words: str, **environment: str
 
 INIT = Process(1, 0, 1, ("init",), {})
 SHELL = process(10, 9, 10, "bash")
+WORKER = "infra.playbook_worker"
 PLUGIN = "/cache/plugins/resource-docker/pulumi-resource-docker"
 
 TREES = [
     ("a person's pulumi up", [process(20, 10, 10, "pulumi", "up"), process(21, 20, 10, PLUGIN)], []),
-    ("its CLI was killed", [process(21, 1, 10, PLUGIN), process(22, 1, 10, "python", "-m", "infra.playbook_worker")],
-     [21, 22]),
+    ("its CLI was killed", [process(21, 1, 10, PLUGIN), process(22, 1, 10, "python", "-m", WORKER)], [21, 22]),
     ("what the orphan started goes along",
      [process(21, 1, 10, "python", "/x/toolchain/language_host.py"),
       process(22, 21, 10, "python", "/x/toolchain/program_runner.py")], [21, 22]),
@@ -115,6 +119,19 @@ TREES = [
     ("a detached CLI of another lab", [process(21, 1, 21, "pulumi", "up", "-s", "x"), process(22, 21, 21, PLUGIN)], []),
     ("Ansible's ssh of a killed worker", [process(21, 1, 10, "ssh", VVC_PLAYBOOK_RUN="7")], [21]),
     ("another checkout's", [process(21, 1, 10, PLUGIN, PULUMI_BACKEND_URL=BACKEND + "2")], []),
+    ("of init's own session", [process(21, 1, 1, PLUGIN), process(22, 21, 22, "python", "-m", WORKER)], [21, 22]),
+    ("of its reaper's own session", [process(21, 5, 5, PLUGIN)], [21]),
+    ("its parent is gone and nobody's child yet", [process(21, 20, 5, PLUGIN)], [21]),
+    ("a person's pulumi up from a shell that lacks the variable, of the reaper's session",
+     [Process(11, 5, 5, ("bash",), {}), process(20, 11, 5, "pulumi", "-s", LAB), process(21, 20, 21, PLUGIN)], []),
+    ("a worker that a test holds", [process(20, 10, 10, "pytest"), process(21, 20, 10, "python", "-m", WORKER)], []),
+    ("./lab's CLI, held",
+     [Process(20, 10, 10, ("python", "-m", "labkit"), {}),
+      process(21, 20, 10, "pulumi", "up", "-s", LAB, VVC_STARTED_BY="20"),
+      process(22, 21, 22, PLUGIN, VVC_STARTED_BY="20")], []),
+    ("./lab's CLI, ./lab killed, in init's session",
+     [process(21, 1, 1, "pulumi", "up", "-s", LAB, VVC_STARTED_BY="20"), process(22, 21, 22, PLUGIN)], [21, 22]),
+    ("./lab's CLI of another lab, ./lab killed", [process(21, 1, 1, "pulumi", "-s", "x", VVC_STARTED_BY="20")], []),
     ("no program of Pulumi's", [process(21, 1, 10, "vim", "README.md"), process(22, 1, 10, "sleep", "9")], []),
 ]  # fmt: skip
 
@@ -124,6 +141,27 @@ def test_orphans(tree: list[Process], wanted: list[int]) -> None:
     """Only programs of Pulumi of this checkout, and only when nobody holds them any more."""
     reaper = Process(5, 1, 5, ("systemd", "--user"), {})
     assert [one.pid for one in orphans([INIT, reaper, SHELL, *tree], BACKEND, LAB)] == wanted
+
+
+REAPER = """
+import ctypes, os, subprocess
+from labkit import leftovers_processes
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+script = "exec -a pulumi-resource-orphan sleep 60 >/dev/null 2>&1 & echo $!"
+words = {"env": {**os.environ, "PULUMI_BACKEND_URL": "file:///orphans"}, "stdout": subprocess.PIPE, "text": True}
+orphan = int(subprocess.run(["bash", "-c", script], **words).stdout)
+try:
+    found = leftovers_processes.orphans(leftovers_processes.running(), "file:///orphans", "x")
+    assert [one.pid for one in found] == [orphan], found
+    assert (found[0].parent, found[0].session) == (os.getpid(), os.getsid(0)), found
+finally:
+    os.kill(orphan, 9)
+"""
+
+
+def test_a_real_orphan_is_told_where_its_reaper_leads_its_session() -> None:
+    """As in a container whose init has started the shell without a session of its own."""
+    subprocess.run([sys.executable, "-c", REAPER], cwd=CHECKOUT_DIR, start_new_session=True, timeout=30, check=True)
 
 
 def test_of_a_dead_server_the_topmost_process_is_named() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from labkit import shell
+from labkit import engine_processes, shell
 from labkit.errors import CommandError
 
 
@@ -52,6 +53,25 @@ def _until_gone(pid: int, within_s: float = 5) -> None:
     while time.monotonic() - begin < within_s:
         os.kill(pid, 0)
         time.sleep(0.05)
+
+
+STARTER = """
+import sys
+from labkit import shell
+told = {"timeout_s": 60, "ends_with_us": True}
+shell.run(["sh", "-c", "echo $$; exec sleep 98.6"], **told, on_line=lambda line: print(line, flush=True))
+"""
+
+
+def test_what_ends_with_us_ends_where_we_are_killed() -> None:
+    """Though nothing of ours runs any more."""
+    words = [sys.executable, "-c", STARTER]
+    with subprocess.Popen(words, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        program = int(starter.stdout.readline())
+        os.kill(program, 0)
+        starter.kill()
+    assert engine_processes.until(lambda: not engine_processes.alive(program), 5)
 
 
 def test_a_program_that_is_not_there_is_named() -> None:
