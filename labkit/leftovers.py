@@ -33,6 +33,8 @@ _VERBS = {"container": ("rm", "-f", "-v"), "network": ("network", "rm"), "volume
 _FIRST = ("process", *_VERBS)
 """These go first: with them go interfaces, and files are no longer in use."""
 
+_IN_THE_WAY = ("process", "container", "network")
+
 
 class OnEngine(Protocol):
     """Whatever knows the engine's URL, such as what set-up noted of the machine."""
@@ -113,6 +115,15 @@ def remove(machine: OnEngine, lab: str, known: Collection[str] = ()) -> list[str
         for file in (STATE / lab).glob(pattern):
             file.unlink()
     return removed
+
+
+def clear_way(machine: OnEngine, lab: str, known: Collection[str]) -> list[str]:
+    """Remove what holds a name that `up` needs and Pulumi's state does not have, as after a kill; what, in words.
+
+    Volumes stay: `up` takes them over with what is on them. No Pulumi may be at work on the lab.
+    """
+    found = [thing for thing in find(machine, lab, known) if thing.kind in _IN_THE_WAY]
+    return [thing.what for thing in found if _run(thing)]
 
 
 def on_engine(host: str, things: Iterable[Thing], mine: Mine) -> list[Leftover]:

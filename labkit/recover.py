@@ -1,11 +1,13 @@
-"""What of a lab is in Pulumi's state but no longer there, and the steps that bring it back.
+"""What of a lab is in Pulumi's state but no longer there, or there but not in it, and the steps that bring it back.
 
 A plain `pulumi up` trusts its state, and a refresh dials the server's sockets: where the server itself is gone, what
-stands on the laptop's engine must come back first. `steps` is pure; the rest gathers its facts and does what it says.
+stands on the laptop's engine must come back first. What a killed `up` made but could not note holds the name that the
+next one needs, and a disk may be half of what it should be. `*_steps` are pure; the rest gathers facts and does them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +29,24 @@ _KINDS = {
 _LAPTOP = "pulumi:providers:docker::engine::"
 _OVERLAY = ".qcow2"
 _LOOK_S = 30
+_NAMES = {
+    "container": re.compile(r"container-\d+"),
+    "network": re.compile(r"lab"),
+    "domain": re.compile(r"vm-\d+"),
+    "pool": re.compile(r"lab"),
+    "disk": re.compile(r"vm-\d+\.qcow2|(base|kernel|initrd)-[0-9a-f]+"),
+}
+"""Names that infra/vm.py and infra/container.py give. A volume of the engine is taken over by the next creation."""
+
+_REMOVE = {
+    "container": 'docker rm -f "$1"',
+    "network": 'docker network rm "$1"',
+    "domain": 'virsh destroy "$1" >/dev/null 2>&1; virsh undefine "$1"',
+    "disk": 'virsh vol-delete --pool lab "$1"',
+    "pool": 'virsh pool-destroy "$1" >/dev/null 2>&1; virsh pool-undefine "$1"',
+}
+_ORDER = list(_REMOVE)
+"""Kinds in the order in which they can be removed."""
 
 _LOOK = """
 docker ps -a --format 'container {{.Names}}'
@@ -51,6 +71,10 @@ class Known:
     thing: Thing
     urn: str
     outer: bool
+    broken: bool = False
+    """Its creation failed half-way; Pulumi would take it for good with the next `up`."""
+    going: bool = False
+    """Another has replaced it; Pulumi deletes it with the next `up`."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +87,9 @@ class Steps:
     forget: tuple[str, ...] = ()
     """URNs that leave the state with all that depends on them: the provider cannot read a disk without its pool."""
 
-    undefine: tuple[str, ...] = ()
-    """Domains whose disk is gone: the provider cannot read such a domain."""
+    remove: tuple[Thing, ...] = ()
+    """What goes inside the server: domains whose disk is gone (the provider cannot read such a domain), what nobody
+    noted, and disks that are broken."""
 
     up: tuple[str, ...] = ()
 
@@ -76,32 +101,44 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
             thing=(_KINDS[resource["type"]], resource["inputs"]["name"]),
             urn=resource["urn"],
             outer=_LAPTOP in resource.get("provider", ""),
+            broken=bool(resource.get("initErrors")),
+            going=bool(resource.get("delete")),
         )
         for resource in resources
-        if resource["type"] in _KINDS and not resource.get("delete")
+        if resource["type"] in _KINDS
     ]
 
 
 def outer_steps(state: Sequence[Known], laptop: frozenset[Thing]) -> Steps:
     """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside."""
-    outer = [one for one in state if one.outer]
+    outer = [one for one in state if one.outer and not one.going]
     if all(one.thing in laptop for one in outer):
         return Steps()
     return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
 
 
 def inner_steps(state: Sequence[Known], inside: frozenset[Thing]) -> Steps:
-    """Pure: the steps when the server is there and something inside it is gone."""
-    inner = [one for one in state if not one.outer]
-    undefine = tuple(
-        name
-        for kind, name in sorted(one.thing for one in inner)
-        if kind == "domain" and ("domain", name) in inside and ("disk", f"{name}{_OVERLAY}") not in inside
-    )
+    """Pure: the steps when the server is there and what is inside it is not what the state says."""
+    noted = {one.thing for one in state if not one.outer}
+    inner = [one for one in state if not one.outer and not one.going]
+    unread = [
+        (kind, name)
+        for kind, name in sorted(noted & inside)
+        if kind == "domain" and ("disk", f"{name}{_OVERLAY}") not in inside
+    ]
+    broken = [one.thing for one in inner if one.broken and one.thing[0] == "disk"]
+    strays = [thing for thing in inside - noted if _made_by_up(thing)]
+    remove = sorted({*unread, *broken, *strays} & inside, key=lambda thing: (_ORDER.index(thing[0]), thing[1]))
     gone = [one for one in inner if one.thing not in inside]
     pooled = any(kind == "pool" for kind, _ in inside)
     forget = () if pooled else tuple(one.urn for one in gone if one.thing[0] == "disk")
-    return Steps(forget=forget, undefine=undefine, up=("--refresh",) if gone or undefine else ())
+    return Steps(forget=forget, remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
+
+
+def _made_by_up(thing: Thing) -> bool:
+    # A person's and an experiment's own things have other names.
+    kind, name = thing
+    return kind in _NAMES and _NAMES[kind].fullmatch(name) is not None
 
 
 def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
@@ -117,10 +154,9 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     words = set(steps.up)
     for server in _servers(ready, lab):
         steps = inner_steps(state, _inside(ready, server))
-        for domain in steps.undefine:
-            report.line(f"The disk of {domain} is gone: the VM is made anew")
-            script = 'virsh destroy "$1" >/dev/null 2>&1; virsh undefine "$1"'
-            _run(ready, server, ["sh", "-c", script, "sh", domain])
+        for kind, name in steps.remove:
+            report.line(f"The {kind} {name} is not as it was noted: it is made anew")
+            _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", name])
         if steps.forget:
             with report.step("The pool of the VMs' disks is gone: they are made anew"):
                 _forget(ready, lab, steps.forget)

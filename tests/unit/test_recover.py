@@ -47,7 +47,7 @@ def test_what_stands_on_the_laptop_comes_back_first(gone: set[tuple[str, str]], 
         ({("container", "container-1")}, Steps(up=REFRESH)),
         ({("domain", "vm-1")}, Steps(up=REFRESH)),
         ({("disk", "base-1")}, Steps(up=REFRESH)),
-        ({("disk", "vm-1.qcow2")}, Steps(undefine=("vm-1",), up=REFRESH)),
+        ({("disk", "vm-1.qcow2")}, Steps(remove=(("domain", "vm-1"),), up=REFRESH)),
         ({("disk", "vm-1.qcow2"), ("domain", "vm-1")}, Steps(up=REFRESH)),
         (set(INSIDE), Steps(forget=("urn-base-1", "urn-vm-1.qcow2"), up=REFRESH)),
     ],
@@ -65,11 +65,44 @@ def test_an_empty_state_needs_nothing() -> None:
 def test_a_disk_that_left_the_state_still_makes_its_domain_anew() -> None:
     """A refresh that failed at the domain has already dropped the disk."""
     state = [one for one in STATE if one.thing != ("disk", "vm-1.qcow2")]
-    assert inner_steps(state, INSIDE - {("disk", "vm-1.qcow2")}).undefine == ("vm-1",)
+    steps = inner_steps(state, INSIDE - {("disk", "vm-1.qcow2")})
+    assert (steps.remove, steps.up) == ((("domain", "vm-1"),), REFRESH)
+
+
+def test_what_a_killed_up_made_goes_before_the_next_one() -> None:
+    """In the order in which it can; what a person or an experiment made, and volumes with data, stay."""
+    strays = {
+        ("pool", "lab"),
+        ("disk", "base-1a2b"),
+        ("disk", "vm-2.qcow2"),
+        ("domain", "vm-2"),
+        ("network", "lab"),
+        ("container", "container-2"),
+    }
+    others = {("network", "bridge"), ("container", "by-hand"), ("domain", "mine"), ("volume", "container-2-data")}
+    assert inner_steps([], frozenset(strays | others)) == Steps(
+        remove=(
+            ("container", "container-2"),
+            ("network", "lab"),
+            ("domain", "vm-2"),
+            ("disk", "base-1a2b"),
+            ("disk", "vm-2.qcow2"),
+            ("pool", "lab"),
+        )
+    )
+
+
+def test_a_disk_whose_creation_failed_half_way_is_made_anew() -> None:
+    """Pulumi has it in its state, with its errors; one that it is about to delete is let be."""
+    half = Known(("disk", "base-2"), "urn-base-2", outer=False, broken=True)
+    going = Known(("disk", "base-0"), "urn-base-0", outer=False, going=True)
+    inside = INSIDE | {half.thing, going.thing}
+    assert inner_steps([*STATE, half, going], inside) == Steps(remove=(half.thing,), up=REFRESH)
+    assert inner_steps([*STATE, going], INSIDE) == Steps()
 
 
 def test_the_state_is_read_by_kind_and_by_engine() -> None:
-    """What is about to be deleted, components and providers do not count."""
+    """Components and providers do not count; what failed half-way and what is about to go is marked."""
 
     def resource(kind: str, provider: str, **more: Any) -> dict[str, Any]:
         return {"type": kind, "urn": f"urn-{kind}", "provider": provider, "inputs": {"name": "x"}, **more}
@@ -79,7 +112,13 @@ def test_the_state_is_read_by_kind_and_by_engine() -> None:
             resource("docker:index/container:Container", "urn::pulumi:providers:docker::engine::1"),
             resource("libvirt:index/domain:Domain", "urn::pulumi:providers:libvirt::server-1-libvirt::2"),
             resource("docker:index/network:Network", "urn::pulumi:providers:docker::engine::1", delete=True),
+            resource("libvirt:index/volume:Volume", "urn::pulumi:providers:libvirt::x::2", initErrors=["cut off"]),
             resource("pulumi:pulumi:Stack", ""),
         ]
     )
-    assert [(one.thing, one.outer) for one in found] == [(("container", "x"), True), (("domain", "x"), False)]
+    assert found == [
+        Known(("container", "x"), "urn-docker:index/container:Container", outer=True),
+        Known(("domain", "x"), "urn-libvirt:index/domain:Domain", outer=False),
+        Known(("network", "x"), "urn-docker:index/network:Network", outer=True, going=True),
+        Known(("disk", "x"), "urn-libvirt:index/volume:Volume", outer=False, broken=True),
+    ]

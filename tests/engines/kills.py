@@ -1,0 +1,230 @@
+"""Ends a command, or a part of it, at an event of the engines: which process, which event, and what is left after."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import yaml
+
+from infra import machine as machine_file
+from infra import plan
+from labkit import leftovers_processes
+from labkit.engine_processes import until
+from labkit.leftovers_processes import Process
+from tests.engines.real import LAB, ROOT, command
+
+EVENT_S = 120
+END_S = 150
+ORPHANS_S = 10
+CONSOLE_TASK = "Root file system"
+"""A task of the playbook that comes early: when its end is told, others follow."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One combination: `signal` to `victim` when `event` comes while `command` (up, down) runs, with these sides."""
+
+    command: str
+    victim: str
+    signal: str
+    event: str
+    sides: str = "container"
+
+    def __str__(self) -> str:
+        return f"{self.command}-{self.victim}-{self.signal}-{self.event.replace(' ', '_')}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A checkout beside ours that shares our packages. Its lab is another one than ours."""
+
+    checkout: Path
+
+    @property
+    def id(self) -> str:
+        """The checkout's id, which is in all names."""
+        return plan.checkout_id(str(self.checkout))
+
+    @property
+    def server(self) -> str:
+        """Name of its server's container."""
+        return f"{plan.PREFIX}-{self.id}-{LAB}-server-1"
+
+    @property
+    def backend(self) -> str:
+        """URL of its Pulumi's state, which all its programs have in their environment."""
+        return f"file://{quote(str(self.checkout / '.state' / 'pulumi'))}"
+
+    def set(self, sides: str) -> None:
+        """Which sides the next up brings up."""
+        file = self.checkout / f"Pulumi.{LAB}.yaml"
+        values = yaml.safe_load(file.read_text())
+        values.setdefault("config", {})[f"{plan.PROJECT}:sides"] = sides
+        file.write_text(yaml.safe_dump(values))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """./lab of that checkout in a session of its own, its output in one pipe."""
+        return subprocess.Popen(
+            [str(ROOT / ".venv" / "bin" / "python"), "-P", "-m", "labkit", *words],
+            cwd=self.checkout,
+            env=self._env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def tool(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """./lab of that checkout to its end."""
+        with self.start(*words) as process:
+            told, ended = collect(process, END_S)
+        assert ended, f"{words} does not end:\n{told[-5000:]}"
+        assert not check or process.returncode == 0, f"{words} ended with {process.returncode}\n{told[-5000:]}"
+        return subprocess.CompletedProcess(words, process.returncode, told, "")
+
+    def _env(self) -> dict[str, str]:
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "VVC_TESTS"))}
+        return {**clean, "PYTHONPATH": str(self.checkout), "PYTHONUNBUFFERED": "1"}
+
+    def programs(self) -> list[Process]:
+        """All processes of this checkout, and those that run in its server when that is not there."""
+        found = [one for one in leftovers_processes.running() if self._is_ours(one)]
+        if command(["docker", "ps", "-q", "--filter", f"name=^{self.server}$"]).stdout.strip():
+            return found
+        identity = str(uuid.uuid5(uuid.NAMESPACE_OID, self.server))
+        return found + [
+            one for one in leftovers_processes.running() if one.environment.get("VVC_HOST_UUID") == identity
+        ]
+
+    def _is_ours(self, one: Process) -> bool:
+        path = str(self.checkout)
+        return (
+            one.environment.get("PULUMI_BACKEND_URL") == self.backend
+            or one.environment.get("PYTHONPATH") == path
+            or any(path in word for word in one.words)
+        )
+
+
+def collect(process: subprocess.Popen[str], within_s: float) -> tuple[str, bool]:
+    """What a process printed until its end, and whether it ended in time; if not, its session is killed."""
+    ended = True
+    try:
+        told, _ = process.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        ended = False
+        os.killpg(process.pid, signal.SIGKILL)
+        told, _ = process.communicate(timeout=within_s)
+    return told, ended
+
+
+VICTIMS: dict[str, Callable[[Process], bool]] = {
+    "cli": lambda one: Path(one.words[0]).name == "pulumi" and bool({"up", "destroy"} & set(one.words)),
+    "docker plugin": lambda one: Path(one.words[0]).name == "pulumi-resource-docker",
+    "libvirt plugin": lambda one: Path(one.words[0]).name == "pulumi-resource-libvirt",
+    "provider": lambda one: any(word.endswith("/toolchain/dynamic_provider.py") for word in one.words),
+    "language host": lambda one: any(word.endswith("/toolchain/language_host.py") for word in one.words),
+    "program": lambda one: any(word.endswith("/toolchain/program_runner.py") for word in one.words),
+    "worker": lambda one: "infra.playbook_worker" in one.words,
+}
+"""Parts of a command -> how its processes are told. Beside them: lab (the tool itself) and server (the container)."""
+
+
+def strike(site: Site, kill: Kill, lab: subprocess.Popen[str]) -> None:
+    """Send the signal. Ctrl-C goes to ./lab's whole group, as from a terminal."""
+    number = getattr(signal, f"SIG{kill.signal}")
+    if kill.victim == "server":
+        command(["docker", "kill", "--signal", kill.signal, site.server])
+    elif kill.victim == "lab":
+        (os.killpg if kill.signal == "INT" else os.kill)(lab.pid, number)
+    else:
+        pids = [
+            one.pid
+            for one in leftovers_processes.running()
+            if site._is_ours(one) and one.words and VICTIMS[kill.victim](one)
+        ]
+        assert pids, f"no {kill.victim} runs at the event"
+        for pid in pids:
+            os.kill(pid, number)
+
+
+@contextmanager
+def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
+    """Begin to look out for an event before the command starts; inside, the function waits for it, bounded."""
+    words = [
+        "docker",
+        "events",
+        "--filter",
+        "type=container",
+        "--filter",
+        f"container={site.server}",
+        "--format",
+        "{{.Action}}",
+    ]
+    log = site.checkout / ".state" / LAB / "vm-1-playbook.log"
+    older = log.stat().st_size if log.exists() else 0
+    seen: list[str] = []
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as docker:
+
+        def read() -> None:
+            for line in docker.stdout or ():
+                seen.append(line.strip())
+
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+
+        def engine_says(action: str) -> None:
+            assert until(lambda: any(one.startswith(action) for one in seen), EVENT_S, 0.005), (action, seen)
+
+        def in_server(script: str) -> None:
+            engine_says("health_status: healthy")
+            command(["docker", "exec", site.server, "timeout", str(EVENT_S), "sh", "-c", script])
+
+        def task_runs() -> None:
+            def told() -> bool:
+                return log.exists() and CONSOLE_TASK in log.read_text()[older:]
+
+            assert until(told, EVENT_S, 0.02), "the worker never told of the task"
+
+        waits: dict[str, Callable[[], None]] = {
+            "server created": lambda: engine_says("create"),
+            "server started": lambda: engine_says("start"),
+            "base half uploaded": lambda: in_server(half_uploaded()),
+            "domain created": lambda: in_server("virsh event --event lifecycle --timeout 100"),
+            "task running": task_runs,
+            "server stopping": lambda: engine_says("kill"),
+            "server gone": lambda: engine_says("destroy"),
+        }
+        try:
+            yield waits[name]
+        finally:
+            docker.terminate()
+            reader.join(5)
+
+
+def half_uploaded() -> str:
+    """Script that ends when half of the guest's disk image is in the pool."""
+    machine = machine_file.load()
+    half = Path(machine.guest_dir, "disk.qcow2").stat().st_size // 2
+    file = f"/var/lib/libvirt/images/lab/base-{machine.guest_digest}"
+    return f'until [ "$(stat -c %s {file} 2>/dev/null || echo 0)" -ge {half} ]; do :; done'
+
+
+def no_orphans(site: Site) -> None:
+    """All programs of the checkout end within the bound of the issue."""
+    begin = time.monotonic()
+    left = site.programs()
+    while left and time.monotonic() - begin < ORPHANS_S:
+        time.sleep(0.2)
+        left = site.programs()
+    assert not left, [(one.pid, one.parent, one.words) for one in left]
