@@ -1,4 +1,4 @@
-"""./lab bench up: how long this tool takes, stage by stage, from Pulumi's own events and from outside.
+"""./lab bench: how long this tool takes. What all benches share: figures, the lab's way up and down, the result.
 
 Every figure is wall time in seconds with all its repeats; medians and spread are derived, never typed in.
 """
@@ -6,41 +6,31 @@ Every figure is wall time in seconds with all its repeats; medians and spread ar
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from infra import outputs, plan
-from labkit import leftovers, servers, setup
+from infra import plan
+from labkit import leftovers, setup
 from labkit.box import machine_box
 from labkit.errors import LabError
-from labkit.observe import POLL_S, following, polling
+from labkit.observe import POLL_S
 from labkit.paths import CHECKOUT, CHECKOUT_ID
 from labkit.progress import Report
-from labkit.pulumi import DESTROY, UP
-from labkit.sides import SIDES
+from labkit.pulumi import DESTROY
 
 LAB = "deployment"
-FILE = CHECKOUT / "bench" / "up.json"
+BOTH = "vm,container"
+FIRST_200_S = 120.0
+"""Bound of the wait for a side's first answer after a command has ended."""
 
-STAGES = {
-    "Volume vm-base": "upload of the guest's disk image",
-    "Network lan": "LAN",
-    "Container server-1": "server container until healthy",
-    "RemoteImage container-base": "build of the container base image",
-    "RemoteImage container-image": "build of the service's container image",
-    "Container container-1": "container created and started",
-    "Ready container-1-ready": "container's service answers",
-    "Domain vm-1": "domain defined and started",
-    "Playbook vm-1-playbook": "guest's sshd answers, Ansible configures it",
-    "Ready vm-1-ready": "guest's service answers",
-}
-"""Pulumi's type and name of a resource -> what its creation is, for the stages that take time."""
+
+def file(what: str) -> Path:
+    """Where a bench keeps its result."""
+    return CHECKOUT / "bench" / f"{what}.json"
 
 
 @dataclass
@@ -64,8 +54,8 @@ class Figure:
         }
 
 
-class Bench:
-    """Measures one set-up machine."""
+class Bench(ABC):
+    """Measures one set-up machine, round by round."""
 
     def __init__(self, ready: setup.Ready, report: Report) -> None:
         self._ready = ready
@@ -73,7 +63,7 @@ class Bench:
         self._figures: dict[str, Figure] = {}
 
     def run(self, repeats: int) -> dict[str, Any]:
-        """Measure everything `repeats` times; what bench/up.json holds. The lab is down before and after."""
+        """Measure everything `repeats` times; what bench/WHAT.json holds. The lab is down before and after."""
         self._down()
         try:
             for number in range(repeats):
@@ -88,27 +78,18 @@ class Bench:
             "figures": [figure.summary() for figure in self._figures.values()],
         }
 
+    @abstractmethod
     def _round(self) -> None:
-        self._add("container side alone: up to its first 200", 15.0, self._time_up("container"))
-        self._down()
-        self._add("both sides: up to both first 200s", 45.0, self._time_up("vm,container"))
-        self._add("pulumi preview without changes", 3.0, self._time(["preview"]))
-        self._add("pulumi up without changes", None, self._time([*UP]))
-        self._add("VM: from QEMU's start to the configured service's 200", 12.0, self._restart())
-        self._add("down", 8.0, self._time([*DESTROY]))
-        leftovers.remove(self._ready.machine, LAB)
-        self._time_up("vm,container", stages=False)
-        with servers.engine(self._ready.machine) as engine:
-            for server in servers.of(engine, LAB):
-                server.kill()
-        self._add("down after the server was killed", 8.0, self._time([*DESTROY]))
-        leftovers.remove(self._ready.machine, LAB)
+        """Add each figure once. The lab is down before and after."""
 
     def _add(self, name: str, aim_s: float | None, seconds: float) -> None:
         self._figures.setdefault(name, Figure(name, aim_s)).repeats_s.append(seconds)
         self._report.line(f"  {name}: {seconds:.1f} s")
 
     def _down(self) -> None:
+        pulumi = self._ready.pulumi
+        pulumi.release_stale_lock(LAB)
+        leftovers.remove(self._ready.machine, LAB, pulumi.names(LAB))
         self._pulumi([*DESTROY, "-s", LAB])
         leftovers.remove(self._ready.machine, LAB)
 
@@ -122,52 +103,9 @@ class Bench:
         if not outcome.ok:
             raise LabError(f"The bench cannot go on: {outcome.output[-2000:]}", hint="./lab status")
 
-    def _time_up(self, sides: str, *, stages: bool = True) -> float:
-        """Seconds from the start of `pulumi up` to the last of the sides' first correct 200."""
-        urls = _urls(sides.split(","))
-        with tempfile.TemporaryDirectory() as folder:
-            config = Path(folder, "config.yaml")
-            values = yaml.safe_load((CHECKOUT / f"Pulumi.{LAB}.yaml").read_text())
-            values.setdefault("config", {})[f"{plan.PROJECT}:sides"] = sides
-            config.write_text(yaml.safe_dump(values))
-            events = Path(folder, "events.json")
-            events.touch()
-            begin = time.monotonic()
-            with polling(urls) as first, following(events) as seen:
-                self._pulumi([*UP, "-s", LAB, "--config-file", str(config), "--event-log", str(events)])
-                end = time.monotonic()
-                time.sleep(2 * POLL_S)
-            missing = set(urls.values()) - set(first)
-            if missing:
-                raise LabError(f"up ended, but no first 200 was seen at {', '.join(missing)}", hint="./lab status")
-        if stages:
-            prefix = "both sides" if "," in sides else f"{sides} side alone"
-            for side, url in urls.items():
-                self._add(f"{prefix}: first 200 of side {side}", None, first[url] - begin)
-            self._add(f"{prefix}: pulumi up ends", None, end - begin)
-            self._add_stages(prefix, seen)
-        return max(first.values()) - begin
 
-    def _add_stages(self, prefix: str, seen: dict[str, list[float]]) -> None:
-        for name, what in STAGES.items():
-            if len(seen.get(name, [])) > 1:
-                self._add(f"{prefix}: stage {what}", None, seen[name][-1] - seen[name][0])
-
-    def _restart(self) -> float:
-        contract = outputs.from_outputs(self._ready.pulumi.outputs(LAB))
-        replica = contract.side("vm")[0]
-        server = next(server for server in contract.servers if server.name == replica.server)
-        side = SIDES[replica.side]
-        run = servers.runner(self._ready.machine, server)
-        side.stop(replica, run)
-        begin = time.monotonic()
-        with polling({replica.name: replica.url}) as first:
-            side.start(replica, run)
-            _until(lambda: bool(first), 120.0)
-        return first[replica.url] - begin
-
-
-def _urls(sides: Sequence[str]) -> dict[str, str]:
+def urls_of(sides: Sequence[str]) -> dict[str, str]:
+    """Side -> where its first replica answers."""
     one = plan.Plan(CHECKOUT_ID, LAB, plan.default_subnet(CHECKOUT_ID, LAB))
     every = {
         "vm": f"http://{one.vm_address(0)}:{plan.SERVICE_PORT}",
@@ -176,9 +114,10 @@ def _urls(sides: Sequence[str]) -> dict[str, str]:
     return {side: every[side] for side in sides}
 
 
-def _until(condition: Callable[[], bool], within_s: float) -> None:
+def until(condition: Callable[[], bool], within_s: float) -> None:
+    """Wait for a condition. Raises LabError at the bound."""
     begin = time.monotonic()
     while not condition():
         if time.monotonic() - begin > within_s:
-            raise LabError(f"no 200 within {within_s:.0f} s", hint="./lab status")
+            raise LabError(f"what the bench waits for did not come within {within_s:.0f} s", hint="./lab status")
         time.sleep(POLL_S)

@@ -163,14 +163,15 @@ def env() -> None:
 
 
 @lab.command()
-@click.argument("what", type=click.Choice(["up"]))
+@click.argument("what", type=click.Choice(["up", "recover"]))
 @click.option("--repeats", "-n", type=click.IntRange(3, 50), default=3, show_default=True)
+@click.option("--engine", "engine_too", is_flag=True, help="recover: the reboot stops the private Docker Engine too.")
 @YES
-def bench(what: str, repeats: int, yes: bool) -> None:
+def bench(what: str, repeats: int, engine_too: bool, yes: bool) -> None:
     """Measure this tool itself: bench/WHAT.json."""
     from labkit.commands import bench as command
 
-    sys.exit(command.run(what, repeats, yes=yes))
+    sys.exit(command.run(what, repeats, engine_too=engine_too, yes=yes))
 
 
 @lab.command(context_settings={"ignore_unknown_options": True})

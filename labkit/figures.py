@@ -1,4 +1,4 @@
-"""bench/*.json as a table for people. Pure; the README's block is made from it and held against it by a test."""
+"""bench/*.json as tables for people. Pure; the README's blocks are made from them and held against them by a test."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-BEGIN, END = "<!-- bench:up -->", "<!-- /bench:up -->"
-_BLOCK = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+
+def marks(what: str) -> tuple[str, str]:
+    """Where the block of one bench begins and ends in the README."""
+    return f"<!-- bench:{what} -->", f"<!-- /bench:{what} -->"
 
 
-def table(result: Mapping[str, Any]) -> str:
+def table(result: Mapping[str, Any], what: str) -> str:
     """Markdown: one row a figure with median, spread, n and aim; then the cold set-up, and the machine."""
     box = result["machine"]
     rows = [
-        f"Medians in seconds, measured by `./lab bench up` on {box['cpus']} cores ({box['cpu']}), "
+        f"Medians in seconds, measured by `./lab bench {what}` on {box['cpus']} cores ({box['cpu']}), "
         f"accelerator {box['accelerator']}, kernel {box['kernel']}, Docker Engine {box['engine']}, caches warm.",
         "",
         "| what | median | min to max | n | aim |",
@@ -34,8 +36,10 @@ def table(result: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def into(readme: str, result: Mapping[str, Any]) -> str:
-    """The README with its block of figures made anew. Raises ValueError when it has no such block."""
-    if not _BLOCK.search(readme):
-        raise ValueError(f"README.md has no block {BEGIN} … {END}")
-    return _BLOCK.sub(lambda _: f"{BEGIN}\n{table(result)}\n{END}", readme)
+def into(readme: str, result: Mapping[str, Any], what: str) -> str:
+    """The README with the block of one bench made anew. Raises ValueError when it has no such block."""
+    begin, end = marks(what)
+    block = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
+    if not block.search(readme):
+        raise ValueError(f"README.md has no block {begin} … {end}")
+    return block.sub(lambda _: f"{begin}\n{table(result, what)}\n{end}", readme)

@@ -19,6 +19,7 @@ _BACKEND = "PULUMI_BACKEND_URL"
 _SERVERS = 9
 _SCRIPTS = ("/toolchain/language_host.py", "/toolchain/dynamic_provider.py", "/toolchain/program_runner.py")
 _WORKER = "infra.playbook_worker"
+_URL = f"file://{quote(str(BACKEND))}"
 _RUN = "VVC_PLAYBOOK_RUN"
 """Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py)."""
 
@@ -102,7 +103,12 @@ def left(lab: str, there: Iterable[str]) -> list[Process]:
     processes = list(running())
     names = {f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-{number}" for number in range(1, _SERVERS + 1)}
     identities = [str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in names - set(there)]
-    return [*orphans(processes, f"file://{quote(str(BACKEND))}", lab), *of_dead_servers(processes, identities)]
+    return [*orphans(processes, _URL, lab), *of_dead_servers(processes, identities)]
+
+
+def of_this_checkout() -> list[Process]:
+    """Programs of Pulumi and workers that use this checkout's state, held by somebody or not."""
+    return [one for one in running() if _of_pulumi(one, _URL)]
 
 
 def mounts() -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit import servers, shell
+from labkit import leftovers, servers, shell
 from labkit.errors import LabError
 from labkit.progress import Report
 from labkit.pulumi import UP
@@ -142,10 +142,16 @@ def _made_by_up(thing: Thing) -> bool:
 
 
 def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
-    """Bring back what `pulumi up` could not; the words that `pulumi up` needs in addition.
+    """Clear what a killed command left, start the lab's servers, bring back what `pulumi up` could not.
 
-    The lab's servers that exist must be running. Raises LabError when a step fails.
+    The words that `pulumi up` needs in addition. Raises LabError when a step fails.
     """
+    if ready.pulumi.release_stale_lock(lab):
+        report.line("A Pulumi that no longer runs had locked the stack: lock released")
+    if not ready.pulumi.at_work(lab):
+        for removed in leftovers.clear_way(ready.machine, lab, ready.pulumi.names(lab)):
+            report.line(f"Removed what an earlier up left: {removed}")
+    servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
     steps = outer_steps(state, _on_laptop(ready, lab))
     if steps.first:

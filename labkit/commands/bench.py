@@ -7,21 +7,29 @@ import json
 import click
 
 from labkit import bench, figures
+from labkit.bench_recover import Recover
+from labkit.bench_up import Up
 from labkit.commands import setup
+from labkit.errors import LabError
 from labkit.paths import CHECKOUT
 from labkit.progress import Terminal
 
 
-def run(what: str, repeats: int, *, yes: bool) -> int:
+def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
     """Measure, write bench/WHAT.json and show it as a table."""
+    if engine_too and what != "recover":
+        raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"./lab bench {what}")
     ready = setup.prepare(yes=yes)
-    result = bench.Bench(ready, Terminal()).run(repeats)
-    result["cold_setup_s"] = setup.cold_seconds()
-    file = bench.FILE
+    if what == "up":
+        result = Up(ready, Terminal()).run(repeats)
+        result["cold_setup_s"] = setup.cold_seconds()
+    else:
+        result = Recover(ready, Terminal(), engine_too=engine_too).run(repeats)
+    file = bench.file(what)
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(result, indent=2) + "\n")
     readme = CHECKOUT / "README.md"
-    readme.write_text(figures.into(readme.read_text(), result))
+    readme.write_text(figures.into(readme.read_text(), result, what))
     for figure in result["figures"]:
         aim = f"aim {figure['aim_s']:.0f}" if figure["aim_s"] else ""
         click.echo(

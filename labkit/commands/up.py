@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from infra import answers, outputs
-from labkit import inventory, leftovers, recover, servers
+from labkit import inventory, recover, servers
 from labkit.commands import setup
 from labkit.engine import Engine
 from labkit.errors import LabError
@@ -22,12 +22,6 @@ def run(lab: str, *, yes: bool) -> int:
     ready = setup.prepare(yes=yes)
     report = Terminal()
     _note_what_is_there(ready.engine, lab)
-    if ready.pulumi.release_stale_lock(lab):
-        report.line("A Pulumi that no longer runs had locked the stack: lock released")
-    if not ready.pulumi.at_work(lab):
-        for removed in leftovers.clear_way(ready.machine, lab, ready.pulumi.names(lab)):
-            report.line(f"Removed what an earlier up left: {removed}")
-    servers.start(ready.machine, lab, report)
     words = [*UP, *recover.before_up(ready, lab, report), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
     status = ready.pulumi.show(words)

@@ -1,0 +1,157 @@
+"""./lab bench recover: heal after each removal, recover after a reboot, down after each kill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from docker.models.containers import Container
+
+from labkit import clean, engine, leftovers_processes, recover, servers, setup
+from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
+from labkit.errors import LabError
+from labkit.leftovers_processes import Process
+from labkit.observe import following, polling
+from labkit.paths import runtime
+from labkit.progress import Quiet, Report
+from labkit.pulumi import UP
+
+INSIDE: Mapping[str, str] = {
+    "the container": "docker rm -f container-1",
+    "the container, its network and its volume": "docker rm -f container-1; docker network rm lab; "
+    "docker volume rm container-1-data",
+    "the VM's definition": "virsh destroy vm-1; virsh undefine vm-1",
+    "the VM's disk": "virsh destroy vm-1; virsh vol-delete --pool lab vm-1.qcow2",
+}
+"""What is removed inside the server -> the script that does it."""
+
+KILLS: Mapping[str, Callable[[Process], bool]] = {
+    "the Pulumi CLI": lambda one: Path(one.words[0]).name == "pulumi" and "up" in one.words,
+    "libvirt's plugin": lambda one: Path(one.words[0]).name == "pulumi-resource-libvirt",
+    "the provider of playbooks": lambda one: any(word.endswith("/dynamic_provider.py") for word in one.words),
+    "the playbook's worker": lambda one: "infra.playbook_worker" in one.words,
+}
+"""Part of `up` that is killed -> how its process is told."""
+
+STRIKE_AT = "Playbook vm-1-playbook"
+"""Pulumi's event at which a part is killed: the domain runs, Ansible has begun."""
+
+_EVENT_S = 300.0
+_WORKER_S = 10.0
+_SCRIPT_S = 60.0
+
+
+class Recover(Bench):
+    """What healing and ending take. With `engine_too` a reboot stops the private Docker Engine as well."""
+
+    def __init__(self, ready: setup.Ready, report: Report, *, engine_too: bool = False) -> None:
+        super().__init__(ready, report)
+        self._engine_too = engine_too
+        if engine_too:
+            self._check_engine()
+
+    def _round(self) -> None:
+        self._heal()
+        for what, script in INSIDE.items():
+            self._inside(script)
+            self._add(f"heal after the removal of {what}", None, self._heal())
+        self._servers(lambda server: server.remove(force=True))
+        self._add("heal after the removal of the server", None, self._heal())
+        self._remove_with_volumes()
+        self._add("heal after the removal of the server and its volumes", None, self._heal())
+        self._reboot()
+        name = "recover after a reboot (servers killed, /run emptied{})"
+        self._add(name.format(", engine stopped" if self._engine_too else ""), None, self._heal())
+        self._servers(lambda server: server.kill())
+        self._time_down("the server was killed")
+        for what, victim in KILLS.items():
+            self._kill_during_up(lambda victim=victim: _kill(victim))  # type: ignore[misc]
+            self._time_down(f"{what} was killed during up")
+        self._kill_during_up(lambda: self._servers(lambda server: server.kill()))
+        self._time_down("the server was killed during up")
+
+    def _heal(self) -> float:
+        """Seconds from the start of what `./lab up` does after set-up to both sides' answers."""
+        urls = urls_of(BOTH.split(","))
+        begin = time.monotonic()
+        with polling(urls) as first:
+            if self._engine_too:
+                engine.ensure(Quiet())
+            self._pulumi([*UP, *recover.before_up(self._ready, LAB, Quiet()), "-s", LAB])
+            until(lambda: len(first) == len(urls), FIRST_200_S)
+            # A side that nothing happened to answers while the other is still being healed.
+            return max(*first.values(), time.monotonic()) - begin
+
+    def _time_down(self, after: str) -> None:
+        begin = time.monotonic()
+        self._down()
+        self._add(f"down after {after}", None, time.monotonic() - begin)
+
+    def _servers(self, action: Callable[[Container], object]) -> None:
+        with servers.engine(self._ready.machine) as client:
+            for server in servers.of(client, LAB):
+                action(server)
+
+    def _remove_with_volumes(self) -> None:
+        with servers.engine(self._ready.machine) as client:
+            for server in servers.of(client, LAB):
+                names = [mount["Name"] for mount in server.attrs["Mounts"] if mount["Type"] == "volume"]
+                server.remove(force=True)
+                for name in names:
+                    client.volumes.get(name).remove()
+
+    def _inside(self, script: str) -> None:
+        def remove(server: Container) -> None:
+            status, told = server.exec_run(["timeout", f"{_SCRIPT_S:.0f}", "sh", "-ec", script])
+            if status != 0:
+                raise LabError(f"The bench cannot remove: {told!r}", hint="./lab status")
+
+        self._servers(remove)
+
+    def _reboot(self) -> None:
+        self._servers(lambda server: server.kill())
+        if self._engine_too:
+            self._check_engine()
+            engine.stop(Quiet(), labs_too=True)
+        shutil.rmtree(runtime())
+
+    def _check_engine(self) -> None:
+        """Nobody else's labs go down for a figure."""
+        elsewhere = clean.elsewhere(self._ready.engine)
+        if elsewhere or not self._ready.engine.private:
+            raise LabError(
+                "The Docker Engine is the machine's own, or other checkouts have labs on it "
+                f"({', '.join(elsewhere) or 'none'}): it is not stopped for a figure.",
+                hint="./lab bench recover, without --engine",
+            )
+
+    def _kill_during_up(self, strike: Callable[[], None]) -> None:
+        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+            events = Path(folder, "events.json")
+            events.touch()
+            with following(events) as seen:
+                words = [*UP, "-s", LAB, "--event-log", str(events)]
+                ended = pool.submit(self._ready.pulumi.quiet, words)
+                try:
+                    until(lambda: STRIKE_AT in seen or ended.done(), _EVENT_S)
+                finally:
+                    strike()
+                if ended.result().ok:
+                    raise LabError("up ended before it was killed; the bench cannot go on.", hint="./lab status")
+
+
+def _kill(victim: Callable[[Process], bool]) -> None:
+    def found() -> list[int]:
+        mine = leftovers_processes.of_this_checkout()
+        return [one.pid for one in mine if one.words and victim(one)]
+
+    # The worker comes a moment after the event.
+    until(lambda: bool(found()), _WORKER_S)
+    for pid in found():
+        os.kill(pid, signal.SIGKILL)

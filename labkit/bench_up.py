@@ -1,0 +1,96 @@
+"""./lab bench up: from nothing to both sides' first 200, stage by stage, from Pulumi's own events and from outside."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from infra import outputs, plan
+from labkit import leftovers, servers
+from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
+from labkit.errors import LabError
+from labkit.observe import POLL_S, following, polling
+from labkit.paths import CHECKOUT
+from labkit.pulumi import DESTROY, UP
+from labkit.sides import SIDES
+
+STAGES = {
+    "Volume vm-base": "upload of the guest's disk image",
+    "Network lan": "LAN",
+    "Container server-1": "server container until healthy",
+    "RemoteImage container-base": "build of the container base image",
+    "RemoteImage container-image": "build of the service's container image",
+    "Container container-1": "container created and started",
+    "Ready container-1-ready": "container's service answers",
+    "Domain vm-1": "domain defined and started",
+    "Playbook vm-1-playbook": "guest's sshd answers, Ansible configures it",
+    "Ready vm-1-ready": "guest's service answers",
+}
+"""Pulumi's type and name of a resource -> what its creation is, for the stages that take time."""
+
+
+class Up(Bench):
+    """Bringing the lab up, changing nothing, and taking it down."""
+
+    def _round(self) -> None:
+        self._add("container side alone: up to its first 200", 15.0, self._time_up("container"))
+        self._down()
+        self._add("both sides: up to both first 200s", 45.0, self._time_up(BOTH))
+        self._add("pulumi preview without changes", 3.0, self._time(["preview"]))
+        self._add("pulumi up without changes", None, self._time([*UP]))
+        self._add("VM: from QEMU's start to the configured service's 200", 12.0, self._restart())
+        self._add("down", 8.0, self._time([*DESTROY]))
+        leftovers.remove(self._ready.machine, LAB)
+        self._time_up(BOTH, stages=False)
+        with servers.engine(self._ready.machine) as engine:
+            for server in servers.of(engine, LAB):
+                server.kill()
+        self._add("down after the server was killed", 8.0, self._time([*DESTROY]))
+        leftovers.remove(self._ready.machine, LAB)
+
+    def _time_up(self, sides: str, *, stages: bool = True) -> float:
+        """Seconds from the start of `pulumi up` to the last of the sides' first correct 200."""
+        urls = urls_of(sides.split(","))
+        with tempfile.TemporaryDirectory() as folder:
+            config = Path(folder, "config.yaml")
+            values = yaml.safe_load((CHECKOUT / f"Pulumi.{LAB}.yaml").read_text())
+            values.setdefault("config", {})[f"{plan.PROJECT}:sides"] = sides
+            config.write_text(yaml.safe_dump(values))
+            events = Path(folder, "events.json")
+            events.touch()
+            begin = time.monotonic()
+            with polling(urls) as first, following(events) as seen:
+                self._pulumi([*UP, "-s", LAB, "--config-file", str(config), "--event-log", str(events)])
+                end = time.monotonic()
+                time.sleep(2 * POLL_S)
+            missing = set(urls.values()) - set(first)
+            if missing:
+                raise LabError(f"up ended, but no first 200 was seen at {', '.join(missing)}", hint="./lab status")
+        if stages:
+            prefix = "both sides" if "," in sides else f"{sides} side alone"
+            for side, url in urls.items():
+                self._add(f"{prefix}: first 200 of side {side}", None, first[url] - begin)
+            self._add(f"{prefix}: pulumi up ends", None, end - begin)
+            self._add_stages(prefix, seen)
+        return max(first.values()) - begin
+
+    def _add_stages(self, prefix: str, seen: dict[str, list[float]]) -> None:
+        for name, what in STAGES.items():
+            if len(seen.get(name, [])) > 1:
+                self._add(f"{prefix}: stage {what}", None, seen[name][-1] - seen[name][0])
+
+    def _restart(self) -> float:
+        contract = outputs.from_outputs(self._ready.pulumi.outputs(LAB))
+        replica = contract.side("vm")[0]
+        server = next(server for server in contract.servers if server.name == replica.server)
+        side = SIDES[replica.side]
+        run = servers.runner(self._ready.machine, server)
+        side.stop(replica, run)
+        begin = time.monotonic()
+        with polling({replica.name: replica.url}) as first:
+            side.start(replica, run)
+            until(lambda: bool(first), FIRST_200_S)
+        return first[replica.url] - begin

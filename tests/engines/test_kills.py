@@ -1,0 +1,134 @@
+"""up and down, or a part of them, ended at an event of the engines: the next command works, and nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.engines.kills import END_S, Kill, Site, collect, event, no_orphans, strike
+from tests.engines.real import LAB, ROOT, command
+
+pytestmark = pytest.mark.engine
+
+VM, BOX = "vm", "container"
+
+Victims = list[tuple[str, str]]
+
+# Event, sides, what is killed at it while `up` runs: in every `./lab test`, and with --long too.
+# A server that dies before it is healthy is waited for until the provider's bound, 90 s: that is for --long.
+UPS: list[tuple[str, str, Victims, Victims]] = [
+    ("server created", BOX, [("lab", "KILL"), ("docker plugin", "KILL")], [("cli", "KILL"), ("cli", "TERM")]),
+    ("server created", BOX, [("language host", "TERM"), ("program", "KILL")], [("language host", "KILL")]),
+    ("server created", BOX, [("lab", "INT")], [("program", "INT")]),
+    ("server started", BOX, [], [("server", "TERM"), ("server", "KILL")]),
+    ("base half uploaded", VM, [("libvirt plugin", "KILL"), ("lab", "TERM")], [("lab", "KILL")]),
+    ("base half uploaded", VM, [("server", "KILL")], [("server", "INT")]),
+    ("domain created", VM, [("cli", "KILL"), ("libvirt plugin", "TERM")], [("cli", "INT"), ("libvirt plugin", "KILL")]),
+    ("task running", VM, [("worker", "KILL"), ("provider", "TERM")], [("worker", "TERM"), ("provider", "KILL")]),
+    (
+        "task running",
+        VM,
+        [("lab", "KILL"), ("server", "TERM")],
+        [("server", "KILL"), ("lab", "INT")],
+    ),
+]
+
+# The same while `down` runs.
+DOWNS: list[tuple[str, str, Victims, Victims]] = [
+    ("server stopping", BOX, [("cli", "KILL"), ("lab", "INT")], [("docker plugin", "KILL"), ("lab", "TERM")]),
+    ("server gone", BOX, [("lab", "KILL")], [("cli", "INT")]),
+]
+
+THEN_UP = {"lab-KILL", "libvirt plugin-KILL", "server-KILL", "cli-KILL"}
+"""After these kills of `up` it is `up` that must work, then `down`; after the others `down`. With --long both."""
+
+
+def rows(command_: str, table: list[tuple[str, str, Victims, Victims]]) -> list[object]:
+    """The table of one command as pytest wants it."""
+    return [
+        pytest.param(kill, id=str(kill), marks=marks)
+        for event_, sides, always, long in table
+        for victims, marks in ((always, []), (long, [pytest.mark.long]))
+        for victim, sign in victims
+        for kill in [Kill(command_, victim, sign, event_, sides)]
+    ]
+
+
+def test_half_of_the_combinations_run_always() -> None:
+    """The other half is for --long."""
+    lines = [*UPS, *DOWNS]
+    assert sum(len(always) for *_, always, _ in lines) == sum(len(long) for *_, long in lines)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A checkout beside ours; its lab is down at the end."""
+    checkout = tmp_path_factory.mktemp("kills") / "checkout"
+    command(["git", "clone", "-q", str(ROOT), str(checkout)])
+    (checkout / ".venv").symlink_to(ROOT / ".venv")
+    site = Site(checkout)
+    site.tool("setup", "--yes")
+    try:
+        yield site
+    finally:
+        site.tool("down", LAB)
+
+
+@contextmanager
+def no_burden(site: Site) -> Iterator[None]:
+    """What a test that fails leaves is no burden for the next one."""
+    try:
+        yield
+    except BaseException:
+        site.tool("down", LAB, check=False)
+        raise
+
+
+def ended_by(site: Site, kill: Kill) -> None:
+    """Start the command, strike at the event, and look that all of it ends."""
+    with event(site, kill.event) as wait, site.start(kill.command, LAB) as lab:
+        try:
+            wait()
+            strike(site, kill, lab)
+        finally:
+            told, ended = collect(lab, END_S)
+    assert ended, f"it does not end:\n{told[-5000:]}"
+    assert lab.returncode != 0, f"it was not ended:\n{told[-5000:]}"
+    no_orphans(site)
+
+
+def goes_down(site: Site) -> None:
+    """Down works and says so, leftovers finds nothing of ours, and no program is left."""
+    assert "nothing of it is left" in site.tool("down", LAB).stdout
+    site.tool("leftovers", LAB)
+    no_orphans(site)
+
+
+@pytest.mark.parametrize("kill", rows("up", UPS))
+def test_after_a_killed_up_the_next_command_works(site: Site, kill: Kill, request: pytest.FixtureRequest) -> None:
+    """`up` to every replica's answer, and `down`."""
+    site.set(kill.sides)
+    with no_burden(site):
+        ended_by(site, kill)
+        if is_long(request) or f"{kill.victim}-{kill.signal}" in THEN_UP:
+            site.tool("up", LAB)
+        goes_down(site)
+
+
+@pytest.mark.parametrize("kill", rows("down", DOWNS))
+def test_after_a_killed_down_the_next_command_works(site: Site, kill: Kill, request: pytest.FixtureRequest) -> None:
+    """`down`; with --long `up` before it."""
+    site.set(kill.sides)
+    site.tool("up", LAB)
+    with no_burden(site):
+        ended_by(site, kill)
+        if is_long(request):
+            site.tool("up", LAB)
+        goes_down(site)
+
+
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether this is a run of `./lab test --long`, which selects nothing."""
+    return not request.config.getoption("markexpr")
