@@ -23,8 +23,8 @@ from labkit.engine_processes import until
 from labkit.leftovers_processes import Process
 from tests.engines.real import LAB, ROOT, command
 
-EVENT_S = 120
-END_S = 150
+EVENT_S = 240
+END_S = 400
 ORPHANS_S = 10
 CONSOLE_TASK = "Root file system"
 """A task of the playbook that comes early: when its end is told, others follow."""

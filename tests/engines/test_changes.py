@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -10,7 +12,7 @@ import pytest
 import yaml
 
 from infra import outputs
-from tests.engines.real import LAB, ROOT, UP_S, contract, inside, pulumi, tool
+from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine
 
@@ -74,3 +76,65 @@ def test_one_side_goes_and_comes_back(change: Change, side: str) -> None:
     """The other side answers throughout."""
     assert {replica.side for replica in change(sides=side).replicas} == {side}
     holds(change())
+
+
+def test_a_changed_role_reaches_the_guest_that_is_up(lab: outputs.Contract) -> None:
+    """The same guest, configured anew; the role is as it was again at the end."""
+    tasks = ROOT / "playbooks" / "roles" / "service" / "tasks" / "main.yml"
+    kept, boot_id = tasks.read_text(), ("cat", "/proc/sys/kernel/random/boot_id")
+    before = inside("vm-1", *boot_id)
+    task = "\n- name: A change\n  ansible.builtin.copy:\n    content: new\n    dest: /etc/vvc-role\n    mode: '0644'\n"
+    try:
+        tasks.write_text(kept + task)
+        pulumi("up", "--yes", "--skip-preview", timeout_s=UP_S)
+        assert inside("vm-1", "cat", "/etc/vvc-role") == "new"
+        assert inside("vm-1", *boot_id) == before
+    finally:
+        tasks.write_text(kept)
+        inside("vm-1", "rm", "-f", "/etc/vvc-role", check=False)
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+
+
+@contextmanager
+def as_if_set_up(**facts: str) -> Iterator[None]:
+    """Set-up's note of the machine with other facts; as it was, and the lab with it, at the end."""
+    file = ROOT / ".state" / "machine.json"
+    kept = file.read_text()
+    try:
+        file.write_text(json.dumps({**json.loads(kept), **facts}))
+        yield
+    finally:
+        file.write_text(kept)
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+
+
+@pytest.mark.long
+def test_a_new_guest_disk_makes_the_vms_anew(lab: outputs.Contract, tmp_path: Path) -> None:
+    """Its digest is in the base volume's name; the old one goes, and so does what the VM had written."""
+    machine = json.loads((ROOT / ".state" / "machine.json").read_text())
+    guest, digest = tmp_path / "guest", "fedcba987654"
+    guest.symlink_to(machine["guest_dir"])
+    inside("vm-1", "touch", "/etc/vvc-old")
+    with as_if_set_up(guest_dir=str(guest), guest_digest=digest):
+        pulumi("up", "--yes", "--skip-preview", timeout_s=UP_S)
+        disks = engine("exec", lab.servers[0].container, "virsh", "-q", "vol-list", "lab")
+        assert f"base-{digest}" in disks
+        assert machine["guest_digest"] not in disks
+        assert inside("vm-1", "sh", "-c", "ls /etc | grep -c vvc-old", check=False) == "0"
+        holds(contract())
+
+
+@pytest.mark.long
+def test_a_new_server_image_makes_the_server_anew(lab: outputs.Contract) -> None:
+    """With all that is in it; the new one's environment is asked inside."""
+    old = json.loads((ROOT / ".state" / "machine.json").read_text())["server_image"]
+    made = engine("create", old)
+    image = engine("commit", "--change", "ENV VVC_IMAGE=new", made)
+    engine("rm", made)
+    try:
+        with as_if_set_up(server_image=image):
+            pulumi("up", "--yes", "--skip-preview", timeout_s=UP_S)
+            assert engine("exec", lab.servers[0].container, "printenv", "VVC_IMAGE") == "new"
+            holds(contract())
+    finally:
+        engine("rmi", image, check=False)

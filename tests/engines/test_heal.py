@@ -90,3 +90,21 @@ def test_up_restores_the_lab(
     removal(lab)
     tool("up", LAB, "--yes", timeout_s=UP_S)
     assert {replica.side for replica in lab.replicas if kept(replica, client)} == keeps
+
+
+def test_a_port_that_something_foreign_has_is_named(lab: outputs.Contract) -> None:
+    """In the server, where the lab's ports are; the foreign container stays, and without it `up` works."""
+    port = lab.side("container")[0].url.rpartition(":")[2]
+    foreign = f"docker run -d --name foreign -p {port}:8000 --entrypoint sleep"
+    in_server(lab, f"{foreign} $(docker inspect -f '{{{{.Image}}}}' container-1) 900 || docker rm -f container-1")
+    try:
+        in_server(lab, "docker start foreign")
+        done = tool("up", LAB, "--yes", check=False, timeout_s=UP_S)
+        told = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert f"0.0.0.0:{port} failed: port is already allocated" in told
+        in_server(lab, "docker inspect foreign")
+    finally:
+        in_server(lab, "docker rm -f foreign")
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+    assert httpx.get(f"{lab.side('container')[0].url}/healthz", timeout=10).status_code == 200

@@ -49,7 +49,7 @@ def machine(tmp_path: Path) -> Machine:
 def build(machine: Machine) -> Iterator[Build]:
     """Build the deployment lab with some configuration; returns what was declared."""
 
-    def builder(accelerator: Any = "tcg", **config: str) -> Declared:
+    def builder(accelerator: Any = "tcg", machine: Machine = machine, **config: str) -> Declared:
         from infra import program  # noqa: PLC0415 - after the mocks are set
 
         facts = Facts(accelerator, "", memory_mib=64 * 1024, cpus=8, subnets_in_use={})

@@ -126,6 +126,29 @@ def test_a_changed_source_is_a_change_of_the_lab(build: Build, machine: Machine)
     assert facts() == after
 
 
+def test_a_changed_role_configures_the_guest_anew_and_leaves_the_image(build: Build, machine: Machine) -> None:
+    """The playbooks' files are in the playbook's digest alone."""
+    before = build().resources
+    Path(machine.checkout, "playbooks", "file").write_text("two")
+    after = build().resources
+    changed = {name for name in before if before[name].inputs != after[name].inputs}
+    assert "vm-1-playbook" in changed
+    assert not any(name.startswith("container") for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("part", "resource"),
+    [("server_image", "server-1"), ("guest_digest", "vm-base"), ("container_digest", "container-base")],
+)
+def test_each_image_made_anew_is_a_change_of_what_stands_on_it(
+    build: Build, machine: Machine, part: str, resource: str
+) -> None:
+    """None of the three can change unseen."""
+    before = build().resources[resource].inputs
+    other = Machine(**{**dataclasses.asdict(machine), part: "fedcba987654"})
+    assert build(machine=other).resources[resource].inputs != before
+
+
 def test_a_new_guest_disk_has_a_new_name(build: Build) -> None:
     """Changed content at the same path would be no diff for the provider."""
     lab = build()
