@@ -90,6 +90,7 @@ class Bench(ABC):
         pulumi = self._ready.pulumi
         pulumi.release_stale_lock(LAB)
         leftovers.remove(self._ready.machine, LAB, pulumi.names(LAB))
+        pulumi.forget_pending(LAB)
         self._pulumi([*DESTROY, "-s", LAB])
         leftovers.remove(self._ready.machine, LAB)
 

@@ -80,37 +80,44 @@ class Pulumi:
     def show(self, words: Sequence[str], timeout_s: float = _LONG_S) -> int:
         """Run a command whose output belongs to the person at the terminal; its exit status.
 
-        Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end.
+        Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end, and then
+        raise KeyboardInterrupt: Pulumi may well say 0 of a command that it stopped half-way.
         """
+        came: list[int] = []
         with tempfile.TemporaryDirectory(prefix="vvc-pulumi-") as folder:
             events = Path(folder) / "events.json"
             begin = time.monotonic()
             status = None
             try:
-                status = self._show(words, events, timeout_s)
+                status = self._show(words, events, timeout_s, came)
             finally:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
                 told = pulumi_events.text(events)
                 shell.note(shell.Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
+        if came:
+            raise KeyboardInterrupt
         return status
 
-    def _show(self, words: Sequence[str], events: Path, timeout_s: float) -> int:
+    def _show(self, words: Sequence[str], events: Path, timeout_s: float, came: list[int]) -> int:
         # The terminal is Pulumi's own; what it says there is noted from its events.
         command = [self._program, *words, "--event-log", str(events)]
         env = {**os.environ, **self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
         bond = shell.end_with_starter()
-        process = subprocess.Popen(command, env=env, cwd=CHECKOUT, preexec_fn=bond)  # noqa: PLW1509 - see there
+        started: list[subprocess.Popen[bytes]] = []
 
-        def pass_on(_signal: int, _frame: FrameType | None) -> None:
-            process.send_signal(signal.SIGINT)
+        def take(number: int, _frame: FrameType | None) -> None:
+            came.append(number)
+            if number == signal.SIGTERM and started:
+                started[0].send_signal(signal.SIGINT)
 
-        before = {
-            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-            signal.SIGTERM: signal.signal(signal.SIGTERM, pass_on),
-        }
+        before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
         begin = time.monotonic()
         try:
+            process = subprocess.Popen(command, env=env, cwd=CHECKOUT, preexec_fn=bond)  # noqa: PLW1509 - see there
+            if came:  # before there was anything to end
+                process.send_signal(signal.SIGINT)
+            started.append(process)
             return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGINT)
@@ -162,6 +169,22 @@ class Pulumi:
             file.unlink(missing_ok=True)
         return bool(stale)
 
+    def forget_pending(self, lab: str) -> int:
+        """Drop what a killed Pulumi was in the midst of from the stack's state; how many operations that were.
+
+        Pulumi warns of them at length for ever: only a person at the terminal can answer what became of each. Here
+        the caller looks for itself what is there. No Pulumi may be at work on the lab.
+        """
+        pending = pending_operations(lab)
+        if pending:
+            exported = json.loads(self._ask(["stack", "export", "-s", lab]))
+            exported["deployment"]["pending_operations"] = []
+            with tempfile.TemporaryDirectory(prefix="vvc-pulumi-") as folder:
+                file = Path(folder, "state.json")
+                file.write_text(json.dumps(exported))
+                self._ask(["stack", "import", "--file", str(file), "-s", lab])
+        return pending
+
     def at_work(self, lab: str) -> bool:
         """Whether a Pulumi that lives holds the lab's stack."""
         return any(_is_held(file) for file in _locks(lab))
@@ -190,11 +213,21 @@ def stale_locks(lab: str) -> list[Path]:
 
 def has_resources(lab: str) -> bool:
     """Whether the lab's stack holds anything, as its state file says; asks no Pulumi."""
+    return bool(_latest(lab).get("resources"))
+
+
+def pending_operations(lab: str) -> int:
+    """How many operations of a killed Pulumi the lab's state file has noted; asks no Pulumi."""
+    return len(_latest(lab).get("pending_operations") or [])
+
+
+def _latest(lab: str) -> dict[str, Any]:
     file = BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json"
     try:
-        return bool(json.loads(file.read_text())["checkpoint"]["latest"].get("resources"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        latest = json.loads(file.read_text())["checkpoint"]["latest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return latest if isinstance(latest, dict) else {}
 
 
 def _is_held(lock: Path) -> bool:

@@ -151,6 +151,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     if not ready.pulumi.at_work(lab):
         for removed in leftovers.clear_way(ready.machine, lab, ready.pulumi.names(lab)):
             report.line(f"Removed what an earlier up left: {removed}")
+        ready.pulumi.forget_pending(lab)
     servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
     steps = outer_steps(state, _on_laptop(ready, lab))

@@ -8,7 +8,7 @@ from labkit import current, engine, leftovers
 from labkit.commands.leftovers import show_appeared
 from labkit.errors import LabError
 from labkit.progress import Terminal
-from labkit.pulumi import DESTROY
+from labkit.pulumi import DESTROY, has_resources
 
 
 def run(lab: str) -> int:
@@ -22,11 +22,14 @@ def run(lab: str) -> int:
         # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
         for removed in leftovers.remove(ready.machine, lab, ready.pulumi.names(lab)):
             click.echo(f"  removed: {removed}")
+        ready.pulumi.forget_pending(lab)
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
     status = ready.pulumi.show([*DESTROY, "-s", lab])
     if status != 0:
         hint = f"its message above; then ./lab down {lab} again"
         raise LabError(f"pulumi destroy failed (exit status {status}).", hint=hint)
+    if has_resources(lab):  # Pulumi says 0 of a destroy that somebody stopped between two steps
+        raise LabError("pulumi destroy was stopped before its end.", hint=f"./lab down {lab} again")
     for removed in leftovers.remove(ready.machine, lab):
         click.echo(f"  removed as well: {removed}")
     findings = leftovers.look(ready.machine, lab)

@@ -30,7 +30,10 @@ def run(lab: str, *, yes: bool) -> int:
         raise LabError(
             f"pulumi up failed (exit status {status}).", hint=f"its message above; then ./lab up {lab} again"
         )
-    contract = outputs.from_outputs(ready.pulumi.outputs(lab))
+    made = ready.pulumi.outputs(lab)
+    if not made:  # Pulumi says 0 of an up that somebody stopped between two steps
+        raise LabError("pulumi up was stopped before its end.", hint=f"./lab up {lab} again")
+    contract = outputs.from_outputs(made)
     with report.step("Every replica answers"), ThreadPoolExecutor() as pool:
         list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))
     if contract.accelerator == "tcg":

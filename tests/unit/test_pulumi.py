@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -54,3 +56,33 @@ def test_only_a_lock_of_the_dead_is_released(
     (folder / "one.json").write_text(json.dumps(lock))
     assert pulumi.Pulumi(TOOLS, "x").release_stale_lock("deployment") is released
     assert (folder / "one.json").exists() is not released
+
+
+def test_what_a_killed_pulumi_was_at_is_read_from_the_state_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None where there is no state, or one of another shape."""
+    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    file = tmp_path / ".pulumi" / "stacks" / "vm-vs-container" / "deployment.json"
+    file.parent.mkdir(parents=True)
+    told = []
+    for state in (None, "[", "{}", '{"checkpoint": {"latest": null}}', '{"checkpoint": {"latest": {}}}'):
+        if state is not None:
+            file.write_text(state)
+        told.append((pulumi.pending_operations("deployment"), pulumi.has_resources("deployment")))
+    assert told == [(0, False)] * 5
+    file.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}], "pending_operations": [{}, {}]}}}))
+    assert (pulumi.pending_operations("deployment"), pulumi.has_resources("deployment")) == (2, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_was_interrupted_never_counts_as_done(tmp_path: Path, number: int) -> None:
+    """A program that says 0 after it was stopped, as Pulumi does between two steps of a destroy."""
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\ntrap 'exit 0' INT\nkill -{int(number)} $PPID\nwhile :; do sleep 0.1; done\n")
+    program.chmod(0o755)
+    tools = dataclasses.replace(TOOLS, pulumi=program)
+    if number == signal.SIGINT:  # the terminal sends it to both
+        program.write_text(program.read_text().replace("while :", "exit 0; while :"))
+    with pytest.raises(KeyboardInterrupt):
+        pulumi.Pulumi(tools, "x").show(["destroy"], timeout_s=20)
