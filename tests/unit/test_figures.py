@@ -40,6 +40,10 @@ def test_the_block_is_replaced_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("what", ["up", "recover"])
 def test_the_readme_says_what_was_measured(what: str) -> None:
-    """Nobody typed a figure in by hand."""
+    """Nobody typed a figure in by hand; what has not been measured has an empty block."""
     readme = (ROOT / "README.md").read_text()
-    assert figures.into(readme, json.loads((ROOT / "bench" / f"{what}.json").read_text()), what) == readme
+    file = ROOT / "bench" / f"{what}.json"
+    if file.exists():
+        assert figures.into(readme, json.loads(file.read_text()), what) == readme
+    else:
+        assert "\n".join(figures.marks(what)) in readme
