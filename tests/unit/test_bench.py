@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labkit import bench_recover
+from labkit import bench_recover, clean
 from labkit.bench import Figure
 from labkit.errors import LabError
 from labkit.progress import Quiet
@@ -35,7 +35,7 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
     monkeypatch: pytest.MonkeyPatch, private: bool, elsewhere: dict[str, Any], told: str
 ) -> None:
     """And only the private one."""
-    monkeypatch.setattr(bench_recover.clean, "elsewhere", lambda _: elsewhere)
+    monkeypatch.setattr(clean, "elsewhere", lambda _: elsewhere)
     ready: Any = SimpleNamespace(engine=SimpleNamespace(private=private))
     if not told:
         bench_recover.Recover(ready, Quiet(), engine_too=True)
