@@ -59,8 +59,9 @@ def probe(engine: docker.DockerClient, images: Images, *, device: Path = KVM, ag
     key = " ".join([platform.release(), _BOOT_ID.read_text().strip(), images.server, images.guest_digest])
     if not again and (known := _load(file, key)) is not None:
         return known
-    found = _boot(engine, images, device)
-    _save(file, key, found)
+    found, shown = _boot(engine, images, device)
+    if shown:
+        _save(file, key, found)
     return found
 
 
@@ -83,8 +84,10 @@ def judge(status: int, output: str, device: Path = KVM) -> tuple[Literal["kvm", 
     return "tcg", f"QEMU cannot use {device}: {told[-1] if told else f'it ended with status {status}'}"
 
 
-def _boot(engine: docker.DockerClient, images: Images, device: Path) -> Accelerator:
+def _boot(engine: docker.DockerClient, images: Images, device: Path) -> tuple[Accelerator, bool]:
+    """What was found, and whether a boot has shown it: an engine that refused says nothing about the device."""
     begin = time.monotonic()
+    shown = True
     try:
         status, output = images_engine.run(
             engine,
@@ -94,11 +97,15 @@ def _boot(engine: docker.DockerClient, images: Images, device: Path) -> Accelera
             devices=[str(device)],
             within_s=BOOT_WITHIN_S + 20,
         )
-    except (APIError, LabError) as error:
+    except APIError as error:
+        # The engine that cannot hand over the device refuses as well: that much is tcg for now, and asked again.
+        shown = False
+        kind, reason = "tcg", f"{device} could not be tried: {str(error).splitlines()[0]}"
+    except LabError as error:
         kind, reason = "tcg", f"{device} could not be tried: {str(error).splitlines()[0]}"
     else:
         kind, reason = judge(status, output, device)
-    return Accelerator("kvm" if kind == "kvm" else "tcg", reason, round(time.monotonic() - begin, 1))
+    return Accelerator("kvm" if kind == "kvm" else "tcg", reason, round(time.monotonic() - begin, 1)), shown
 
 
 def _load(file: Path, key: str) -> Accelerator | None:

@@ -9,12 +9,11 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 from docker.types import Mount
 from requests.exceptions import ConnectionError as SilentError
@@ -137,7 +136,7 @@ def run(
         status = _wait(container, within_s)
         output = container.logs().decode(errors="replace")
     finally:
-        container.remove(force=True, v=True)
+        _remove(container)
     if status is None:
         raise LabError(f"`{' '.join(command)}` in {image} took more than {within_s:.0f} s\n{_tail(output)}")
     if out is not None and status != 0:
@@ -149,8 +148,16 @@ def remove_containers(engine: docker.DockerClient) -> None:
     """Remove the temporary containers of this cache."""
     label = f"{BUILD_LABEL}={_label_value()}"
     for container in engine.containers.list(all=True, filters={"label": [label]}, ignore_removed=True):
-        with suppress(NotFound):
-            container.remove(force=True, v=True)
+        _remove(container)
+
+
+def _remove(container: Container) -> None:
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        # Another ./lab that shares the cache may be removing it, or has.
+        if error.status_code not in {404, 409}:
+            raise
 
 
 def remove_images(engine: docker.DockerClient, pattern: str) -> None:
