@@ -9,7 +9,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,6 +34,8 @@ STARTED_BY = "VVC_STARTED_BY"
 _QUICK_S = 60
 _LONG_S = 30 * 60
 _END_S = 20
+_LOOK_S = 8.0
+"""Twice in a row a command must be lost before it is ended: a server may be replaced meanwhile."""
 
 
 def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
@@ -77,9 +80,11 @@ class Pulumi:
             if lab not in listed:
                 self._ask(["stack", "init", lab, "--no-select"])
 
-    def show(self, words: Sequence[str], timeout_s: float = _LONG_S) -> int:
+    def show(self, words: Sequence[str], timeout_s: float = _LONG_S, lost: Callable[[], str] = lambda: "") -> int:
         """Run a command whose output belongs to the person at the terminal; its exit status.
 
+        `lost` is asked every few seconds and says why the command cannot come to its end any more; "" if it can. A
+        plugin waits for ever on a connection whose other end was killed: so the command is ended, and LabError raised.
         Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end, and then
         raise KeyboardInterrupt: Pulumi may well say 0 of a command that it stopped half-way.
         """
@@ -89,7 +94,7 @@ class Pulumi:
             begin = time.monotonic()
             status = None
             try:
-                status = self._show(words, events, timeout_s, came)
+                status = self._show(words, events, timeout_s, came, lost)
             finally:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
@@ -99,7 +104,9 @@ class Pulumi:
             raise KeyboardInterrupt
         return status
 
-    def _show(self, words: Sequence[str], events: Path, timeout_s: float, came: list[int]) -> int:
+    def _show(
+        self, words: Sequence[str], events: Path, timeout_s: float, came: list[int], lost: Callable[[], str]
+    ) -> int:
         # The terminal is Pulumi's own; what it says there is noted from its events.
         command = [self._program, *words, "--event-log", str(events)]
         env = {**os.environ, **self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
@@ -118,17 +125,23 @@ class Pulumi:
             if came:  # before there was anything to end
                 process.send_signal(signal.SIGINT)
             started.append(process)
-            return process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+            why = ""
+            while time.monotonic() - begin < timeout_s:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(_LOOK_S)
+                again, why = why, lost()
+                if why and why == again:
+                    break
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(_END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait(_END_S)
             raise LabError(
-                f"Gave up after {time.monotonic() - begin:.0f} s: pulumi {shlex.join(words)}",
+                f"{why or 'Gave up'} after {time.monotonic() - begin:.0f} s: pulumi {shlex.join(words)}",
                 hint="What is there: ./lab status",
-            ) from None
+            )
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -65,6 +65,16 @@ def start(machine: Machine, lab: str, report: Report) -> None:
             wait_healthy(server)
 
 
+def lost(machine: Machine, lab: str) -> str:
+    """Which servers of the lab have ended, in words; "" if none has, or the engine does not say."""
+    try:
+        with engine(machine) as client:
+            ended = [str(server.name) for server in of(client, lab) if server.status in {"exited", "dead"}]
+    except LabError:
+        return ""
+    return f"{', '.join(ended)} ended, so Pulumi could not go on" if ended else ""
+
+
 def check_health(machine: Machine, lab: str) -> None:
     """Raise LabError with the last lines of a server of the lab that is not healthy, as the rung "server healthy"."""
     with engine(machine) as client:

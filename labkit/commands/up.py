@@ -24,7 +24,11 @@ def run(lab: str, *, yes: bool) -> int:
     _note_what_is_there(ready.engine, lab)
     words = [*UP, *recover.before_up(ready, lab, report), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
-    status = ready.pulumi.show(words)
+    try:
+        status = ready.pulumi.show(words, lost=lambda: servers.lost(ready.machine, lab))
+    except LabError:
+        servers.check_health(ready.machine, lab)  # says more: the last lines of a server that ended
+        raise
     if status != 0:
         servers.check_health(ready.machine, lab)
         raise LabError(

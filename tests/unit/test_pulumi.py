@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from labkit import pulumi
+from labkit.errors import LabError
 from labkit.toolchain import Toolchain
 
 TOOLS = Toolchain(
@@ -86,3 +87,26 @@ def test_a_command_that_was_interrupted_never_counts_as_done(tmp_path: Path, num
         program.write_text(program.read_text().replace("while :", "exit 0; while :"))
     with pytest.raises(KeyboardInterrupt):
         pulumi.Pulumi(tools, "x").show(["destroy"], timeout_s=20)
+
+
+@pytest.mark.parametrize(("told", "ended"), [(["gone", "gone"], True), (["gone", "", "", ""], False)])
+def test_a_command_that_is_lost_twice_in_a_row_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[str], ended: bool
+) -> None:
+    """A server that was only being replaced ends nothing; one that is gone ends what waits for it."""
+    monkeypatch.setattr(pulumi, "_LOOK_S", 0.2)
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\ntrap 'exit 9' INT\ni=0\nwhile [ $i -lt {600 if ended else 6} ]\n"
+                       "do sleep 0.1; i=$((i + 1)); done\n")  # fmt: skip
+    program.chmod(0o755)
+    asked = pulumi.Pulumi(dataclasses.replace(TOOLS, pulumi=program), "x")
+    answers = iter([*told, *[""] * 99])
+
+    def lost() -> str:
+        return next(answers)
+
+    if not ended:
+        assert asked.show(["up"], timeout_s=60, lost=lost) == 0
+        return
+    with pytest.raises(LabError, match=r"^gone after .* s: pulumi up$"):
+        asked.show(["up"], timeout_s=60, lost=lost)
