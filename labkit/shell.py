@@ -94,7 +94,7 @@ def run(
     with tempfile.TemporaryFile(mode="w+", errors="replace") as asides:
         process: subprocess.Popen[str] | None = None
         try:
-            with _interrupts_wait():
+            with interrupts_wait():
                 process = subprocess.Popen(
                     words,
                     stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
@@ -144,7 +144,7 @@ def end_with_starter() -> Callable[[], None] | None:
 
 
 @contextmanager
-def _interrupts_wait() -> Iterator[None]:
+def interrupts_wait() -> Iterator[None]:
     """INT and TERM that come inside act at its end: a process that is being started must not be lost."""
     if current_thread() is not main_thread():
         yield

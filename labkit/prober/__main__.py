@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import math
 import os
 import resource
 import signal
@@ -27,6 +28,7 @@ from labkit.prober.settings import Settings, check, record_file, samples_file
 _WATCH_S = 0.25
 _RUN_UP_S = 0.05
 """From taking the clock to the first request."""
+_OTHER_FILES = 64
 _BAD_SETTINGS = 2
 
 
@@ -49,6 +51,7 @@ def main(words: list[str]) -> int:
 
 
 def _probe(settings: Settings) -> int:
+    _allow_open(settings)
     client = settings.client or f"{settings.stream}-{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
     got, problem = priority.take(settings.priority)
     begin = time.monotonic() + _RUN_UP_S
@@ -79,6 +82,20 @@ def _probe(settings: Settings) -> int:
         writer.close()
         _save_end(record, file, state, failure, writer.count)
     return 0 if failure is None else _say(failure, 1)
+
+
+def _allow_open(settings: Settings) -> None:
+    """Raise the limit of open files to what these settings can need."""
+    needed = math.ceil((settings.reads_per_s + settings.writes_per_s) * settings.deadline_s) + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in {soft, hard} or hard >= needed:
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        return
+    raise LabError(
+        f"The prober cannot run: {needed} open files are needed for these rates and this deadline, {hard} are allowed",
+        hint="a lower rate or deadline, or as root: ulimit -Hn",
+    )
 
 
 async def _send(sender: Sender, begin: float, parent_pid: int | None) -> None:
