@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
-from labkit import bench, figures
+from labkit import bench, bench_measure, figures
 from labkit.bench_recover import Recover
 from labkit.bench_up import Up
 from labkit.commands import setup
@@ -20,21 +21,33 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
     if engine_too and what != "recover":
         raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"./lab bench {what}")
     ready = setup.prepare(yes=yes)
+    if what == "measure":
+        _write(what, bench_measure.run(ready, Terminal(), repeats))
+        return 0
     if what == "up":
         result = Up(ready, Terminal()).run(repeats)
         result["cold_setup_s"] = setup.cold_seconds()
     else:
         result = Recover(ready, Terminal(), engine_too=engine_too).run(repeats)
+    _write(what, result)
+    readme = CHECKOUT / "README.md"
+    readme.write_text(figures.into(readme.read_text(), result, what))
+    click.echo("README.md: its table is made anew")
+    return 0
+
+
+def _write(what: str, result: dict[str, Any]) -> None:
     file = bench.file(what)
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(result, indent=2) + "\n")
-    readme = CHECKOUT / "README.md"
-    readme.write_text(figures.into(readme.read_text(), result, what))
     for figure in result["figures"]:
-        aim = f"aim {figure['aim_s']:.0f}" if figure["aim_s"] else ""
+        # Figures of this kind are seconds, and say so in their names; others have a unit.
+        median, least, most, aimed = (
+            figure.get(f"{key}_s", figure.get(key)) for key in ("median", "min", "max", "aim")
+        )
+        aim = f"aim {aimed:g}" if aimed else ""
         click.echo(
-            f"{figure['name']:<70} {figure['median_s']:>6.1f} s  ({figure['min_s']:.1f}-{figure['max_s']:.1f}, "
+            f"{figure['name']:<70} {median:>7.1f} {figure.get('unit', 's')}  ({least:.1f}-{most:.1f}, "
             f"n={figure['n']})  {aim}"
         )
-    click.echo(f"bench {what}: written to {file} and README.md")
-    return 0
+    click.echo(f"bench {what}: written to {file}")

@@ -7,9 +7,10 @@ when its request was scheduled: that is when the service was asked in vain.
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -100,9 +101,8 @@ def within(
 
 
 def summarise(samples: Iterable[Sample]) -> Summary:
-    """The summary of a window. Keeps one number a sample, so that the samples themselves may be streamed."""
-    good: list[tuple[float, float, float]] = []
-    lateness: list[float] = []
+    """The summary of a window. Keeps a few numbers a sample, so that the samples themselves may be streamed."""
+    sent, done, latency, lateness = (array("d") for _ in range(4))
     outcomes: Counter[str] = Counter()
     replicas: Counter[str] = Counter()
     begin, end, failed = math.inf, -math.inf, 0
@@ -111,19 +111,21 @@ def summarise(samples: Iterable[Sample]) -> Summary:
         lateness.append(one.late_s)
         failed += one.failed
         if one.good and one.sent_s is not None:
-            good.append((one.sent_s, one.done_s, one.latency_s))
+            sent.append(one.sent_s)
+            done.append(one.done_s)
+            latency.append(one.latency_s)
             replicas[one.replica] += 1
         else:
             outcomes[one.outcome] += 1
     return Summary(
         requests=len(lateness),
-        good=len(good),
+        good=len(done),
         outcomes=dict(sorted(outcomes.items())),
         failed=failed,
-        unsent=len(lateness) - len(good) - failed,
-        latency=quantiles(latency for _, _, latency in good),
-        closed_loop=quantiles(_closed_loop(good)),
-        longest_gap_s=_longest_gap(sorted(done for _, done, _ in good), begin, end) if lateness else 0.0,
+        unsent=len(lateness) - len(done) - failed,
+        latency=quantiles(latency),
+        closed_loop=quantiles(_closed_loop(sent, done)),
+        longest_gap_s=_longest_gap(sorted(done), begin, end) if lateness else 0.0,
         scheduling=quantiles(lateness),
         replicas=dict(sorted(replicas.items())),
     )
@@ -171,13 +173,13 @@ def _first_lasting(good: Sequence[float], failures: Sequence[float], quiet_s: fl
     return None
 
 
-def _closed_loop(good: Iterable[tuple[float, float, float]]) -> Iterable[float]:
+def _closed_loop(sent: Sequence[float], done: Sequence[float]) -> Iterator[float]:
     """Latencies of the requests that such a client would have sent, from when it would have sent them."""
     free_s = -math.inf
-    for sent_s, done_s, _ in sorted(good):
-        if sent_s >= free_s:
-            free_s = done_s
-            yield done_s - sent_s
+    for number in sorted(range(len(sent)), key=sent.__getitem__):
+        if sent[number] >= free_s:
+            free_s = done[number]
+            yield free_s - sent[number]
 
 
 def _longest_gap(good: Sequence[float], begin_s: float, end_s: float) -> float:

@@ -59,9 +59,10 @@ def test_a_truncated_last_line_is_left_out(tmp_path: Path) -> None:
         (line(ONE)[:-9] + "\n", "Invalid control character"),
         (line(ONE._replace(kind="look")), "kind 'look' is none of read, write"),
         (line(ONE._replace(outcome="fine")), "outcome 'fine' is none of ok, refused"),
-        (line(ONE._replace(done_s="1")), "must be numbers"),  # type: ignore[arg-type]
-        (line(ONE._replace(status="1")), "must be numbers or null"),  # type: ignore[arg-type]
-        (line(ONE._replace(replica=None)), "must be text"),  # type: ignore[arg-type]
+        (line(ONE._replace(done_s="1")), "done_s '1' must be a number"),  # type: ignore[arg-type]
+        (line(ONE._replace(status="1")), "status '1' must be a number or null"),  # type: ignore[arg-type]
+        (line(ONE._replace(seq=True)), "seq True must be a number"),
+        (line(ONE._replace(replica=None)), "replica None must be text"),  # type: ignore[arg-type]
     ],
 )
 def test_an_edited_line_is_refused_with_its_number(text: str, problem: str, tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+"""./lab bench measure: how exact this tool's own measuring is, and what it costs.
+
+Every figure has all its repeats with its unit; medians and spread are derived, never typed in.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from infra import outputs
+from labkit import leftovers, setup, vegeta
+from labkit.box import machine_box
+from labkit.errors import LabError
+from labkit.prober.handle import probing
+from labkit.prober.reference import reference
+from labkit.prober.settings import Settings
+from labkit.prober.summary import Quantiles, quantiles, summarise
+from labkit.progress import Report
+from labkit.pulumi import DESTROY, UP
+
+LAB = "deployment"
+RATES = (50, 100, 300)
+"""Requests a second."""
+SECONDS = 5.0
+"""Of each repeat."""
+AIM_MS = 5.0
+"""p99 scheduling error of the prober alone on the machine, at the highest rate."""
+
+_MS = 1000
+
+
+@dataclass
+class Figure:
+    """One measured thing with all its repeats."""
+
+    name: str
+    unit: str
+    aim: float | None = None
+    repeats: list[float] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """n, median, min and max beside the repeats."""
+        return {
+            "name": self.name,
+            "unit": self.unit,
+            "aim": self.aim,
+            "n": len(self.repeats),
+            "median": round(statistics.median(self.repeats), 3),
+            "min": round(min(self.repeats), 3),
+            "max": round(max(self.repeats), 3),
+            "repeats": [round(value, 3) for value in self.repeats],
+        }
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """One repeat of one generator."""
+
+    scheduling: Quantiles | None
+    latency: Quantiles | None
+    good_percent: float
+    cpu_s: float
+
+
+def prober(ready: setup.Ready, report: Report, repeats: int) -> list[Figure]:
+    """The prober's scheduling error and CPU time, alone and beside the lab. The lab is down before and after."""
+    _down(ready)
+    with reference() as server:
+        figures = measure_prober([server.url], "alone", report, repeats)
+    with _up(ready, report) as urls:
+        return figures + measure_prober(urls, "beside the lab", report, repeats)
+
+
+PARTS: tuple[Callable[[setup.Ready, Report, int], list[Figure]], ...] = (prober,)
+"""What is measured, in order. A further part is one more function here."""
+
+
+def run(ready: setup.Ready, report: Report, repeats: int) -> dict[str, Any]:
+    """Measure everything; what bench/measure.json holds."""
+    before = os.getloadavg()[0]
+    figures = [figure for part in PARTS for figure in part(ready, report, repeats)]
+    return {
+        "schema_version": 1,
+        "machine": machine_box(ready),
+        "load_1min": {"before": round(before, 2), "after": round(os.getloadavg()[0], 2)},
+        "repeats": repeats,
+        "figures": [figure.summary() for figure in figures],
+    }
+
+
+def measure_prober(urls: Sequence[str], where: str, report: Report, repeats: int) -> list[Figure]:
+    """p99 scheduling error, median latency, good answers and CPU at each rate, generators taking turns.
+
+    Both read /whoami over new connections with the same deadline and, where it is allowed, the same priority.
+    """
+    generators: dict[str, Callable[[int], _Shot]] = {"prober": lambda per_s: _probe(urls, per_s)}
+    try:
+        program = vegeta.ensure(report)
+    except LabError as error:
+        report.line(f"Without Vegeta beside the prober: {error.problem.splitlines()[0]}")
+    else:
+        generators[f"Vegeta {vegeta.VERSION}"] = lambda per_s: _attack(program, urls, per_s)
+    figures: dict[str, Figure] = {}
+    for per_s in RATES:
+        for number in range(repeats):
+            for generator, shoot in generators.items():
+                shot = shoot(per_s)
+                named = f"{generator}, {where}, {per_s} requests/s"
+                _add(figures, named, shot, aimed=generator == "prober" and where == "alone")
+                late_ms = shot.scheduling.p99_s * _MS if shot.scheduling else float("nan")
+                report.line(f"  {named}, {number + 1} of {repeats}: p99 {late_ms:.2f} ms late")
+    return list(figures.values())
+
+
+def _add(figures: dict[str, Figure], named: str, shot: _Shot, *, aimed: bool) -> None:
+    values: dict[tuple[str, str], float | None] = {
+        ("p99 scheduling error", "ms"): shot.scheduling.p99_s * _MS if shot.scheduling else None,
+        ("median latency", "ms"): shot.latency.p50_s * _MS if shot.latency else None,
+        ("good answers", "%"): shot.good_percent,
+        ("CPU", "% of a core"): 100 * shot.cpu_s / SECONDS,
+    }
+    for (what, unit), value in values.items():
+        aim = AIM_MS if aimed and what == "p99 scheduling error" else None
+        if value is not None:
+            name = f"{named}: {what}"
+            figures.setdefault(name, Figure(name, unit, aim)).repeats.append(value)
+
+
+def _probe(urls: Sequence[str], per_s: int) -> _Shot:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        probing(
+            urls, Path(folder), reads_per_s=per_s, writes_per_s=0, duration_s=SECONDS, good_within_s=None
+        ) as running,
+    ):
+        running.wait_end(SECONDS + 60)
+        found, record = summarise(running.result.samples()), running.result.record
+    good_percent = 100 * found.good / found.requests
+    return _Shot(found.scheduling, found.latency, good_percent, record.cpu_s or 0.0)
+
+
+def _attack(program: Path, urls: Sequence[str], per_s: int) -> _Shot:
+    prefix = ("chrt", "--rr", "1") if os.geteuid() == 0 else ()
+    found = vegeta.attack(program, urls, per_s, SECONDS, deadline_s=Settings.deadline_s, prefix=prefix)
+    good_percent = 100 * len(found.latency_s) / max(1, found.requests)
+    return _Shot(quantiles(found.lateness_s), quantiles(found.latency_s), good_percent, found.cpu_s)
+
+
+@contextmanager
+def _up(ready: setup.Ready, report: Report) -> Iterator[list[str]]:
+    """The lab's URLs while it is up."""
+    try:
+        with report.step("pulumi up"):
+            _pulumi(ready, [*UP, "-s", LAB])
+        yield [replica.url for replica in outputs.from_outputs(ready.pulumi.outputs(LAB)).replicas]
+    finally:
+        _down(ready)
+
+
+def _down(ready: setup.Ready) -> None:
+    _pulumi(ready, [*DESTROY, "-s", LAB])
+    leftovers.remove(ready.machine, LAB)
+
+
+def _pulumi(ready: setup.Ready, words: Sequence[str]) -> None:
+    outcome = ready.pulumi.quiet(words)
+    if not outcome.ok:
+        raise LabError(f"The bench cannot go on: {outcome.output[-2000:]}", hint="./lab status")
