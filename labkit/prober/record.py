@@ -20,7 +20,7 @@ class FullError(LabError):
 
 @dataclass(frozen=True)
 class Record:
-    """What STREAM.prober.json holds. A prober that was killed leaves `state` at `running`."""
+    """What STREAM.prober.json holds. A prober that was killed, or whose disk was full, leaves `state` at `running`."""
 
     stream: str
     client: str

@@ -2,6 +2,10 @@
 
 An asyncio task a request, h11 for HTTP. The loop's clock is CLOCK_MONOTONIC: a wall clock that jumps changes nothing.
 A request lives until its deadline at most, so no more than rate times deadline are open at once.
+
+Why asyncio: at 300 requests a second on a busy machine with two cores it took 0.7 ms of CPU time a request and left
+1.2 ms late (p99). An epoll loop of our own took 0.5 ms and was as late; uvloop took 0.8 ms, and its timers go off up to
+1 ms too early. Most of the time goes into parsing.
 """
 
 from __future__ import annotations
