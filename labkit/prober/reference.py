@@ -70,7 +70,9 @@ class Reference:
             connection = h11.Connection(our_role=h11.SERVER)
             request, body = await _request(client, connection)
             there = time.monotonic()
-            await asyncio.sleep(max(0.0, self.stalled_until - there) + self.delay_s)
+            await asyncio.sleep(self.delay_s)
+            while (wait_s := self.stalled_until - time.monotonic()) > 0:
+                await asyncio.sleep(wait_s)
             status, content = self._content(request, body)
             data = _bytes(connection, status, content)
             if not await _spoil(self.fault, client, data, len(content)):
