@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from infra.outputs import Contract, Replica, Server
+from labkit import shell
 from labkit.progress import Report
 from labkit.records import Stage
 from labkit.setup import Ready
@@ -23,6 +25,8 @@ class Place:
     report: Report
     runner: Callable[[Server], Run]
     """Server -> what runs a command inside it (labkit.servers.runner)."""
+    samples: Path
+    """Where probe streams go: the run's samples.jsonl."""
 
     def replica(self, side: str, index: int = 0) -> Replica:
         """A replica of one side."""
@@ -35,6 +39,18 @@ class Place:
     def run(self, replica: Replica) -> Run:
         """Runs a command inside the replica's server."""
         return self.runner(self.server(replica))
+
+    def inside(self, replica: Replica) -> Run:
+        """Runs a command inside the replica itself."""
+        lab_dir = self.ready.machine.lab_dir(self.lab)
+
+        def run(
+            command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
+        ) -> shell.Outcome:
+            words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
+            return shell.run(words, timeout_s=timeout_s, on_line=on_line)
+
+        return run
 
     def side(self, replica: Replica) -> Side:
         """What differs between the sides, for this replica."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import docker
@@ -112,9 +112,10 @@ def wait_healthy(server: Container, within_s: float = HEALTHY_WITHIN_S) -> None:
 def runner(machine: Machine, server: outputs.Server) -> Run:
     """A function that runs a command inside the server, where its virsh and its docker stand ready."""
 
-    def run(command: Sequence[str], timeout_s: float = 60.0) -> shell.Outcome:
-        return shell.run(
-            ["docker", "--host", machine.docker_host, "exec", server.container, *command], timeout_s=timeout_s
-        )
+    def run(
+        command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
+    ) -> shell.Outcome:
+        words = ["docker", "--host", machine.docker_host, "exec", server.container, *command]
+        return shell.run(words, timeout_s=timeout_s, on_line=on_line)
 
     return run

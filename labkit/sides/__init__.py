@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from infra.outputs import Contract, Replica
 from labkit.sides import container, vm
-from labkit.sides.protocol import Run, Side
+from labkit.sides.protocol import COMPRESSOR, Event, Run, Side, Sizes, Stats
 
-__all__ = ["SIDES", "Run", "Side"]
+__all__ = ["COMPRESSOR", "SIDES", "Event", "Run", "Side", "Sizes", "Stats", "accelerator"]
 
 SIDES: dict[str, Side] = {"vm": vm, "container": container}
+
+
+def accelerator(replica: Replica, contract: Contract) -> str:
+    """What runs the replica's code: `host`, or the lab's accelerator where it has a kernel of its own."""
+    return "host" if SIDES[replica.side].SHARES_KERNEL else contract.accelerator

@@ -1,12 +1,39 @@
-"""The container side: how one reaches into a container."""
+"""The container side: how one reaches into a container, and what the engine knows of it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from infra.outputs import Replica, Server
-from labkit.sides.protocol import Run
+from labkit.errors import CommandError
+from labkit.shell import Outcome
+from labkit.sides import processes
+from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats, numbers
+
+SHARES_KERNEL = True
+SUSPENDED = "paused, its memory kept"
+STORAGE_DIR = "/var/lib/docker/volumes"
+
+_COMPRESS_S = 300.0
+_TICK_S = 0.01
+"""Resolution of /proc/uptime and of a process's start, proc(5)."""
+
+_CGROUP = """
+set -eu
+file=/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' "/proc/$1/cgroup")/memory.usage_in_bytes
+[ -e "$file" ] || file=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/memory.current
+cat "$file"
+"""
+
+_CLOCKS = """
+read -r uptime _ < /proc/uptime
+echo "uptime_s $uptime"
+date +'now_s %s.%N'
+"""
 
 
 def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool) -> list[str]:  # noqa: ARG001 - one protocol for both sides
@@ -16,10 +43,102 @@ def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Seque
 
 
 def start(replica: Replica, run: Run) -> None:
-    """Start the stopped container."""
-    run(["docker", "start", replica.handle])
+    """Start the stopped container, or let the paused one go on."""
+    try:
+        run(["docker", "start", replica.handle])
+    except CommandError as error:
+        if "paused" not in error.outcome.output:
+            raise
+        run(["docker", "unpause", replica.handle])
 
 
 def stop(replica: Replica, run: Run) -> None:
     """Stop the container: TERM, after the engine's grace KILL."""
     run(["docker", "stop", replica.handle])
+
+
+def kill(replica: Replica, run: Run) -> None:
+    """KILL to the container's processes."""
+    run(["docker", "kill", replica.handle])
+
+
+def suspend(replica: Replica, run: Run) -> None:
+    """Freeze the container's processes; they keep their memory."""
+    run(["docker", "pause", replica.handle])
+
+
+def stats(replica: Replica, run: Run) -> Stats:
+    """Of all the container's processes; limits and control group as the engine set them."""
+    found = _inspect(replica, run)
+    top = run(["docker", "top", replica.handle, "-eo", "pid"]).output.split()[1:]
+    pss_bytes, cpu_s = processes.usage(run, top)
+    group = run(["sh", "-c", _CGROUP, "sh", str(found["State"]["Pid"])]).output
+    limits = found["HostConfig"]
+    return Stats(
+        pss_bytes=pss_bytes,
+        cgroup_bytes=int(group),
+        cpu_s=cpu_s,
+        vcpus=limits["NanoCpus"] / 1e9,
+        memory_mib=limits["Memory"] // 2**20,
+    )
+
+
+def sizes(replica: Replica, run: Run) -> Sizes:
+    """Of the container image's layers as they lie in the engine's storage; compressed: `docker save`."""
+    found = _inspect(replica, run)
+    image = _json(run(["docker", "image", "inspect", found["Image"]]))[0]
+    layers = _layers(image["GraphDriver"]["Data"])
+    parts = {f"layer {number}": _blocks(run, [layer]) for number, layer in enumerate(layers, 1)}
+    volumes = [mount["Source"] for mount in found["Mounts"] if mount["Type"] == "volume"]
+    pipe = f'docker save "$1" | {" ".join(COMPRESSOR)} | wc -c'
+    return Sizes(
+        virtual_bytes=int(image["Size"]),
+        allocated_bytes=sum(parts.values()),
+        compressed_bytes=int(run(["sh", "-c", pipe, "sh", image["Id"]], _COMPRESS_S).output),
+        second_replica_bytes=_blocks(run, [found["GraphDriver"]["Data"]["UpperDir"], *volumes]),
+        parts=parts,
+        image=(image["RepoTags"] or [image["Id"]])[0],
+    )
+
+
+def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:  # noqa: ARG001 - the engine knows it all
+    """When the engine made the container and its process, and when it called it started."""
+    found = _inspect(replica, run)
+    clocks = numbers(run(["sh", "-c", _CLOCKS]))
+    boot = clocks["now_s"] - clocks["uptime_s"]
+    source = "docker inspect"
+    return (
+        Event("engine creates the container", _instant(found["Created"]) - boot, "server", source, _TICK_S),
+        Event(
+            "engine makes the container's process",
+            processes.started_s(run, str(found["State"]["Pid"])),
+            "server",
+            "/proc/PID/stat of its first process",
+            _TICK_S,
+        ),
+        Event("engine calls it started", _instant(found["State"]["StartedAt"]) - boot, "server", source, _TICK_S),
+    )
+
+
+def _inspect(replica: Replica, run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = _json(run(["docker", "inspect", replica.handle]))[0]
+    return found
+
+
+def _json(outcome: Outcome) -> Any:
+    return json.loads(outcome.output)
+
+
+def _layers(data: dict[str, str]) -> list[str]:
+    """Folders of an image's layers, the lowest first (overlay2: UpperDir over LowerDir)."""
+    return [*reversed([one for one in data.get("LowerDir", "").split(":") if one]), data["UpperDir"]]
+
+
+def _blocks(run: Run, folders: Sequence[str]) -> int:
+    lines = run(["du", "--summarize", "--total", "--block-size=1", *folders]).output.splitlines()
+    return int(lines[-1].split()[0])
+
+
+def _instant(text: str) -> float:
+    """Seconds since 1970 of the engine's stamp, which has nanoseconds, in UTC."""
+    return datetime.fromisoformat(text[:26].rstrip("Z").ljust(19, "0") + "+00:00").timestamp()

@@ -1,24 +1,90 @@
-"""The protocol of a side, and how it reaches into a server."""
+"""The protocol of a side, and how it reaches into a server and a replica."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from infra.outputs import Replica, Server
 from labkit.shell import Outcome
 
 
 class Run(Protocol):
-    """Runs a command inside a server; raises CommandError when it fails or exceeds its bound."""
+    """Runs a command inside a server or a replica; raises CommandError when it fails or exceeds its bound."""
 
-    def __call__(self, command: Sequence[str], timeout_s: float = 60.0) -> Outcome:
-        """Run it to its end."""
+    def __call__(
+        self, command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
+    ) -> Outcome:
+        """Run it to its end; `on_line` sees each line of its output as it comes."""
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What a replica takes from its server at this moment, and what it may take."""
+
+    pss_bytes: int
+    """Proportional set size of the processes that the server runs for it alone: QEMU, or the container's own."""
+    cgroup_bytes: int | None
+    """Memory charged to its control group, page cache included; None where it has none of its own."""
+    cpu_s: float
+    """CPU time of those processes since they began, in seconds; resolution one tick, usually 10 ms."""
+    vcpus: float
+    """CPU limit, as the engine has it."""
+    memory_mib: int
+    """Memory limit (RAM of a guest), as the engine has it."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes on the server's disk. The image is all that another server would need to start the first replica."""
+
+    virtual_bytes: int
+    """As whoever uses it sees it: size of the guest's disk; sum of the layers' files."""
+    allocated_bytes: int
+    """Blocks that it takes on the server's disk."""
+    compressed_bytes: int
+    """One stream of it through COMPRESSOR, the same on both sides."""
+    second_replica_bytes: int
+    """Blocks that a replica adds once the image is there: overlay, or writable layer and volume."""
+    parts: Mapping[str, int]
+    """Name of a file or layer -> allocated bytes."""
+    image: str
+    """The image's name in its own engine or pool."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """The instant at which a stage of a replica's last start ended, in seconds since a kernel's boot (BOOTTIME)."""
+
+    ends: str
+    """What ended then."""
+    at_s: float
+    clock: Literal["server", "replica"]
+    """Whose kernel counts. A replica that shares its server's kernel has its clock, too."""
+    source: str
+    resolution_s: float
+
+
+COMPRESSOR = ("gzip", "-6")
+"""What an image is compressed with to compare it: the one that registries keep layers in, at its default level."""
 
 
 class Side(Protocol):
     """One side. A replica that was started is not yet ready: that is for a prober to see."""
+
+    @property
+    def SHARES_KERNEL(self) -> bool:  # noqa: N802 - a constant of each side
+        """Its replicas run under their server's kernel, and so under no accelerator."""
+
+    @property
+    def SUSPENDED(self) -> str:  # noqa: N802 - a constant of each side
+        """In what state `suspend` leaves a replica, in words: the start line of a restore."""
+
+    @property
+    def STORAGE_DIR(self) -> str:  # noqa: N802 - a constant of each side
+        """Folder in the server below which the replicas' data lie."""
 
     def exec_command(
         self, replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool
@@ -26,7 +92,28 @@ class Side(Protocol):
         """The command line that runs `command` inside a replica; an empty one is a shell."""
 
     def start(self, replica: Replica, run: Run) -> None:
-        """Start a replica that is shut off."""
+        """Start a replica that is shut off or suspended."""
 
     def stop(self, replica: Replica, run: Run) -> None:
         """Shut a replica down in order and wait until it is off."""
+
+    def kill(self, replica: Replica, run: Run) -> None:
+        """Cut it off, as a crash would, without a word to what runs in it."""
+
+    def suspend(self, replica: Replica, run: Run) -> None:
+        """Halt it such that `start` lets it go on where it was; see SUSPENDED for what that is worth."""
+
+    def stats(self, replica: Replica, run: Run) -> Stats:
+        """What a running replica takes and may take."""
+
+    def sizes(self, replica: Replica, run: Run) -> Sizes:
+        """Bytes of its image and of itself; reads the whole image once."""
+
+    def events(self, replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
+        """The stages of its last start, from what engine, kernel and init noted. `inside` runs in the replica."""
+
+
+def numbers(outcome: Outcome) -> dict[str, Any]:
+    """Lines `name number` of a script's output as a mapping. Raises ValueError where a line is none."""
+    pairs = (line.split() for line in outcome.output.splitlines() if line.strip())
+    return {name: float(value) if "." in value else int(value) for name, value in pairs}

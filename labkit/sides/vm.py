@@ -1,20 +1,32 @@
-"""The VM side: how one reaches into a guest."""
+"""The VM side: how one reaches into a guest, and what libvirt, QEMU and the guest's kernel and init know of it."""
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
 from infra import plan
 from infra.outputs import Replica, Server
 from labkit.errors import LabError
-from labkit.sides.protocol import Run
+from labkit.sides import processes
+from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats
+
+SHARES_KERNEL = False
+SUSPENDED = "its state saved to disk, its memory given back"
+STORAGE_DIR = "/var/lib/libvirt/images"
 
 _OFF_WITHIN_S = 60.0
+_COMPRESS_S = 300.0
+_TICK_S = 0.01
+"""Resolution of a process's start, proc(5)."""
+_CLOCK_S = 0.02
+"""How well the guest's boot is placed on the server's clock, see labkit.clocks."""
 
 
 def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool) -> list[str]:  # noqa: ARG001 - one protocol for both sides
@@ -35,7 +47,7 @@ def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Seque
 
 
 def start(replica: Replica, run: Run) -> None:
-    """Start the shut-off domain."""
+    """Start the shut-off domain; one with a saved state goes on from there."""
     run(["virsh", "--quiet", "start", replica.handle])
 
 
@@ -51,6 +63,89 @@ def stop(replica: Replica, run: Run) -> None:
         ) from error
 
 
+def kill(replica: Replica, run: Run) -> None:
+    """Cut its power."""
+    run(["virsh", "--quiet", "destroy", replica.handle])
+
+
+def suspend(replica: Replica, run: Run) -> None:
+    """Save the guest's state to the server's disk; QEMU ends."""
+    run(["virsh", "--quiet", "managedsave", replica.handle], 120.0)
+
+
+def stats(replica: Replica, run: Run) -> Stats:
+    """Of its QEMU. It has no control group of its own: the server's libvirt uses none."""
+    pss_bytes, cpu_s = processes.usage(run, [_pid(replica, run)])
+    domain = _xml(replica, run)
+    return Stats(
+        pss_bytes=pss_bytes,
+        cgroup_bytes=None,
+        cpu_s=cpu_s,
+        vcpus=float(domain.findtext("vcpu", "nan")),
+        memory_mib=int(domain.findtext("memory", "0")) // 1024,
+    )
+
+
+def sizes(replica: Replica, run: Run) -> Sizes:
+    """Of disk image, kernel and initrd in the pool; compressed: the three files one after the other."""
+    domain = _xml(replica, run)
+    source = domain.find("devices/disk[@device='disk']/source")
+    if source is None:
+        raise LabError(f"The domain {replica.handle} has no disk.", hint=f"virsh dumpxml {replica.handle}")
+    where = [source.get("volume", ""), "--pool", source.get("pool", "")]
+    overlay = run(["virsh", "--quiet", "vol-path", *where]).output.strip()
+    chain = json.loads(run(["qemu-img", "info", "-U", "--backing-chain", "--output=json", overlay]).output)
+    disk = chain[-1]
+    boot = [str(domain.findtext(f"os/{part}")) for part in ("kernel", "initrd")]
+    files = [disk["filename"], *boot]
+    blocks = _blocks(run, files)
+    apparent = _apparent(run, boot)
+    pipe = f'cat "$@" | {" ".join(COMPRESSOR)} | wc -c'
+    return Sizes(
+        virtual_bytes=int(disk["virtual-size"]) + sum(apparent.values()),
+        allocated_bytes=sum(blocks.values()),
+        compressed_bytes=int(run(["sh", "-c", pipe, "sh", *files], _COMPRESS_S).output),
+        second_replica_bytes=sum(_blocks(run, [overlay]).values()),
+        parts={Path(file).name: size for file, size in blocks.items()},
+        image=Path(disk["filename"]).name,
+    )
+
+
+def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
+    """When libvirt made QEMU's process, the guest's kernel began to count, and its init began."""
+    init_us = inside(["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]).output
+    return (
+        Event(
+            "libvirt makes QEMU's process",
+            processes.started_s(run, _pid(replica, run)),
+            "server",
+            "/proc/PID/stat of QEMU",
+            _TICK_S,
+        ),
+        Event("QEMU loads the kernel", 0.0, "replica", "zero of the guest's kernel clock", _CLOCK_S),
+        Event("kernel and initrd", int(init_us) / 1e6, "replica", "systemd's UserspaceTimestampMonotonic", _CLOCK_S),
+    )
+
+
 @retry(stop=stop_after_delay(_OFF_WITHIN_S), wait=wait_fixed(0.2), retry=retry_if_result(bool))
 def _wait_until_off(replica: Replica, run: Run) -> bool:
     return run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() != "shut off"
+
+
+def _pid(replica: Replica, run: Run) -> str:
+    return run(["cat", f"/run/libvirt/qemu/{replica.handle}.pid"]).output.strip()
+
+
+def _xml(replica: Replica, run: Run) -> ElementTree.Element:
+    text = run(["virsh", "--quiet", "dumpxml", "--inactive", replica.handle]).output
+    return ElementTree.fromstring(text)  # noqa: S314 - libvirt's own answer
+
+
+def _blocks(run: Run, files: Sequence[str]) -> dict[str, int]:
+    lines = run(["du", "--block-size=1", *files]).output.splitlines()
+    return {file: int(size) for size, file in (line.split(maxsplit=1) for line in lines)}
+
+
+def _apparent(run: Run, files: Sequence[str]) -> dict[str, int]:
+    lines = run(["stat", "--format=%s %n", *files]).output.splitlines()
+    return {file: int(size) for size, file in (line.split(maxsplit=1) for line in lines)}
