@@ -25,8 +25,8 @@ class Place:
     report: Report
     runner: Callable[[Server], Run]
     """Server -> what runs a command inside it (labkit.servers.runner)."""
-    samples: Path
-    """Where probe streams go: the run's samples.jsonl."""
+    folder: Path
+    """The run's folder. A prober writes STREAM.jsonl there; the conductor adds it to samples.jsonl after the turn."""
 
     def replica(self, side: str, index: int = 0) -> Replica:
         """A replica of one side."""
