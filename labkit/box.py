@@ -8,14 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from infra import facts
+from labkit import images, images_base
 from labkit.setup import Ready
+from labkit.sides import Run
+
+_SERVER = {
+    "qemu": "qemu-system-x86_64 --version | sed -n '1s/.*version //p'",
+    "libvirt": "virsh --version",
+    "server_engine": "docker version --format '{{.Server.Version}}'",
+    "server_debian": "cat /etc/debian_version",
+}
+"""Name in the box -> script whose output is the version."""
 
 
 def machine_box(ready: Ready) -> dict[str, Any]:
     """CPU, memory, kernel, accelerator and versions of this machine."""
+    base = images_base.load(images.folder())
     return {
         "cpu": _cpu(),
         "cpus": os.cpu_count(),
+        "cores": _cores(),
         "memory_mib": facts.memory_mib(Path("/proc/meminfo").read_text()),
         "load_1min": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
@@ -25,9 +37,23 @@ def machine_box(ready: Ready) -> dict[str, Any]:
         "engine": ready.engine.version,
         "pulumi": ready.toolchain.version,
         "python": platform.python_version(),
+        "base_image": "unknown" if base is None else f"{images_base.RELEASE} {base.digest} from {base.source}",
         "guest_digest": ready.machine.guest_digest,
         "container_digest": ready.machine.container_digest,
     }
+
+
+def server_box(run: Run) -> dict[str, str]:
+    """Versions of what a server runs, from itself: QEMU, libvirt, its engine, its Debian."""
+    return {name: run(["sh", "-c", script]).output.strip() for name, script in _SERVER.items()}
+
+
+def _cores() -> int:
+    """Physical cores; as many as CPUs where the kernel does not tell (proc(5): physical id, core id)."""
+    fields = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    sockets = [value.strip() for name, _, value in fields if name.strip() == "physical id"]
+    cores = [value.strip() for name, _, value in fields if name.strip() == "core id"]
+    return len(set(zip(sockets, cores, strict=False))) or os.cpu_count() or 1
 
 
 def _cpu() -> str:

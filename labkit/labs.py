@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from infra import plan
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT, STATE
+
+if TYPE_CHECKING:
+    from labkit.experiment import Experiment
+    from labkit.judge.model import Claim
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What a lab measures and which claims it judges; labs/NAME/lab.py holds one as LAB."""
+
+    name: str
+    question: str
+    experiments: tuple[Experiment, ...]
+    claims: tuple[Claim, ...]
+
+    def chosen(self, names: tuple[str, ...]) -> tuple[Experiment, ...]:
+        """The experiments of these names in the lab's order, all without names. Raises LabError for an unknown one."""
+        known = [experiment.name for experiment in self.experiments]
+        for name in names:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, 1)
+                raise LabError(
+                    f"The lab {self.name} has no experiment {name!r}; there is {', '.join(known)}.",
+                    hint=f"Did you mean {close[0]}?" if close else f"Try: ./lab run {self.name} {known[0]}",
+                )
+        return tuple(one for one in self.experiments if not names or one.name in names)
 
 
 def names() -> list[str]:
@@ -47,3 +75,17 @@ def config(name: str) -> dict[str, Any]:
     except AttributeError:
         raise LabError(f"The stack file {file.name} is no mapping with a mapping 'config'.", hint=hint) from None
     return found
+
+
+def load(name: str) -> Lab:
+    """The lab's experiments and claims. The one place where this tool reaches into labs/. Raises LabError."""
+    module = f"labs.{known(name)}.lab"
+    try:
+        lab: Lab = importlib.import_module(module).LAB
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        raise LabError(
+            f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs"
+        ) from error
+    return lab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.outputs import Contract, Replica
 from labkit.sides import container, vm
+from labkit.sides.kinds import KINDS
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Side, Sizes, Stats
 
 __all__ = ["COMPRESSOR", "SIDES", "Event", "Run", "Side", "Sizes", "Stats", "accelerator"]
@@ -13,4 +14,4 @@ SIDES: dict[str, Side] = {"vm": vm, "container": container}
 
 def accelerator(replica: Replica, contract: Contract) -> str:
     """What runs the replica's code: `host`, or the lab's accelerator where it has a kernel of its own."""
-    return "host" if SIDES[replica.side].SHARES_KERNEL else contract.accelerator
+    return "host" if KINDS[replica.side].shares_kernel else contract.accelerator

@@ -14,7 +14,6 @@ from labkit.shell import Outcome
 from labkit.sides import processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats, numbers
 
-SHARES_KERNEL = True
 SUSPENDED = "paused, its memory kept"
 STORAGE_DIR = "/var/lib/docker/volumes"
 

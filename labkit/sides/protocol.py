@@ -75,10 +75,6 @@ class Side(Protocol):
     """One side. A replica that was started is not yet ready: that is for a prober to see."""
 
     @property
-    def SHARES_KERNEL(self) -> bool:  # noqa: N802 - a constant of each side
-        """Its replicas run under their server's kernel, and so under no accelerator."""
-
-    @property
     def SUSPENDED(self) -> str:  # noqa: N802 - a constant of each side
         """In what state `suspend` leaves a replica, in words: the start line of a restore."""
 

@@ -17,7 +17,6 @@ from labkit.errors import LabError
 from labkit.sides import processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats
 
-SHARES_KERNEL = False
 SUSPENDED = "its state saved to disk, its memory given back"
 STORAGE_DIR = "/var/lib/libvirt/images"
 

@@ -1,0 +1,31 @@
+"""How long the rest of an experiment will take, from the turns that are done. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from labkit.experiment import Turn
+
+
+def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | None:
+    """Seconds for the turns to do: the mean of those of the same side and action, else of all; None before the first.
+
+    [(vm start, 10), (container start, 1)] and to do [vm start, container start, vm deploy] -> 10 + 1 + 5.5.
+    """
+    if not done:
+        return None
+    every = statistics.fmean(seconds for _, seconds in done)
+    return sum(_like(turn, done) or every for turn in todo)
+
+
+def words(seconds: float | None) -> str:
+    """The same for a person: "about 3 min left"."""
+    if seconds is None:
+        return "time left not known yet"
+    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"  # noqa: PLR2004 - minutes from there
+
+
+def _like(turn: Turn, done: Sequence[tuple[Turn, float]]) -> float | None:
+    alike = [seconds for one, seconds in done if (one.side, one.action) == (turn.side, turn.action)]
+    return statistics.fmean(alike) if alike else None

@@ -1,0 +1,209 @@
+"""A run on disk: run.json, checked by run.schema.json, and samples.jsonl; in runs/LAB/ID/ of the checkout.
+
+run.json is written whole or not at all, after every repeat, and says by digest what it and samples.jsonl held: a run
+that was killed can be read up to its last repeat, one that was cut short or edited is refused. Samples are only ever
+appended, so that what an older run.json knows of them stays true.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from infra.plan import PROJECT
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT
+from labkit.records import Experiment, Repeat, Run, Stage
+
+SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("run.schema.json")
+RUNS = CHECKOUT / "runs"
+"""Where the runs of this checkout lie; Git ignores it."""
+
+RUN = "run.json"
+SAMPLES = "samples.jsonl"
+_CHUNK = 1024**2
+
+
+class RunError(LabError):
+    """A run folder that must not be believed, or that could not be written."""
+
+
+def new(lab: str, stamp: str, runs: Path = RUNS) -> Path:
+    """Make a folder for a run that begins at `stamp`, a word fit for a file name. Raises RunError."""
+    home = runs / lab
+    for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 100))):
+        with suppress(FileExistsError):
+            try:
+                home.mkdir(parents=True, exist_ok=True)
+                (home / name).mkdir()
+            except FileExistsError:
+                raise
+            except OSError as error:
+                raise _cannot_write(home / name, error) from error
+            return home / name
+    raise RunError(f"There are 99 runs of {stamp} already in {home}.", hint="wait a second, then run it again")
+
+
+def all_of(lab: str, runs: Path = RUNS) -> list[Path]:
+    """The lab's run folders, oldest first, readable or not."""
+    return sorted(file.parent for file in (runs / lab).glob(f"*/{RUN}"))
+
+
+def find(lab: str, run_id: str = "", runs: Path = RUNS) -> Path:
+    """The folder of one run, the newest without an id. Raises RunError naming those that there are."""
+    folders = all_of(lab, runs)
+    if not folders:
+        raise RunError(f"There is no run of lab {lab} yet.", hint=f"./lab run {lab}")
+    if not run_id:
+        return folders[-1]
+    found = [folder for folder in folders if folder.name == run_id]
+    if not found:
+        names = ", ".join(folder.name for folder in folders[-5:])
+        raise RunError(f"There is no run {run_id!r} of lab {lab}; the newest are {names}.", hint=f"./lab report {lab}")
+    return found[0]
+
+
+def save(run: Run, folder: Path) -> Run:
+    """Write run.json, whole or not at all, and onto the disk; the run as it was written, with its samples counted.
+
+    Raises RunError when the disk does not take it: what was there before is kept.
+    """
+    samples = _samples(folder / SAMPLES)
+    run = replace(run, samples=samples["lines"])
+    # Through JSON once: what is digested is what a reader will find.
+    content = json.loads(json.dumps(asdict(run), allow_nan=False))
+    document = {
+        "project": PROJECT,
+        "schema_version": SCHEMA_VERSION,
+        "run_sha256": _digest(content),
+        "samples": samples,
+        "run": content,
+    }
+    draft = folder / f".{RUN}.{os.getpid()}"
+    try:
+        with draft.open("w") as file:
+            json.dump(document, file, indent=1, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(folder / RUN)
+        _sync(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+    return run
+
+
+def load(folder: Path) -> Run:
+    """The run in a folder. Raises RunError naming what is wrong with it: foreign, truncated, edited, incomplete."""
+    document = _document(folder)
+    _check_origin(document, folder)
+    _check_schema(document, folder)
+    content = document["run"]
+    if _digest(content) != document["run_sha256"]:
+        raise _refused(folder, f"{RUN} was edited: its content is not what its digest says")
+    _check_samples(folder, document["samples"], finished=bool(content["finished"]))
+    return from_dict(content)
+
+
+def from_dict(content: Mapping[str, Any]) -> Run:
+    """A run out of the JSON object that `dataclasses.asdict` makes of it. The inverse, for checked content."""
+    return Run(**{**content, "experiments": tuple(_experiment(one) for one in content["experiments"])})
+
+
+def _experiment(content: Mapping[str, Any]) -> Experiment:
+    repeats = tuple(_repeat(one) for one in content["repeats"])
+    return Experiment(**{**content, "repeats": repeats, "subject": tuple(content["subject"])})
+
+
+def _repeat(content: Mapping[str, Any]) -> Repeat:
+    stages = tuple(Stage(**one) for one in content["stages"])
+    return Repeat(**{**content, "stages": stages, "marks": tuple(content["marks"])})
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    try:
+        text = (folder / RUN).read_bytes()
+    except OSError as error:
+        raise _refused(folder, f"{RUN} cannot be read: {error.strerror}") from error
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        cut = not text.rstrip().endswith(b"}")
+        raise _refused(folder, f"{RUN} is truncated" if cut else f"{RUN} is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise _refused(folder, f"{RUN} is not of this tool: it holds no JSON object")
+    return document
+
+
+def _check_origin(document: Mapping[str, Any], folder: Path) -> None:
+    if document.get("project") != PROJECT:
+        raise _refused(folder, f"{RUN} is of another project: {document.get('project')!r}, not {PROJECT!r}")
+    if document.get("schema_version") != SCHEMA_VERSION:
+        found = document.get("schema_version")
+        raise _refused(folder, f"{RUN} has schema_version {found!r}, this tool reads {SCHEMA_VERSION}")
+
+
+def _check_schema(document: Mapping[str, Any], folder: Path) -> None:
+    import jsonschema  # noqa: PLC0415 - most commands end without it
+
+    schema = json.loads(SCHEMA.read_text())
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
+    if error is not None:
+        raise _refused(folder, f"{RUN}, {error.json_path}: {error.message[:200]}")
+
+
+def _check_samples(folder: Path, known: Mapping[str, Any], *, finished: bool) -> None:
+    """Samples behind those that run.json knows of are those of a repeat that was cut short: only a dead run has any."""
+    file = folder / SAMPLES
+    there = file.stat().st_size if file.exists() else 0
+    if there < known["bytes"]:
+        raise _refused(folder, f"samples are missing: {SAMPLES} has {there} bytes of {known['bytes']}")
+    if finished and there > known["bytes"]:
+        raise _refused(folder, f"{SAMPLES} was edited: it has {there} bytes, and had {known['bytes']}")
+    if _samples(file, known["bytes"])["sha256"] != known["sha256"]:
+        raise _refused(folder, f"{SAMPLES} was edited: its content is not what its digest says")
+
+
+def _samples(file: Path, limit: int | None = None) -> dict[str, Any]:
+    digest, size, lines = hashlib.sha256(), 0, 0
+    if file.exists():
+        with file.open("rb") as samples:
+            while chunk := samples.read(_CHUNK if limit is None else min(_CHUNK, limit - size)):
+                digest.update(chunk)
+                size += len(chunk)
+                lines += chunk.count(b"\n")
+    return {"sha256": digest.hexdigest(), "bytes": size, "lines": lines}
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(folder: Path, reason: str) -> RunError:
+    return RunError(f"The run {folder} is refused: {reason}.", hint=f"measure again: ./lab run {folder.parent.name}")
+
+
+def _cannot_write(folder: Path, error: OSError) -> RunError:
+    return RunError(
+        f"The run {folder} cannot be written: {error.strerror}. What was measured before is kept.",
+        hint=f"free some space on the disk of {folder.parent}, then measure again",
+    )

@@ -1,0 +1,105 @@
+"""Is a lab in its steady state, in which alone it may be measured? And how it is brought back there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from infra import answers, outputs
+from infra.outputs import Contract, Replica
+from labkit import recover, servers
+from labkit.errors import CommandError, LabError
+from labkit.experiment import Place
+from labkit.pulumi import UP
+from labkit.setup import Ready
+
+_ASK_S = 5.0
+_LOOK_S = 1.5
+
+
+def contract(ready: Ready, lab: str) -> Contract:
+    """What the lab exports. Raises LabError when it is not up."""
+    try:
+        return outputs.from_outputs(ready.pulumi.outputs(lab))
+    except outputs.ContractError as error:
+        raise LabError(f"The lab {lab} is not up: {error}.", hint=f"./lab up {lab}") from error
+
+
+def check(place: Place) -> None:
+    """Raise LabError naming everything that keeps the lab from being measured; all replicas are asked at once."""
+    found = list(problems(place))
+    if found:
+        raise LabError(
+            f"The lab {place.lab} is not in its steady state:\n  " + "\n  ".join(found), hint=f"./lab up {place.lab}"
+        )
+
+
+def problems(place: Place) -> Iterator[str]:
+    """What is wrong with the lab, a sentence each."""
+    if place.ready.pulumi.at_work(place.lab):
+        yield "A Pulumi is at work on it."
+    with servers.engine(place.ready.machine) as client:
+        for server in servers.of(client, place.lab):
+            health = server.attrs["State"].get("Health", {}).get("Status", "")
+            if (server.status, health) != ("running", "healthy"):
+                yield f"The server {server.name} is {server.status} {health}".rstrip() + "."
+    replicas = place.contract.replicas
+    with ThreadPoolExecutor() as pool:
+        told = pool.map(lambda replica: wrong(replica, place.contract.service_version), replicas)
+        yield from (problem for problem in told if problem)
+
+
+def wrong(replica: Replica, version: str, within_s: float = _ASK_S) -> str:
+    """Why a replica's answer is not the right one; empty if it is."""
+    try:
+        said = whoami(replica, within_s)
+    except LabError as error:
+        return error.problem
+    found = (said.get("replica"), said.get("side"), said.get("version"))
+    if found != (replica.name, replica.side, version):
+        return f"{replica.name} should answer as itself with version {version}, but is {found[0]} with {found[2]}."
+    return ""
+
+
+def whoami(replica: Replica, within_s: float = _ASK_S) -> dict[str, Any]:
+    """What a replica says of itself. Raises LabError when it does not answer 200."""
+    try:
+        answer = httpx.get(f"{replica.url}/whoami", timeout=within_s)
+        answer.raise_for_status()
+        said: dict[str, Any] = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise LabError(
+            f"{replica.name} at {replica.url} does not answer: {type(error).__name__}: {error}".rstrip(": ") + ".",
+            hint=f"./lab exec {replica.name}",
+        ) from error
+    return said
+
+
+def bring_back(place: Place) -> None:
+    """Make the lab steady again after whatever was done to it; fast where nothing is wrong.
+
+    What Pulumi lacks it makes, and what is merely off or halted is started. Raises LabError when that does not help.
+    """
+    if not list(problems(place)):
+        return
+    ready, lab = place.ready, place.lab
+    servers.start(ready.machine, lab, place.report)
+    ready.pulumi.release_stale_lock(lab)
+    for replica in place.contract.replicas:
+        if wrong(replica, place.contract.service_version, _LOOK_S):
+            # One that is not there is Pulumi's to make, one that runs is only slow to answer.
+            with suppress(CommandError):
+                place.side(replica).start(replica, place.run(replica))
+    words = [*UP, *recover.before_up(ready, lab, place.report), "-s", lab]
+    outcome = ready.pulumi.quiet(words)
+    if not outcome.ok:
+        raise LabError(f"The lab {lab} does not come back: {outcome.output[-2000:]}", hint=f"./lab up {lab}")
+    for replica in place.contract.replicas:
+        try:
+            answers.wait_until_ready(replica.url, replica.name, place.contract.service_version)
+        except answers.NotReadyError as error:
+            raise LabError(str(error), hint=f"./lab up {lab}") from error
