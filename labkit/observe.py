@@ -2,43 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import httpx
-
-POLL_S = 0.05
+POLL_S = 0.025
 """Resolution of every instant that is seen here."""
+
+_DEADLINE_S = 1.0
+_REQUEST = b"GET /whoami HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n"
 
 
 @contextmanager
 def polling(urls: Mapping[str, str]) -> Iterator[dict[str, float]]:
-    """While inside: URL -> when it first answered 200, asked 20 times a second."""
+    """While inside: URL -> when its /whoami first answered 200, on the monotonic clock.
+
+    An open loop: a new connection every POLL_S, whether those before it have answered or not. One that waits for its
+    answer would learn of a service that starts only when its own first packet, lost as nobody was there yet, is sent
+    again after a second.
+    """
     first: dict[str, float] = {}
     over = threading.Event()
-
-    def poll(url: str) -> None:
-        while not over.wait(POLL_S):
-            try:
-                if httpx.get(f"{url}/whoami", timeout=1.0).status_code == httpx.codes.OK:
-                    first[url] = time.monotonic()
-                    return
-            except httpx.HTTPError:
-                continue
-
-    threads = [threading.Thread(target=poll, args=(url,), daemon=True) for url in urls.values()]
-    for thread in threads:
-        thread.start()
+    thread = threading.Thread(target=lambda: asyncio.run(_poll(urls.values(), first, over)), daemon=True)
+    thread.start()
     try:
         yield first
     finally:
         over.set()
-        for thread in threads:
-            thread.join(2.0)
+        thread.join(2 * _DEADLINE_S)
+
+
+async def _poll(urls: Iterable[str], first: dict[str, float], over: threading.Event) -> None:
+    open_: set[asyncio.Task[None]] = set()
+    clock = time.monotonic
+    next_s = clock()
+    while not over.is_set():
+        for url in urls:
+            if url not in first:
+                task = asyncio.create_task(_ask(url, first))
+                open_.add(task)
+                task.add_done_callback(open_.discard)
+        next_s = max(next_s + POLL_S, clock())
+        await asyncio.sleep(next_s - clock())
+    for task in open_:
+        task.cancel()
+    await asyncio.gather(*open_, return_exceptions=True)
+
+
+async def _ask(url: str, first: dict[str, float]) -> None:
+    parts = urlsplit(url)
+    writer = None
+    with suppress(OSError, TimeoutError):
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+                writer.write(_REQUEST % str(parts.netloc).encode())
+                status = await reader.readline()
+                rest = await reader.read()
+            if status.split()[1:2] == [b"200"] and b'"replica"' in rest:
+                first.setdefault(url, time.monotonic())
+        finally:
+            if writer is not None:
+                writer.close()
 
 
 @contextmanager
