@@ -112,6 +112,29 @@ def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
 
 @lab.command()
 @lab_argument
+@click.argument("experiments", nargs=-1)
+@click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")
+@click.option("--predict", is_flag=True, help="Ask first what you expect, and show it beside the result.")
+def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> None:
+    """Measure a lab that is up, all EXPERIMENTS or those named; judge what was measured."""
+    from labkit.commands import run as command
+
+    sys.exit(command.run(lab, experiments, quick=quick, predict=predict))
+
+
+@lab.command()
+@lab_argument
+@click.argument("run", required=False, default="")
+@JSON
+def report(lab: str, run: str, as_json: bool) -> None:
+    """Show a RUN and what follows from it; the newest if none is named."""
+    from labkit.commands import report as command
+
+    sys.exit(command.run(lab, run, as_json=as_json))
+
+
+@lab.command()
+@lab_argument
 def down(lab: str) -> None:
     """Take a lab down; look that nothing is left."""
     from labkit.commands import down as command

@@ -22,14 +22,14 @@ def boot_id(run: Run) -> str:
     return run(["cat", str(BOOT_ID)]).output.strip()
 
 
-def offset_s(run: Run) -> float:
+def offset_s(run: Run, boot: str) -> float:
     """What must be added to an instant of the clock there, to have it on this machine's clock.
 
-    Exactly 0 where both run under one kernel. Else the kernel there is asked what time it is, some times over one
-    connection; an answer can be late but not early, so that the least difference is the nearest. It is right to
-    within /proc/uptime's 10 ms and the time of the fastest answer on its way.
+    `boot` is the boot id there. Exactly 0 where both run under one kernel. Else the kernel there is asked what time it
+    is, some times over one connection; an answer can be late but not early, so that the least difference is the
+    nearest. It is right to within /proc/uptime's 10 ms and the time of the fastest answer on its way.
     """
-    if boot_id(run) == BOOT_ID.read_text().strip():
+    if boot == BOOT_ID.read_text().strip():
         return 0.0
     return min(_differences(run))
 

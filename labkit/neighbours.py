@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 from infra.machine import Machine
 from infra.outputs import Replica
+from infra.plan import CHECKOUT_LABEL, LAB_LABEL
 from labkit import shell
+from labkit.paths import CHECKOUT_ID
 
 _ARP = Path("/proc/net/arp")
 _COMPLETE = 0x2
@@ -21,17 +23,17 @@ _TIMEOUT_S = 30.0
 
 
 @contextmanager
-def pinned(machine: Machine, replicas: Iterable[Replica]) -> Iterator[None]:
+def pinned(machine: Machine, lab: str, replicas: Iterable[Replica]) -> Iterator[None]:
     """While inside, these replicas' addresses keep the MACs that the laptop knows for them now."""
     hosts = {str(urlsplit(replica.url).hostname) for replica in replicas}
     entries = [entry for entry in known(_ARP.read_text()) if entry[0] in hosts]
     try:
         for address, mac, device in entries:
-            _ip(machine, ["neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent"])
+            _ip(machine, lab, ["neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent"])
         yield
     finally:
         for address, mac, device in entries:
-            _ip(machine, ["neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "stale"])
+            _ip(machine, lab, ["neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "stale"])
 
 
 def known(table: str) -> list[tuple[str, str, str]]:
@@ -40,9 +42,11 @@ def known(table: str) -> list[tuple[str, str, str]]:
     return [(row[0], row[3], row[5]) for row in rows if len(row) > 5 and int(row[2], 16) & _COMPLETE]  # noqa: PLR2004 - its columns
 
 
-def _ip(machine: Machine, words: list[str]) -> None:
+def _ip(machine: Machine, lab: str, words: list[str]) -> None:
     """`ip`, in the laptop's network: by a container of the server image, as a person need not be root here."""
     flags = ["--rm", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--entrypoint", "ip"]
+    labels = ["--label", f"{LAB_LABEL}={lab}", "--label", f"{CHECKOUT_LABEL}={CHECKOUT_ID}"]
     shell.run(
-        ["docker", "--host", machine.docker_host, "run", *flags, machine.server_image, *words], timeout_s=_TIMEOUT_S
+        ["docker", "--host", machine.docker_host, "run", *flags, *labels, machine.server_image, *words],
+        timeout_s=_TIMEOUT_S,
     )

@@ -1,0 +1,58 @@
+"""./lab run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from labkit import labs, session
+from labkit.commands import report as report_command
+from labkit.errors import LabError
+from labkit.experiment import Experiment
+from labkit.judge.model import Claim, Measured
+from labkit.labs import Lab
+from labkit.progress import Terminal
+from labkit.sides import SIDES
+
+
+def run(name: str, names: Sequence[str], *, quick: bool, predict: bool) -> int:
+    """Measure, judge and show; 0 only if every experiment is complete."""
+    lab = labs.load(name)
+    experiments = lab.chosen(tuple(names))
+    predictions = _ask(lab, experiments) if predict else {}
+    done, folder = session.conduct(lab, experiments, Terminal(), quick=quick, predictions=predictions)
+    report_command.show(done, lab, folder)
+    failed = [one.name for one in done.experiments if one.state != "complete"]
+    if failed:
+        raise LabError(
+            f"Not complete: {', '.join(failed)}. What was measured is in {session.shown(folder)}.",
+            hint=f"./lab status {name}; then ./lab run {name} {' '.join(failed)}",
+        )
+    return 0
+
+
+def _ask(lab: Lab, experiments: Sequence[Experiment]) -> dict[str, str]:
+    """Claim -> what the person at the terminal predicts of it."""
+    if not sys.stdin.isatty():
+        raise LabError(
+            "--predict asks questions, and there is nobody to ask: stdin is no terminal.", hint="leave it out"
+        )
+    predictions = {}
+    for experiment in experiments:
+        click.secho(f"{experiment.question} {experiment.prediction}", bold=True, err=True)
+        for claim in lab.claims:
+            if about(claim) == experiment.name:
+                predictions[claim.name] = click.prompt(f"  {claim.text}", type=click.Choice(choices(claim)), err=True)
+    return predictions
+
+
+def about(claim: Claim) -> str:
+    """The experiment that a claim rests on."""
+    return claim.metric.experiment if isinstance(claim, Measured) else claim.experiment
+
+
+def choices(claim: Claim) -> list[str]:
+    """What one can predict: which side has more, or whether it is so."""
+    return [*SIDES, "same"] if isinstance(claim, Measured) else ["yes", "no"]

@@ -1,0 +1,75 @@
+"""A run and its verdicts as JSON values, for other programs. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labkit.judge.model import Judgement, Measured, Row
+from labkit.records import Run
+
+
+def render(run: Run, rows: Sequence[Row], folder: str) -> dict[str, Any]:
+    """What `./lab report --json` prints."""
+    return {
+        "schema_version": 1,
+        "folder": folder,
+        "rows": [
+            {
+                "name": row.name,
+                "of_vms": row.of_vms,
+                "of_containers": row.of_containers,
+                "verdict": row.verdict,
+                "parts": [_part(part) for part in row.parts],
+            }
+            for row in rows
+        ],
+        "run": _plain(dataclasses.asdict(run)),
+    }
+
+
+def _part(part: Judgement) -> dict[str, Any]:
+    claim = part.claim
+    measured: dict[str, Any] = {}
+    if isinstance(claim, Measured):
+        metric = claim.metric
+        measured = {
+            "metric": {
+                "name": metric.name,
+                "unit": metric.unit,
+                "better": metric.better,
+                "definition": metric.definition,
+                "experiment": metric.experiment,
+                "action": metric.action,
+            },
+            "greater": claim.greater,
+            "effect": claim.effect,
+            "bound_by": claim.bound_by,
+        }
+    return {
+        "claim": claim.name,
+        "text": claim.text,
+        **measured,
+        "verdict": part.verdict,
+        "reason": part.reason,
+        "ratio": part.ratio,
+        "interval": part.interval,
+        "n_needed": part.n_needed,
+        "spreads": _plain([dataclasses.asdict(one) for one in part.spreads]),
+        "evidence": _plain(part.evidence),
+        "because": claim.because,
+        "reference": claim.reference,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON knows no NaN: a number that is none is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,115 @@
+"""What the tables of a run show, as rows of values. Pure; whoever lays them out decides how they look."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from labkit.judge.model import Judgement, Measured, Row, Spread
+from labkit.records import Experiment, Repeat, Run
+
+_UNITS = (("_per_s", "/s"), ("_bytes", "bytes"), ("_mib", "MiB"), ("_ms", "ms"), ("_s", "s"))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value of one experiment and action, on each side, with the ratio where a claim is about it."""
+
+    experiment: str
+    action: str
+    name: str
+    unit: str
+    spreads: tuple[Spread, ...]
+    judgement: Judgement | None = None
+
+
+@dataclass(frozen=True)
+class StageLine:
+    """A stage of one side's action: median of the repeats that have it."""
+
+    experiment: str
+    action: str
+    side: str
+    name: str
+    median_s: float
+    share: float
+    """Of the median total, 0 to 1."""
+    n: int
+    source: str
+    resolution_s: float
+
+
+def figures(run: Run, rows: Sequence[Row]) -> Iterator[Figure]:
+    """All values of a run in the order in which they were measured."""
+    judged = {
+        (
+            part.claim.metric.experiment,
+            tuple(one.values for one in sorted(part.spreads, key=lambda one: one.side)),
+        ): part
+        for row in rows
+        for part in row.parts
+        if isinstance(part.claim, Measured) and part.spreads
+    }
+    for experiment in run.experiments:
+        for action in actions(experiment):
+            for name in dict.fromkeys(name for one in _of(experiment, action) for name in one.values):
+                spreads = tuple(spread(experiment, action, side, name) for side in sides(experiment))
+                key = (experiment.name, tuple(one.values for one in sorted(spreads, key=lambda one: one.side)))
+                yield Figure(experiment.name, action, name, unit(name), spreads, judged.get(key))
+
+
+def stage_lines(run: Run) -> Iterator[StageLine]:
+    """The stages of each side's actions, in the order in which they happen."""
+    for experiment in run.experiments:
+        for action in actions(experiment):
+            for side in sides(experiment):
+                yield from _stages(experiment, action, side)
+
+
+def spread(experiment: Experiment, action: str, side: str, name: str) -> Spread:
+    """The repeats of one side that count, for one value."""
+    values = tuple(one.values[name] for one in experiment.of(side, action) if one.counts and name in one.values)
+    if not values:
+        return Spread(side, 0, float("nan"), float("nan"), float("nan"), ())
+    return Spread(side, len(values), statistics.median(values), min(values), max(values), values)
+
+
+def actions(experiment: Experiment) -> tuple[str, ...]:
+    """The actions of an experiment, in the order in which they were done."""
+    return tuple(dict.fromkeys(one.action for one in experiment.repeats))
+
+
+def sides(experiment: Experiment) -> tuple[str, ...]:
+    """The sides of an experiment, in the order in which they took turns."""
+    return tuple(dict.fromkeys(one.side for one in experiment.repeats))
+
+
+def unit(name: str) -> str:
+    """The unit that a value's name ends with; empty for a count."""
+    return next((shown for suffix, shown in _UNITS if name.endswith(suffix)), "")
+
+
+def _of(experiment: Experiment, action: str) -> list[Repeat]:
+    return [one for one in experiment.repeats if one.action == action]
+
+
+def _stages(experiment: Experiment, action: str, side: str) -> Iterator[StageLine]:
+    repeats = [one for one in _of(experiment, action) if one.side == side and one.counts and one.stages]
+    if not repeats:
+        return
+    total_s = statistics.median(sum(stage.s for stage in one.stages) for one in repeats)
+    # The repeat with the most stages gives the order.
+    for first in max(repeats, key=lambda one: len(one.stages)).stages:
+        found = [stage.s for one in repeats for stage in one.stages if stage.name == first.name]
+        yield StageLine(
+            experiment.name,
+            action,
+            side,
+            first.name,
+            statistics.median(found),
+            statistics.median(found) / total_s if total_s else 0.0,
+            len(found),
+            first.source,
+            first.resolution_s,
+        )

@@ -1,0 +1,183 @@
+"""The report of a run in the terminal: banner, rows, figures, stages, predictions. Pure: run -> renderable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from labkit.judge import words
+from labkit.judge.model import Judgement, Measured, Row, Verdict
+from labkit.records import Run
+from labkit.report import tables
+from labkit.sides.kinds import KINDS
+
+BANNER = "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
+
+_STYLES: Mapping[Verdict, str] = {
+    "holds": "green",
+    "does not hold": "red",
+    "not decidable here": "yellow",
+    "not comparable": "magenta",
+    "not measured": "dim",
+}
+_MOST_FACTS = 8
+
+
+def render(run: Run, rows: Sequence[Row], folder: str) -> RenderableType:
+    """Everything there is to say of a run; `folder` is where it lies, for the last line."""
+    return Group(*_parts(run, rows, folder))
+
+
+def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableType]:
+    yield Text(f"Run {run.id} of lab {run.lab}{' (quick)' if run.quick else ''}, {run.started}", style="bold")
+    if run.accelerator == "tcg":
+        yield Panel(Text(BANNER, style="bold yellow"), border_style="yellow", expand=False)
+    yield _machine(run)
+    yield _rows([row for row in rows if row.parts])
+    left = [row.name for row in rows if not row.parts]
+    if left:
+        yield Text(f"Not measured in this run: {', '.join(left)}.", style="dim")
+    yield _figures(run, rows)
+    yield from _stages(run)
+    yield from _facts(run)
+    yield from _predictions(run, rows)
+    yield from _problems(run)
+    yield Text(f"Again: ./lab run {run.lab} {' '.join(one.name for one in run.experiments)}".rstrip(), style="dim")
+    yield Text(f"Folder: {folder}", style="dim")
+
+
+def _machine(run: Run) -> RenderableType:
+    box = run.machine
+    told = [
+        f"{box.get('cpu', '?')}, {box.get('cores', '?')} cores, {box.get('memory_mib', '?')} MiB, "
+        f"load {box.get('load_1min', '?')} at the start",
+        f"Linux {box.get('kernel', '?')}, QEMU {box.get('qemu', '?')}, libvirt {box.get('libvirt', '?')}, "
+        f"engine {box.get('server_engine', '?')}, Pulumi {box.get('pulumi', '?')}, "
+        f"Debian {box.get('server_debian', '?')}",
+        f"accelerator {run.accelerator}: {box.get('accelerator_reason', '?')}; commit {run.commit}",
+    ]
+    return Text("\n".join(told), style="dim")
+
+
+def _rows(rows: Sequence[Row]) -> RenderableType:
+    table = Table(title="VMs vs Containers", title_justify="left", show_lines=True)
+    for heading in ("row", "the article says of VMs", "of containers", "on this machine"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        told = Text(row.verdict, style=f"bold {_STYLES[row.verdict]}")
+        for part in row.parts:
+            told.append(f"\n{part.claim.text}\n", style="not bold default")
+            told.append(words.verdict(part), style=f"not bold {_STYLES[part.verdict]}")
+            if advice := words.advice(part):
+                told.append(f" {advice}", style="not bold dim")
+        table.add_row(row.name, row.of_vms, row.of_containers, told)
+    return table
+
+
+def _figures(run: Run, rows: Sequence[Row]) -> RenderableType:
+    table = Table(title="Figures", title_justify="left")
+    for heading in ("what", "side", "median", "min", "max", "n", "ratio", "95 % interval"):
+        table.add_column(heading, justify="left" if heading in ("what", "side") else "right", overflow="fold")
+    for figure in tables.figures(run, rows):
+        what = " ".join(word for word in (figure.experiment, figure.action, figure.name) if word)
+        for at, one in enumerate(figure.spreads):
+            numbers = words.quantities((one.median, one.least, one.most), figure.unit)
+            ratio, interval = _ratio(figure.judgement) if at == 0 else ("", "")
+            table.add_row(
+                what if at == 0 else "",
+                _word(one.side),
+                *numbers,
+                str(one.n),
+                ratio,
+                interval,
+                end_section=at == len(figure.spreads) - 1,
+            )
+    return table
+
+
+def _ratio(judgement: Judgement | None) -> tuple[str, str]:
+    if judgement is None or judgement.ratio is None:
+        return "", ""
+    low_high = judgement.interval
+    return f"{judgement.ratio:.3g}", f"{low_high[0]:.3g} to {low_high[1]:.3g}" if low_high else "exact or none"
+
+
+def _stages(run: Run) -> Iterator[RenderableType]:
+    lines = list(tables.stage_lines(run))
+    if not lines:
+        return
+    table = Table(title="Stage by stage (medians)", title_justify="left")
+    for heading in ("what", "side", "stage", "median", "share", "n", "source", "resolution"):
+        table.add_column(heading, justify="right" if heading in ("median", "share", "n") else "left", overflow="fold")
+    before = ("", "")
+    for line in lines:
+        now = (f"{line.experiment} {line.action}".rstrip(), _word(line.side))
+        if before not in (("", ""), now):
+            table.add_section()
+        told = now if now != before else ("", "")
+        seconds, resolution = words.quantity(line.median_s, "s"), words.quantity(line.resolution_s, "s")
+        table.add_row(*told, line.name, seconds, f"{line.share:.0%}", str(line.n), line.source, resolution)
+        before = now
+    yield table
+
+
+def _facts(run: Run) -> Iterator[RenderableType]:
+    """Facts that are bytes by name: the largest of them explain a size."""
+    for experiment in run.experiments:
+        for repeat in experiment.repeats:
+            for name, fact in repeat.facts.items():
+                if name.endswith("_bytes") and isinstance(fact, Mapping) and fact:
+                    largest = sorted(fact.items(), key=lambda item: -float(item[1]))
+                    told = ", ".join(
+                        f"{key} {words.quantity(float(size), 'bytes')}" for key, size in largest[:_MOST_FACTS]
+                    )
+                    more = f" and {len(largest) - _MOST_FACTS} more" if len(largest) > _MOST_FACTS else ""
+                    title = name.removesuffix("_bytes").replace("_", " ")
+                    yield Text(f"{_word(repeat.side)}, {title}: {told}{more}")
+
+
+def _predictions(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
+    judged = {part.claim.name: part for row in rows for part in row.parts}
+    said = [(judged[claim], guess) for claim, guess in run.predictions.items() if claim in judged]
+    if not said:
+        return
+    table = Table(title="Prediction and result", title_justify="left")
+    for heading in ("claim", "you said", "came out"):
+        table.add_column(heading, overflow="fold")
+    for judgement, guess in said:
+        table.add_row(judgement.claim.text, guess, came_out(judgement))
+    yield table
+
+
+def came_out(judgement: Judgement) -> str:
+    """What was seen, in the words in which one predicts, and whether it decides the claim."""
+    claim = judgement.claim
+    if not isinstance(claim, Measured):
+        return {"holds": "yes", "does not hold": "no"}.get(judgement.verdict, judgement.verdict)
+    if judgement.ratio is None:
+        return judgement.verdict
+    greater, other = judgement.spreads[0].side, judgement.spreads[1].side
+    side = greater if judgement.ratio > claim.effect else other if judgement.ratio < 1 / claim.effect else "same"
+    decided = judgement.verdict in ("holds", "does not hold")
+    return f"{side}, ratio {judgement.ratio:.3g}" + ("" if decided else f" ({judgement.verdict})")
+
+
+def _problems(run: Run) -> Iterator[RenderableType]:
+    if not run.finished:
+        yield Text("This run was cut short: what is here ends with its last whole repeat.", style="bold yellow")
+    for experiment in run.experiments:
+        if experiment.state != "complete":
+            problem = f": {experiment.problem}" if experiment.problem else ""
+            yield Text(f"Experiment {experiment.name}: {experiment.state}{problem}", style="bold yellow")
+        for repeat in experiment.repeats:
+            for why in (*repeat.marks, *([repeat.problem] if repeat.problem else [])):
+                label = " ".join(word for word in (experiment.name, repeat.side, repeat.action) if word)
+                yield Text(f"Not counted: {label} {repeat.number}: {why}", style="yellow")
+
+
+def _word(side: str) -> str:
+    return KINDS[side].word if side in KINDS else side

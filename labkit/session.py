@@ -1,0 +1,112 @@
+"""From a lab's name to a run: finds what is set up and up, makes the run folder, and lets the conductor work."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from infra import settings as lab_settings
+from infra.outputs import Contract
+from labkit import current, engine, labs, run_folder, servers, steady
+from labkit.box import machine_box, server_box
+from labkit.conduct import Conductor, stamp
+from labkit.errors import LabError
+from labkit.experiment import Experiment, Place
+from labkit.labs import Lab
+from labkit.paths import CHECKOUT
+from labkit.progress import Report
+from labkit.records import Run
+from labkit.setup import Ready
+
+_GIT_S = 5
+
+
+def ready() -> Ready:
+    """The set-up that is there; nothing is installed or started. Raises LabError naming the next step."""
+    found = current.need()
+    answering = engine.connect()
+    if answering is None:
+        raise LabError(f"The Docker Engine at {found.machine.docker_host} does not answer.", hint="./lab setup")
+    return Ready(found.toolchain, answering, found.machine, found.pulumi)
+
+
+def conduct(
+    lab: Lab,
+    experiments: Sequence[Experiment],
+    report: Report,
+    *,
+    quick: bool = False,
+    predictions: Mapping[str, str] | None = None,
+    runs: Path = run_folder.RUNS,
+) -> tuple[Run, Path]:
+    """Run these experiments of a lab that is up; the finished run and its folder.
+
+    Raises LabError before anything is touched when the lab is not up or not in its steady state. Whatever comes later,
+    the folder (which `report` is told first) holds all that was measured.
+    """
+    place, run = begin(lab, report, quick=quick, predictions=predictions, runs=runs)
+    report.line(f"Run folder: {shown(place.folder)}")
+    return Conductor(place, run).conduct(experiments), place.folder
+
+
+def begin(
+    lab: Lab, report: Report, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
+) -> tuple[Place, Run]:
+    """Where to measure, and the run as it is before its first repeat. Makes the run folder, when all is well."""
+    there = ready()
+    contract = steady.contract(there, lab.name)
+    started = stamp()
+
+    def place(folder: Path) -> Place:
+        return Place(lab.name, there, contract, report, lambda server: servers.runner(there.machine, server), folder)
+
+    steady.check(place(runs))
+    box = {**machine_box(there), **server_box(servers.runner(there.machine, contract.servers[0]))}
+    folder = run_folder.new(lab.name, "".join(started[:19].split("-")).replace(":", ""), runs)
+    return place(folder), Run(
+        id=folder.name,
+        lab=lab.name,
+        started=started,
+        finished="",
+        commit=commit(CHECKOUT),
+        machine=box,
+        settings=settings(labs.config(lab.name), contract),
+        experiments=(),
+        predictions=dict(predictions or {}),
+        quick=quick,
+    )
+
+
+def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
+    """Pure: the lab's settings by the names of the configuration keys; what the lab exports is what is in force."""
+    wanted = {**lab_settings.DEFAULTS, **{key: value for key, value in config.items() if key in lab_settings.DEFAULTS}}
+    sides = dict.fromkeys(replica.side for replica in contract.replicas)
+    return {
+        **wanted,
+        "accelerator": contract.accelerator,
+        "service_version": contract.service_version,
+        "vcpus": contract.vcpus,
+        "memory_mib": contract.memory_mib,
+        "sides": ",".join(sides),
+        "replicas": max(len(contract.side(side)) for side in sides),
+    }
+
+
+def commit(checkout: Path) -> str:
+    """The checkout's commit, 12 digits, "+" when there are changes; "unknown" where this is no git checkout."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(checkout), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=_GIT_S, check=True).stdout.strip()
+
+    try:
+        return f"{git('rev-parse', 'HEAD')[:12]}{'+' if git('status', '--porcelain') else ''}"
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def shown(folder: Path) -> str:
+    """A folder as a person in the checkout would type it."""
+    return str(folder.relative_to(CHECKOUT)) if folder.is_relative_to(CHECKOUT) else str(folder)

@@ -1,0 +1,75 @@
+"""Experiment *size*: what each side's image and each side's further replica take of a disk, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from infra.outputs import Replica
+from labkit import steady
+from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.sides import COMPRESSOR
+
+_LIST = ["dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\\n"]
+_KIB = 1024
+
+
+def turns(sides: Sequence[str], quick: bool) -> Sequence[Turn]:  # noqa: ARG001 - bytes are the same each time
+    """Each side once: bytes are counted, not timed."""
+    return take_turns(sides, 1, warm_ups=0)
+
+
+def measure(place: Place, turn: Turn) -> Seen:
+    """Count the bytes of one side, and name the Debian packages that no other side has."""
+    replica = place.replica(turn.side)
+    sizes = place.side(replica).sizes(replica, place.run(replica))
+    packages = _packages(place, replica)
+    others = [_packages(place, other) for other in _others(place, replica)]
+    return Seen(
+        values={
+            "image_virtual_bytes": sizes.virtual_bytes,
+            "image_allocated_bytes": sizes.allocated_bytes,
+            "image_compressed_bytes": sizes.compressed_bytes,
+            "second_replica_bytes": sizes.second_replica_bytes,
+            "packages": len(packages),
+            "packages_bytes": sum(packages.values()),
+        },
+        facts={
+            "image": sizes.image,
+            "parts_bytes": dict(sizes.parts),
+            "compressor": " ".join(COMPRESSOR),
+            "packages_only_here_bytes": only_here(packages, others),
+        },
+    )
+
+
+def only_here(packages: Mapping[str, int], others: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Pure: packages that none of the others has, with their installed bytes, the largest first."""
+    elsewhere = {name for other in others for name in other}
+    mine = {name: size for name, size in packages.items() if name not in elsewhere}
+    return dict(sorted(mine.items(), key=lambda item: (-item[1], item[0])))
+
+
+def parse(text: str) -> dict[str, int]:
+    """Pure: package -> installed bytes, from lines "NAME KIB" (dpkg counts in KiB and rounds up)."""
+    rows = (line.split() for line in text.splitlines())
+    return {row[0]: int(row[1]) * _KIB for row in rows if len(row) > 1}
+
+
+def _packages(place: Place, replica: Replica) -> dict[str, int]:
+    return parse(place.inside(replica)(_LIST).output)
+
+
+def _others(place: Place, replica: Replica) -> list[Replica]:
+    sides = dict.fromkeys(one.side for one in place.contract.replicas if one.side != replica.side)
+    return [place.replica(side) for side in sides]
+
+
+EXPERIMENT = Experiment(
+    name="size",
+    question="How much disk does each side's image take, and how much each further replica?",
+    prediction="Which side's image is larger, and by how much? And the second replica on the same server?",
+    turns=turns,
+    measure=measure,
+    restore=steady.bring_back,
+    row="Size",
+)

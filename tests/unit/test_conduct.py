@@ -1,0 +1,165 @@
+"""The conductor: turns, failures, interruptions at every step. What holds of the lab and of the folder afterwards."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from pathlib import Path
+
+import pytest
+
+from labkit import run_folder
+from labkit.conduct import Conductor
+from labkit.errors import LabError
+from labkit.experiment import Turn
+from labkit.run_folder import RunError
+from tests.unit.lab_fakes import FakeLab, empty_run
+
+
+def test_a_whole_run_is_on_disk_as_it_is_returned(tmp_path: Path) -> None:
+    """Every repeat of both experiments, sides taking turns, warm-ups apart, conditions of both kinds."""
+    lab = FakeLab(tmp_path)
+    run = Conductor(lab.place, empty_run(), lab.hands).conduct([lab.experiment("size"), lab.experiment("start")])
+    assert run_folder.load(tmp_path) == run
+    assert [one.state for one in run.experiments] == ["complete", "complete"]
+    start = run.experiment("start")
+    assert start is not None
+    assert [(one.side, one.number) for one in start.repeats] == [
+        (side, number) for number in (0, 1, 2) for side in ("vm", "container")
+    ]
+    assert [one.counts for one in start.repeats] == [False, False, True, True, True, True]
+    assert start.repeats[0].conditions == {"boot_id": "vm-1", "start_line": "here"}
+    assert run.finished
+    assert lab.state == "steady"
+
+
+def test_quick_reaches_the_experiment(tmp_path: Path) -> None:
+    """It decides how many repeats it makes."""
+    lab = FakeLab(tmp_path)
+    run = Conductor(lab.place, empty_run(quick=True), lab.hands).conduct([lab.experiment("start")])
+    assert len(run.experiments[0].repeats) == 4
+
+
+def _steps(folder: Path) -> int:
+    folder.mkdir()
+    lab = FakeLab(folder)
+    Conductor(lab.place, empty_run(), lab.hands).conduct([lab.experiment("size", 1), lab.experiment("start", 1)])
+    return len(lab.steps)
+
+
+def test_an_interruption_at_any_step_leaves_the_lab_steady_and_the_run_readable(tmp_path: Path) -> None:
+    """Whatever is under way when Ctrl-C comes: the lab is restored, and no whole repeat is lost."""
+    total = _steps(tmp_path / "whole")
+    assert total > 20
+    for at in range(1, total):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        lab = FakeLab(folder, interrupt_at=at)
+        experiments = [lab.experiment("size", 1), lab.experiment("start", 1)]
+        with pytest.raises(KeyboardInterrupt):
+            Conductor(lab.place, empty_run(), lab.hands).conduct(experiments)
+        assert lab.state == "steady", lab.steps
+        assert lab.steps[-1] == "bring back done", (at, lab.steps)
+        run = run_folder.load(folder)
+        assert run.finished
+        whole = lab.steps.count("measured")
+        kept = sum(len(one.repeats) for one in run.experiments)
+        # The step that is interrupted may be the last of a repeat.
+        assert whole - 1 <= kept <= whole, (at, lab.steps)
+        assert all(not repeat.problem for one in run.experiments for repeat in one.repeats)
+
+
+def test_an_interrupted_experiment_is_called_so(tmp_path: Path) -> None:
+    """Those before it stay complete."""
+    lab = FakeLab(tmp_path)
+    whole = len(lab.steps)
+    Conductor(lab.place, empty_run(), lab.hands).conduct([lab.experiment("size", 1)])
+    whole = len(lab.steps)
+    lab = FakeLab(tmp_path, interrupt_at=whole + 1)
+    with pytest.raises(KeyboardInterrupt):
+        Conductor(lab.place, empty_run(), lab.hands).conduct([lab.experiment("size", 1), lab.experiment("start", 1)])
+    run = run_folder.load(tmp_path)
+    assert [(one.name, one.state) for one in run.experiments] == [("size", "complete"), ("start", "interrupted")]
+
+
+def test_a_lab_that_is_not_steady_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """No repeat, no restore, no folder."""
+    lab = FakeLab(tmp_path)
+
+    def refuse(_place: object) -> None:
+        raise LabError("The lab deployment is not in its steady state.")
+
+    hands = type(lab.hands)(check=refuse, bring_back=lab.hands.bring_back, conditions=lab.hands.conditions)
+    with pytest.raises(LabError, match="not in its steady state"):
+        Conductor(lab.place, empty_run(), hands).conduct([lab.experiment("size")])
+    assert lab.steps == []
+    assert not (tmp_path / run_folder.RUN).exists()
+
+
+def test_a_failing_repeat_is_kept_with_its_problem_and_the_run_goes_on(tmp_path: Path) -> None:
+    """The lab is restored before the next one."""
+    lab = FakeLab(tmp_path, fails=lambda turn: LabError("no 200") if turn == Turn("vm", 1) else None)
+    run = Conductor(lab.place, empty_run(), lab.hands).conduct([lab.experiment("start")])
+    repeats = run.experiments[0].repeats
+    assert [(one.side, one.number) for one in repeats if one.problem] == [("vm", 1)]
+    assert next(one for one in repeats if one.problem).problem == "no 200"
+    assert run.experiments[0].state == "complete"
+    assert lab.steps[lab.steps.index("restore") - 1] == "measure"
+
+
+def test_an_experiment_whose_repeats_keep_failing_is_given_up_and_the_next_one_runs(tmp_path: Path) -> None:
+    """Two in a row of one side; the other experiment is complete."""
+    lab = FakeLab(tmp_path)
+    broken = FakeLab(tmp_path, fails=lambda turn: LabError("no 200") if turn.side == "vm" else None)
+    run = Conductor(lab.place, empty_run(), lab.hands).conduct([broken.experiment("start", 9), lab.experiment("size")])
+    assert [(one.name, one.state) for one in run.experiments] == [("start", "failed"), ("size", "complete")]
+    assert run.experiments[0].problem == "2 repeats of vm 1 failed one after the other: no 200"
+    assert len(run.experiments[0].repeats) == 3
+
+
+def test_a_number_that_json_does_not_know_spoils_its_repeat_alone(tmp_path: Path) -> None:
+    """The folder stays readable."""
+    lab = FakeLab(tmp_path)
+    hands = type(lab.hands)(
+        check=lab.hands.check,
+        bring_back=lab.hands.bring_back,
+        conditions=lambda _place, replica: {"vcpus": float("nan") if replica.side == "vm" else 1.0},
+        clock=itertools.count().__next__,
+    )
+    run = Conductor(lab.place, empty_run(), hands).conduct([lab.experiment("start", 1)])
+    assert [bool(one.problem) for one in run.experiments[0].repeats] == [True, False, True]
+    assert run_folder.load(tmp_path) == run
+
+
+def test_a_lab_that_does_not_come_back_ends_the_run(tmp_path: Path) -> None:
+    """What was measured stays, and the problem is in the record."""
+    lab = FakeLab(tmp_path)
+
+    def refuse(_place: object) -> None:
+        raise LabError("The lab deployment does not come back.")
+
+    hands = type(lab.hands)(check=lab.hands.check, bring_back=refuse, conditions=lab.hands.conditions)
+    with pytest.raises(LabError, match="does not come back"):
+        Conductor(lab.place, empty_run(), hands).conduct([lab.experiment("size"), lab.experiment("start")])
+    run = run_folder.load(tmp_path)
+    assert [(one.name, one.state, len(one.repeats)) for one in run.experiments] == [("size", "failed", 6)]
+    assert run.experiments[0].problem == "it did not come back: The lab deployment does not come back."
+
+
+def test_a_full_disk_ends_the_run_with_all_that_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run up to the repeat before stays readable; the lab is restored."""
+    lab = FakeLab(tmp_path)
+    real = run_folder.save
+    written: list[object] = []
+
+    def save(run: object, folder: Path) -> object:
+        if len(written) == 4:
+            raise run_folder._cannot_write(folder, OSError(errno.ENOSPC, "No space left on device"))
+        written.append(run)
+        return real(run, folder)  # type: ignore[arg-type]  # what came in
+
+    monkeypatch.setattr(run_folder, "save", save)
+    with pytest.raises(RunError, match="No space left on device"):
+        Conductor(lab.place, empty_run(), lab.hands).conduct([lab.experiment("size", 9)])
+    assert lab.state == "steady"
+    assert len(run_folder.load(tmp_path).experiments[0].repeats) == 3
