@@ -102,8 +102,12 @@ def _figures(run: Run, rows: Sequence[Row]) -> RenderableType:
 def _ratio(judgement: Judgement | None) -> tuple[str, str]:
     if judgement is None or judgement.ratio is None:
         return "", ""
-    low_high = judgement.interval
-    return f"{judgement.ratio:.3g}", f"{low_high[0]:.3g} to {low_high[1]:.3g}" if low_high else "exact or none"
+    ratio = f"{judgement.ratio:.3g}"
+    if judgement.interval:
+        low, high = judgement.interval
+        return ratio, f"{low:.3g} to {high:.3g}"
+    exact = isinstance(judgement.claim, Measured) and judgement.claim.metric.exact
+    return ratio, "exact" if exact else "n too small"
 
 
 def _stages(run: Run) -> Iterator[RenderableType]:

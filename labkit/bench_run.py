@@ -1,0 +1,38 @@
+"""Part of ./lab bench measure: how long `./lab run` takes, part by part, from what a run notes of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labkit import labs, session
+from labkit.bench import Figure
+from labkit.progress import Report
+from labkit.records import Experiment, Run
+
+
+def measure(report: Report, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:
+    """Run a lab that is up, once, and time it. Raises what the run raises."""
+    loaded = labs.load(lab)
+    run, _ = session.conduct(loaded, loaded.experiments, report, quick=quick)
+    return figures(run)
+
+
+def figures(run: Run) -> list[Figure]:
+    """Pure: seconds of the whole run, of each experiment, and of each kind of turn with all its repeats.
+
+    A turn lasts until the next one begins: with its preparation, its clean-up and what is written of it.
+    """
+    found = [Figure(f"run {run.lab}", repeats_s=[sum(one.seconds for one in run.experiments)])]
+    for experiment in run.experiments:
+        found.append(Figure(f"run {run.lab}: {experiment.name}", repeats_s=[experiment.seconds]))
+        found.extend(_turns(run, experiment))
+    return found
+
+
+def _turns(run: Run, experiment: Experiment) -> Sequence[Figure]:
+    kinds: dict[str, Figure] = {}
+    for repeat, following in zip(experiment.repeats, experiment.repeats[1:], strict=False):
+        name = " ".join(word for word in (repeat.side, repeat.action) if word)
+        figure = kinds.setdefault(name, Figure(f"run {run.lab}: {experiment.name}, a turn of {name}"))
+        figure.repeats_s.append(following.begun_s - repeat.begun_s)
+    return list(kinds.values())

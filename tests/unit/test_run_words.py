@@ -1,0 +1,86 @@
+"""What `run` and `report` say to wrong words: exact texts, and nothing is touched."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from labkit import labs, steady
+from labkit.cli import lab
+from labkit.commands import run as run_command
+from labkit.errors import LabError
+from tests.unit.lab_fakes import CONTRACT
+
+WORDS: dict[str, tuple[list[str], str, str]] = {
+    "unknown lab": (
+        ["run", "deploymnt"],
+        "There is no lab 'deploymnt'; there is deployment.",
+        "Did you mean deployment?",
+    ),
+    "unknown lab, report": (
+        ["report", "x"],
+        "There is no lab 'x'; there is deployment.",
+        "Try: ./lab up deployment",
+    ),
+    "unknown experiment": (
+        ["run", "deployment", "sice"],
+        "The lab deployment has no experiment 'sice'; there is {experiments}.",
+        "Did you mean size?",
+    ),
+    "unknown experiment, nothing like it": (
+        ["run", "deployment", "size", "xyz"],
+        "The lab deployment has no experiment 'xyz'; there is {experiments}.",
+        "Try: ./lab run deployment size",
+    ),
+    "nobody to ask": (
+        ["run", "deployment", "--predict"],
+        "--predict asks questions, and there is nobody to ask: stdin is no terminal.",
+        "leave it out",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_wrong_words(case: str) -> None:
+    """What was given, the rule, the next step."""
+    words, problem, hint = WORDS[case]
+    with pytest.raises(LabError) as refused:
+        CliRunner().invoke(lab, words, catch_exceptions=False, standalone_mode=False)
+    experiments = ", ".join(one.name for one in labs.load("deployment").experiments)
+    assert refused.value.problem == problem.format(experiments=experiments)
+    assert refused.value.hint == hint
+
+
+class _Down:
+    """A Pulumi whose stack has no outputs."""
+
+    def outputs(self, _lab: str) -> dict[str, object]:
+        """None."""
+        return {}
+
+
+class _Ready:
+    pulumi = _Down()
+
+
+def test_a_lab_that_is_not_up_is_refused() -> None:
+    """With the command that brings it up."""
+    with pytest.raises(LabError) as refused:
+        steady.contract(_Ready(), "deployment")  # type: ignore[arg-type]  # all that is asked
+    assert refused.value.problem == "The lab deployment is not up: the stack has no outputs: the lab is not up."
+    assert refused.value.hint == "./lab up deployment"
+
+
+def test_a_replica_that_does_not_answer_is_named() -> None:
+    """With its address and what happened."""
+    silent = CONTRACT.replicas[0].__class__("vm-1", "vm", "server-1", "http://127.0.0.1:9", "vm-1")
+    told = steady.wrong(silent, "1")
+    assert told.startswith("vm-1 at http://127.0.0.1:9 does not answer: ConnectError")
+
+
+@pytest.mark.parametrize("claim", labs.load("deployment").claims, ids=lambda claim: claim.name)
+def test_every_claim_can_be_predicted(claim: object) -> None:
+    """By a side or `same`, or by yes and no; and it rests on an experiment of the lab."""
+    known = [one.name for one in labs.load("deployment").experiments]
+    assert run_command.about(claim) in known  # type: ignore[arg-type]  # parametrized
+    assert run_command.choices(claim) in (["vm", "container", "same"], ["yes", "no"])  # type: ignore[arg-type]
