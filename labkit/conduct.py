@@ -71,9 +71,10 @@ class Conductor:
         try:
             problem = self._turns(experiment)
             state = "failed" if problem else "complete"
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
-            problem = _told(error)
-            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            state, problem = "failed", _told(error)
             raise
         finally:
             with interrupts_wait(self._place.report.line, "the lab is brought back to its steady state"):
@@ -81,7 +82,8 @@ class Conductor:
 
     def _restore(self, experiment: Experiment, state: State, problem: str, begin: float) -> None:
         try:
-            self._bring_back(experiment)
+            with self._place.report.step(f"{experiment.name}: back to the lab's steady state"):
+                self._bring_back(experiment)
         except FAILURES as error:
             state, problem = "failed", f"{problem}; it did not come back: {_told(error)}".removeprefix("; ")
             raise
@@ -176,6 +178,4 @@ def _repeat(empty: Repeat, seen: Seen, common: Mapping[str, str | int | float]) 
 
 
 def _told(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted"
     return error.problem if isinstance(error, LabError) else f"{type(error).__name__}: {error}"

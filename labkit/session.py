@@ -48,7 +48,13 @@ def conduct(
     """
     place, run = begin(lab, report, quick=quick, predictions=predictions, runs=runs)
     report.line(f"Run folder: {shown(place.folder)}")
-    return Conductor(place, run).conduct(experiments), place.folder
+    conductor = Conductor(place, run)
+    try:
+        return conductor.conduct(experiments), place.folder
+    except KeyboardInterrupt:
+        kept = sum(len(one.repeats) for one in conductor.run.experiments)
+        report.line(f"Interrupted: {kept} repeats are kept in {shown(place.folder)}: ./lab report {lab.name}")
+        raise
 
 
 def begin(
