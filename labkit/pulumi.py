@@ -147,10 +147,20 @@ class Pulumi:
                 signal.signal(number, handler)
 
     def quiet(self, words: Sequence[str], timeout_s: float = _LONG_S) -> shell.Outcome:
-        """Run a command without showing it; how it ended. The flag --event-log is known here."""
+        """Run a command without showing it; how it ended. The flag --event-log is known here.
+
+        When it is interrupted it has time to end what is under way: killed, it would not know what it has made.
+        """
         env = {**self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
-        command = [self._program, *words]
-        return shell.run(command, timeout_s=timeout_s, env=env, cwd=CHECKOUT, check=False, ends_with_us=True)
+        return shell.run(
+            [self._program, *words],
+            timeout_s=timeout_s,
+            env=env,
+            cwd=CHECKOUT,
+            check=False,
+            ends_with_us=True,
+            grace_s=_END_S,
+        )
 
     def outputs(self, lab: str) -> dict[str, Any]:
         """The stack's outputs; empty when the lab is down."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +48,31 @@ def conduct(
     Raises LabError before anything is touched when the lab is not up or not in its steady state. Whatever comes later,
     the folder (which `report` is told first) holds all that was measured.
     """
-    place, run = begin(lab, report, quick=quick, predictions=predictions, runs=runs)
-    report.line(f"Run folder: {shown(place.folder)}")
-    conductor = Conductor(place, run)
-    try:
-        return conductor.conduct(experiments), place.folder
-    except KeyboardInterrupt:
-        kept = sum(len(one.repeats) for one in conductor.run.experiments)
-        report.line(f"Interrupted: {kept} repeats are kept in {shown(place.folder)}: ./lab report {lab.name}")
-        raise
+    with only_one(lab.name, runs):
+        place, run = begin(lab, report, quick=quick, predictions=predictions, runs=runs)
+        report.line(f"Run folder: {shown(place.folder)}")
+        conductor = Conductor(place, run)
+        try:
+            return conductor.conduct(experiments), place.folder
+        except KeyboardInterrupt:
+            kept = sum(len(one.repeats) for one in conductor.run.experiments)
+            report.line(f"Interrupted: {kept} repeats are kept in {shown(place.folder)}: ./lab report {lab.name}")
+            raise
+
+
+@contextmanager
+def only_one(lab: str, runs: Path) -> Iterator[None]:
+    """Hold the lab for one run; the kernel lets go of it when this process ends, however it ends. Raises LabError."""
+    home = runs / lab
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LabError(
+                f"Another ./lab run is measuring the lab {lab}.", hint="wait until it has ended, or end it by Ctrl-C"
+            ) from None
+        yield
 
 
 def begin(

@@ -80,12 +80,13 @@ def run(
     ends_with_us: bool = False,
     problem: str = "",
     hint: str = "",
+    grace_s: float = 3.0,
 ) -> Outcome:
     """Run a program to its end; stdout and stderr are one stream.
 
     With `stdout_only` the output of a command that succeeds is its stdout alone, for answers that are data.
     `env` is added to this process's environment. At `timeout_s` the whole process group is ended (TERM, after
-    3 s KILL). `on_line` sees each line of output as it comes. With `check` a failure raises CommandError, worded
+    `grace_s` KILL). `on_line` sees each line of output as it comes. With `check` a failure raises CommandError, worded
     by `problem` and `hint`. On Ctrl-C or any other exception the process group is ended before it propagates;
     `ends_with_us` ends the program (not its group) even where this process is killed.
     """
@@ -109,12 +110,12 @@ def run(
                 )
         except KeyboardInterrupt:
             if process is not None:
-                end_group(process)
+                end_group(process, grace_s)
             raise
         except OSError as error:
             outcome = Outcome(words, 127, str(error), 0.0)
         else:
-            output, timed_out = _follow(process, timeout_s, stdin, on_line)
+            output, timed_out = _follow(process, timeout_s, stdin, on_line, grace_s)
             if process.returncode != 0:
                 asides.seek(0)
                 output += asides.read()
@@ -165,14 +166,18 @@ def interrupts_wait() -> Iterator[None]:
 
 
 def _follow(
-    process: subprocess.Popen[str], timeout_s: float, stdin: str | None, on_line: Callable[[str], None] | None
+    process: subprocess.Popen[str],
+    timeout_s: float,
+    stdin: str | None,
+    on_line: Callable[[str], None] | None,
+    grace_s: float,
 ) -> tuple[str, bool]:
     """Feed and read a process to its end; what it printed and whether it ran into the bound."""
     expired = Event()
 
     def expire() -> None:
         expired.set()
-        end_group(process)
+        end_group(process, grace_s)
 
     timer = Timer(timeout_s, expire)
     timer.daemon = True
@@ -191,7 +196,7 @@ def _follow(
     finally:
         timer.cancel()
         if process.poll() is None:
-            end_group(process)
+            end_group(process, grace_s)
         if process.stdout is not None:
             process.stdout.close()
     return "".join(lines), expired.is_set()

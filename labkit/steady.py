@@ -26,7 +26,7 @@ def contract(ready: Ready, lab: str) -> Contract:
     try:
         return outputs.from_outputs(ready.pulumi.outputs(lab))
     except outputs.ContractError as error:
-        raise LabError(f"The lab {lab} is not up: {error}.", hint=f"./lab up {lab}") from error
+        raise LabError(f"The lab {lab} cannot be measured: {error}.", hint=f"./lab up {lab}") from error
 
 
 def check(place: Place) -> None:

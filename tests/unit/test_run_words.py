@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
-from labkit import labs, steady
+from labkit import labs, session, steady
 from labkit.cli import lab
 from labkit.commands import run as run_command
 from labkit.errors import LabError
@@ -67,8 +69,21 @@ def test_a_lab_that_is_not_up_is_refused() -> None:
     """With the command that brings it up."""
     with pytest.raises(LabError) as refused:
         steady.contract(_Ready(), "deployment")  # type: ignore[arg-type]  # all that is asked
-    assert refused.value.problem == "The lab deployment is not up: the stack has no outputs: the lab is not up."
+    assert (
+        refused.value.problem == "The lab deployment cannot be measured: the stack has no outputs: the lab is not up."
+    )
     assert refused.value.hint == "./lab up deployment"
+
+
+def test_two_runs_of_one_lab_do_not_measure_each_other(tmp_path: Path) -> None:
+    """The second is refused while the first is at work, and may run when it is over."""
+    with session.only_one("deployment", tmp_path):
+        with pytest.raises(LabError) as refused, session.only_one("deployment", tmp_path):
+            pytest.fail("both run")
+        assert refused.value.problem == "Another ./lab run is measuring the lab deployment."
+        assert refused.value.hint == "wait until it has ended, or end it by Ctrl-C"
+    with session.only_one("deployment", tmp_path):
+        pass
 
 
 def test_a_replica_that_does_not_answer_is_named() -> None:
