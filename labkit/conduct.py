@@ -114,7 +114,8 @@ class Conductor:
                 with interrupts_wait(self._place.report.line, "the lab is brought back to its steady state"):
                     self._bring_back(experiment)
             if failing[key] >= IN_A_ROW:
-                return f"{IN_A_ROW} repeats of {name(turn)} failed one after the other: {repeat.problem}"
+                what = " ".join(word for word in key if word)
+                return f"{IN_A_ROW} repeats of {what} failed one after the other: {repeat.problem}"
         counted = [one for one in self.run.experiments[-1].repeats if one.counts]
         return "" if counted else "no repeat counts"
 

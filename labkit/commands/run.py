@@ -21,7 +21,11 @@ def run(name: str, names: Sequence[str], *, quick: bool, predict: bool) -> int:
     """Measure, judge and show; 0 only if every experiment is complete."""
     lab = labs.load(name)
     experiments = lab.chosen(tuple(names))
-    predictions = _ask(lab, experiments) if predict else {}
+    if predict and not sys.stdin.isatty():
+        raise LabError(
+            "--predict asks questions, and there is nobody to ask: stdin is no terminal.", hint="leave it out"
+        )
+    predictions = ask(lab, experiments) if predict else {}
     done, folder = session.conduct(lab, experiments, Terminal(), quick=quick, predictions=predictions)
     report_command.show(done, lab, folder)
     failed = [one.name for one in done.experiments if one.state != "complete"]
@@ -33,12 +37,8 @@ def run(name: str, names: Sequence[str], *, quick: bool, predict: bool) -> int:
     return 0
 
 
-def _ask(lab: Lab, experiments: Sequence[Experiment]) -> dict[str, str]:
+def ask(lab: Lab, experiments: Sequence[Experiment]) -> dict[str, str]:
     """Claim -> what the person at the terminal predicts of it."""
-    if not sys.stdin.isatty():
-        raise LabError(
-            "--predict asks questions, and there is nobody to ask: stdin is no terminal.", hint="leave it out"
-        )
     predictions = {}
     for experiment in experiments:
         click.secho(f"{experiment.question} {experiment.prediction}", bold=True, err=True)

@@ -113,7 +113,7 @@ def test_an_experiment_whose_repeats_keep_failing_is_given_up_and_the_next_one_r
     broken = FakeLab(tmp_path, fails=lambda turn: LabError("no 200") if turn.side == "vm" else None)
     run = Conductor(lab.place, empty_run(), lab.hands).conduct([broken.experiment("start", 9), lab.experiment("size")])
     assert [(one.name, one.state) for one in run.experiments] == [("start", "failed"), ("size", "complete")]
-    assert run.experiments[0].problem == "2 repeats of vm 1 failed one after the other: no 200"
+    assert run.experiments[0].problem == "2 repeats of vm failed one after the other: no 200"
     assert len(run.experiments[0].repeats) == 3
 
 

@@ -36,6 +36,16 @@ def test_infra_knows_neither_labkit_nor_labs() -> None:
     assert not wrong
 
 
+def test_labkit_reaches_labs_through_one_seam_only() -> None:
+    """No lab is imported by name: labkit.labs.load finds them."""
+    wrong = {
+        str(file.relative_to(ROOT)): names
+        for file in SOURCES
+        if file.is_relative_to(ROOT / "labkit") and (names := {n for n in imports(file) if n.split(".")[0] == "labs"})
+    }
+    assert not wrong
+
+
 @pytest.mark.parametrize("module", sorted(PURE))
 def test_what_decides_is_pure(module: str) -> None:
     """No module that could do I/O is imported."""

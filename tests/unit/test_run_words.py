@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -99,3 +101,17 @@ def test_every_claim_can_be_predicted(claim: object) -> None:
     known = [one.name for one in labs.load("deployment").experiments]
     assert run_command.about(claim) in known  # type: ignore[arg-type]  # parametrized
     assert run_command.choices(claim) in (["vm", "container", "same"], ["yes", "no"])  # type: ignore[arg-type]
+
+
+def test_predictions_are_asked_for_the_chosen_experiments_alone() -> None:
+    """A wrong word is asked again; the answers are kept by claim."""
+    lab_ = labs.load("deployment")
+
+    @click.command()
+    def ask() -> None:
+        click.echo(json.dumps(run_command.ask(lab_, lab_.chosen(("start",)))))
+
+    wanted = [claim.name for claim in lab_.claims if run_command.about(claim) == "start"]
+    done = CliRunner().invoke(ask, input="perhaps\n" + "same\n" * len(wanted), catch_exceptions=False)
+    assert json.loads(done.stdout.strip().splitlines()[-1]) == dict.fromkeys(wanted, "same")
+    assert "'perhaps' is not one of 'vm', 'container', 'same'" in done.output
