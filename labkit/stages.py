@@ -11,6 +11,9 @@ UNEXPLAINED = "unexplained"
 REST_SHARE = 0.05
 """Share of the total up to which a rest needs no name of its own."""
 
+SAME_S = 1e-3
+"""Instants this near to each other are one: finer than any source resolves."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -36,9 +39,10 @@ def between(begin_s: float, marks: Sequence[Mark], end: Mark, *, last: str = "")
     seen = not last or any(mark.ends == last for mark in inside)
     if not seen and rest_s > REST_SHARE * (end.at_s - begin_s):
         end = Mark(UNEXPLAINED, end.at_s, f"no source told when {last!r} ended", end.resolution_s)
-    ends = [*inside, end]
-    begins = [begin_s, *(mark.at_s for mark in inside)]
-    return tuple(
-        Stage(mark.ends, round(mark.at_s - before_s, 4), mark.source, mark.resolution_s)
-        for before_s, mark in zip(begins, ends, strict=True)
-    )
+    found, before_s = [], begin_s
+    for mark in (*inside, end):
+        # Two sources that tell the same instant tell of one thing; the first one named it.
+        if mark is end or mark.at_s - before_s > SAME_S:
+            found.append(Stage(mark.ends, round(mark.at_s - before_s, 4), mark.source, mark.resolution_s))
+            before_s = mark.at_s
+    return tuple(found)

@@ -33,6 +33,11 @@ CASES: dict[str, tuple[list[Mark], str, list[tuple[str, float]]]] = {
         "listening",
         [("engine", 9.6), ("first 200", 0.4)],
     ),
+    "two sources of one instant": (
+        [Mark("engine", 11.0, "engine", 0.01), Mark("process", 11.0, "stat", 0.01), Mark("listening", 19.0, "x", 0.01)],
+        "listening",
+        [("engine", 1.0), ("listening", 8.0), ("first 200", 1.0)],
+    ),
     "nothing was told": ([], "listening", [(UNEXPLAINED, 10.0)]),
     "nothing was to be told": ([], "", [("first 200", 10.0)]),
 }
