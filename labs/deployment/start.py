@@ -20,7 +20,7 @@ from labkit.stages import Mark
 REPEATS = 10
 QUICK_REPEATS = 2
 
-CLIENT = f"open loop: a new connection every {POLL_S * 1000:.0f} ms, from the laptop"
+CLIENT = f"open loop: a new connection every {POLL_S * 1000:.0f} ms until one is accepted, from the laptop"
 FINISH_LINE = "first 200 of /whoami"
 LISTENS = "the service's imports, until it listens"
 
