@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
-
 from infra import plan
 from infra.outputs import Replica, Server
-from labkit.errors import LabError
+from labkit.errors import CommandError, LabError
 from labkit.sides import processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats
 
@@ -21,6 +21,7 @@ SUSPENDED = "its state saved to disk, its memory given back"
 STORAGE_DIR = "/var/lib/libvirt/images"
 
 _OFF_WITHIN_S = 60.0
+_PRESS_AGAIN_S = 5.0
 _COMPRESS_S = 300.0
 _TICK_S = 0.01
 """Resolution of a process's start, proc(5)."""
@@ -51,15 +52,24 @@ def start(replica: Replica, run: Run) -> None:
 
 
 def stop(replica: Replica, run: Run) -> None:
-    """Shut the guest down in order, by its power button; raises LabError when it is not off in time."""
+    """Shut the guest down in order, by its power button; raises LabError when it is not off in time.
+
+    The button is pressed again from time to time: a guest that serves already may not be listening to it yet.
+    """
+    begin = pressed = time.monotonic()
     run(["virsh", "--quiet", "shutdown", replica.handle])
-    try:
-        _wait_until_off(replica, run)
-    except RetryError as error:
-        raise LabError(
-            f"The guest {replica.name} did not shut down within {_OFF_WITHIN_S:.0f} s.",
-            hint=f"./lab exec {replica.name} journalctl -b",
-        ) from error
+    while run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() != "shut off":
+        now = time.monotonic()
+        if now - begin > _OFF_WITHIN_S:
+            raise LabError(
+                f"The guest {replica.name} did not shut down within {_OFF_WITHIN_S:.0f} s.",
+                hint=f"./lab exec {replica.name} journalctl -b",
+            )
+        if now - pressed > _PRESS_AGAIN_S:
+            pressed = now
+            with suppress(CommandError):  # it may have gone off just now
+                run(["virsh", "--quiet", "shutdown", replica.handle])
+        time.sleep(0.2)
 
 
 def kill(replica: Replica, run: Run) -> None:
@@ -124,11 +134,6 @@ def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
         Event("QEMU loads the kernel", 0.0, "replica", "zero of the guest's kernel clock", _CLOCK_S),
         Event("kernel and initrd", int(init_us) / 1e6, "replica", "systemd's UserspaceTimestampMonotonic", _CLOCK_S),
     )
-
-
-@retry(stop=stop_after_delay(_OFF_WITHIN_S), wait=wait_fixed(0.2), retry=retry_if_result(bool))
-def _wait_until_off(replica: Replica, run: Run) -> bool:
-    return run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() != "shut off"
 
 
 def _pid(replica: Replica, run: Run) -> str:

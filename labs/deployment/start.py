@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from infra.outputs import Replica
 from labkit import clocks, neighbours, stages, steady
-from labkit.errors import LabError
+from labkit.errors import CommandError, LabError
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.observe import POLL_S, following, polling
 from labkit.pulumi import DESTROY, UP
+from labkit.sides import Run
 from labkit.stages import Mark
 
 REPEATS = 10
@@ -25,6 +28,7 @@ FINISH_LINE = "first 200 of /whoami"
 LISTENS = "the service's imports, until it listens"
 
 _FIRST_WITHIN_S = 180.0
+_INSIDE_WITHIN_S = 60.0
 _TICK_S = 0.01
 _PULUMI = {
     "Volume": "Pulumi's program, and the replica's disk or volume",
@@ -92,6 +96,8 @@ def _pulumi_marks(replica: Replica, told: Mapping[str, Sequence[float]]) -> list
 def _own_marks(place: Place, replica: Replica, said: Mapping[str, Any], action: _Action) -> list[Mark]:
     """What engine, kernel, init and service noted, on this process's monotonic clock."""
     run, inside = place.run(replica), place.inside(replica)
+    # The service may answer before one can log in.
+    _until_inside(inside)
     events = place.side(replica).events(replica, run, inside)
     since_boot_s = clocks.boot_s() - time.monotonic()
     offsets = {
@@ -104,6 +110,16 @@ def _own_marks(place: Place, replica: Replica, said: Mapping[str, Any], action: 
         Mark(action.service, started + offsets["replica"], "/proc/self/stat of the service", _TICK_S),
         Mark(LISTENS, listens + offsets["replica"], "the service's own stamp", _TICK_S),
     ]
+
+
+@retry(
+    stop=stop_after_delay(_INSIDE_WITHIN_S),
+    wait=wait_fixed(0.5),
+    retry=retry_if_exception_type(CommandError),
+    reraise=True,
+)
+def _until_inside(inside: Run) -> None:
+    inside(["true"])
 
 
 def _remove(place: Place, replica: Replica) -> None:
