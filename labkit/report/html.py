@@ -1,0 +1,91 @@
+"""A run as one HTML file: no script, nothing fetched, light and dark, on screen and on paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from labkit.judge.model import Measured, Row
+from labkit.records import Run
+from labkit.report import quantities, series, verdicts, view
+from labkit.report.streams import Stream
+
+LARGEST_BYTES = 1_000_000
+"""No page is larger; what would grow without bound is reduced and says so."""
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_MOST_REPEATS = 400
+"""Repeats listed one by one; beyond that only their points are shown."""
+
+
+def page(run: Run, rows: Sequence[Row], streams: Iterable[Stream] = (), *, digest: str = "") -> str:
+    """The report of one run.
+
+    `rows` are the article's rows as judged on this run, `streams` its reduced probe streams, `digest` that of run.json.
+    """
+    return render(
+        "report.html.j2",
+        run=run,
+        rows=rows,
+        digest=digest,
+        sides=series.sides_of(run),
+        sections=view.sections(run, rows, list(streams)),
+        counted=verdicts.count(rows),
+        claims=[part for row in rows for part in row.parts],
+        metrics=list({id(m): m for m in _metrics(rows)}.values()),
+        most_repeats=_MOST_REPEATS,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from a template; everything that is not a plot of ours is escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+def _metrics(rows: Iterable[Row]) -> Iterable[Any]:
+    return (part.claim.metric for row in rows for part in row.parts if isinstance(part.claim, Measured))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "quantity": quantities.quantity,
+        "number": quantities.number,
+        "duration": quantities.duration,
+        "label": quantities.label_of,
+        "unit": quantities.unit_of,
+        "slug": verdicts.slug,
+        "told": view.told,
+        "when": _when,
+    }
+    made.tests |= {"measured": lambda claim: isinstance(claim, Measured), "finite": math.isfinite}
+    made.globals |= {
+        "signs": verdicts.SIGNS,
+        "bound": verdicts.BOUND,
+        "style": Markup((Path(__file__).parent / "style.css").read_text()),  # noqa: S704 - our own file
+        "scale": quantities.scale,
+    }
+    return made
+
+
+def _when(iso: str) -> str:
+    """`2026-11-24T15:01:02+01:00` -> `24 November 2026, 15:01 (+01:00)`; what cannot be read is shown as it is."""
+    try:
+        at = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return f"{at.day} {at:%B %Y, %H:%M} ({iso[-6:]})" if at.tzinfo else f"{at.day} {at:%B %Y, %H:%M}"

@@ -1,0 +1,228 @@
+"""Plots as SVG text, by Altair. Colours are CSS variables of style.css: one plot serves light, dark and paper."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import vl_convert
+
+from labkit.report import quantities
+from labkit.report.series import Line, Series, StageBar
+from labkit.report.streams import Stream
+
+WIDTH_PX = 520
+"""Every plot's width; the page scales it between a phone's width and half a wide screen."""
+
+_FONT_PX = 14
+_BAND_PX = 62
+_STREAM_PX = 54
+_LOG_FROM = 10.0
+"""Largest over smallest value from which a linear axis would press one side into a line."""
+
+_DECADES_OF_125 = 3.0
+
+_NUMBERED_FROM = 0.045
+"""Share of a bar from which its stage has room for a number."""
+
+_SHAPES = ("circle", "square", "triangle-up", "diamond")
+_INK, _MUTED, _GRID, _BAD, _SURFACE = "var(--ink)", "var(--muted)", "var(--grid)", "var(--bad)", "var(--surface)"
+_DIGITS = re.compile(r"(\d\.\d\d)\d+")
+_TAG = re.compile(r"<[^>]*>")
+_IDS = re.compile(r'(\bid="|url\(#|href="#)')
+_SIZE = re.compile(r' width="[\d.]+" height="[\d.]+"')
+_ROOM = {"type": "fit", "contains": "padding"}
+
+_count = itertools.count(1)
+
+
+def strip(series: Series, sides: Sequence[str]) -> str:
+    """Every repeat as a point: filled if it counts, hollow for the warm-up, a cross if it is marked; medians as ticks.
+
+    `sides` gives the order of colours and shapes. The axis begins at 0, or is logarithmic and says so.
+    """
+    values = [point.value for one in series.lines for point in one.points]
+    divisor, unit = quantities.scale(values, series.unit)
+    positive = [value for value in values if value > 0]
+    log = len(positive) == len(values) and bool(values) and max(positive) / min(positive) > _LOG_FROM
+    title = f"{series.title} ({unit})" if unit else series.title
+    if log:
+        domain = [min(positive) / divisor / 1.25, max(positive) / divisor * 1.25]
+        scale = alt.Scale(type="log", domain=domain, nice=False)
+        axis = alt.Axis(title=f"{title}, log scale", values=_ticks(*domain), format="~g", labelFlush=False)
+    else:
+        # Nothing but zeros has no scale of its own.
+        scale = alt.Scale(zero=True, nice=True) if any(values) else alt.Scale(domain=[0, 1])
+        axis = alt.Axis(title=title, tickCount=5, labelFlush=False)
+    x, y = alt.X("value:Q", axis=axis, scale=scale), alt.Y("line:N", sort=None, axis=alt.Axis(title=None, ticks=False))
+    offset = alt.YOffset("offset:Q", scale=alt.Scale(domain=[-1.15, 1.15]))
+    color = alt.Color("side:N", scale=_colors(sides), legend=None)
+    shape = alt.Shape("side:N", scale=alt.Scale(domain=list(sides), range=list(_SHAPES[: len(sides)])), legend=None)
+    points = _rows(series.lines, divisor)
+    medians = [
+        {"line": one.label, "side": one.side, "value": one.median / divisor, "offset": 0.0,
+         "text": quantities.quantity(one.median, series.unit)}
+        for one in series.lines if one.values
+    ]  # fmt: skip
+    base = alt.Chart(_data(points)).encode(x=x, y=y, yOffset=offset)
+    middle = alt.Chart(_data(medians)).encode(x=x, y=y, yOffset=offset)
+    layers = [
+        middle.mark_tick(thickness=2.5, size=_BAND_PX * 0.66, color=_INK, opacity=1),
+        base.transform_filter("datum.kind == 'counts'")
+        .mark_point(filled=True, size=62, opacity=0.72)
+        .encode(color=color, shape=shape),
+        base.transform_filter("datum.kind == 'warm-up'")
+        .mark_point(filled=False, size=62, strokeWidth=1.4, opacity=1)
+        .encode(color=color, shape=shape),
+        base.transform_filter("datum.kind == 'marked'").mark_point(
+            shape="M-.6,-.6L.6,.6M.6,-.6L-.6,.6", size=80, strokeWidth=2, opacity=1, stroke=_MUTED
+        ),
+        middle.mark_text(dy=-_BAND_PX * 0.42, fontSize=_FONT_PX - 1, fontWeight=600, color=_INK).encode(text="text:N"),
+    ]
+    chart = alt.layer(*layers).properties(width=WIDTH_PX, height=_BAND_PX * len(series.lines) + 50, autosize=_ROOM)
+    return _svg(chart, f"{series.title}: {_in_words(series)}")
+
+
+def _rows(lines: Iterable[Line], divisor: float) -> list[dict[str, Any]]:
+    # Repeats lie below each other in their order: equal values stay apart, and drift of the machine is seen.
+    rows = []
+    for one in lines:
+        most = max((point.number for point in one.points), default=0)
+        rows += [
+            {"line": one.label, "side": one.side, "value": point.value / divisor, "kind": point.kind,
+             "offset": (point.number / most - 0.5) if most else 0.0}
+            for point in one.points
+        ]  # fmt: skip
+    return rows
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    # 1, 2, 5, 10, …; only powers of ten where that would crowd.
+    crowded = math.log10(high / low) > _DECADES_OF_125
+    steps = (1,) if crowded else (1, 2, 5)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+
+
+def stages(bar: StageBar) -> str:
+    """One repeat's stages, end to end, numbered as in the table beside; on a time axis of its own."""
+    divisor, unit = quantities.scale([bar.total], "s")
+    rows, at = [], 0.0
+    for number, stage in enumerate(bar.stages, 1):
+        known = stage.name != "unexplained"
+        rows.append({
+            "begin": at / divisor, "end": (at + stage.s) / divisor, "middle": (at + stage.s / 2) / divisor,
+            "fill": f"var(--{bar.side})" if known else _SURFACE, "shade": (0.92, 0.5)[number % 2 == 0] if known else 1,
+            "stroke": _SURFACE if known else _MUTED,
+            "number": str(number) if stage.s > _NUMBERED_FROM * bar.total else "",
+        })  # fmt: skip
+        at += stage.s
+    axis = alt.Axis(title=f"time from the start line ({unit})", tickCount=6)
+    x = alt.X("begin:Q", axis=axis, scale=alt.Scale(domain=[0, at / divisor], nice=False))
+    base = alt.Chart(_data(rows))
+    bars = base.mark_bar(height=26, strokeWidth=1.5).encode(
+        x=x, x2="end:Q", y=alt.value(36), fill=alt.Fill("fill:N", scale=None),
+        fillOpacity=alt.FillOpacity("shade:Q", scale=None), stroke=alt.Stroke("stroke:N", scale=None),
+    )  # fmt: skip
+    numbers = base.mark_text(color=_INK, fontSize=_FONT_PX - 1, fontWeight=600).encode(
+        x=alt.X("middle:Q", axis=axis), y=alt.value(12), text="number:N"
+    )
+    chart = alt.layer(bars, numbers).properties(width=WIDTH_PX, height=104, autosize=_ROOM)
+    words = ", ".join(f"{stage.name} {quantities.quantity(stage.s, 's')}" for stage in bar.stages)
+    return _svg(chart, f"Stages of {bar.side}, repeat {bar.number}: {words}")
+
+
+def streams(drawn: Sequence[Stream], sides: Sequence[str]) -> str:
+    """Probe streams below each other on one time axis: from least to most latency a pixel column; failures as ticks."""
+    rows: list[dict[str, Any]] = []
+    for one in drawn:
+        common = {"stream": one.label, "side": one.side}
+        rows += [
+            {**common, "at": column.at_s, "least": _some(column.least_ms), "most": _some(column.most_ms)}
+            for column in one.columns
+        ]
+        rows += [{**common, "failure": failure.at_s} for failure in one.failures]
+    longest = max((one.seconds for one in drawn), default=1.0)
+    axis = alt.Axis(title="seconds since the stream began", tickCount=6)
+    x = alt.X("at:Q", axis=axis, scale=alt.Scale(domain=[0, longest], nice=False))
+    y_axis = alt.Axis(title=None, tickCount=3, format="~s", values=[1, 10, 100, 1000])
+    y = alt.Y("least:Q", axis=y_axis, scale=alt.Scale(type="log", domain=_latencies(drawn)))
+    color = alt.Fill("side:N", scale=_colors(sides), legend=None)
+    stroke = alt.Stroke("side:N", scale=_colors(sides), legend=None)
+    base = alt.Chart()
+    area = (
+        base.mark_area(fillOpacity=0.55, strokeWidth=0.8, line=False, invalid="break-paths-show-domains")
+        .transform_filter("isValid(datum.at)")
+        .encode(x=x, y=y, y2="most:Q", fill=color, stroke=stroke)
+    )
+    failures = (
+        base.mark_tick(orient="vertical", thickness=1.2, size=11, color=_BAD, opacity=1)
+        .transform_filter("isValid(datum.failure)")
+        .encode(x=alt.X("failure:Q", axis=axis), y=alt.value(-2))
+    )
+    header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelFontSize=_FONT_PX - 1, labelPadding=6)
+    chart = (
+        alt.layer(area, failures, data=_data(rows))
+        .properties(width=WIDTH_PX - 64, height=_STREAM_PX)
+        .facet(row=alt.Row("stream:N", sort=[one.label for one in drawn], header=header), spacing=14)
+    )
+    words = "; ".join(f"{one.label}: {one.sent} requests, {one.failed} failed" for one in drawn)
+    return _svg(chart, f"Latency in ms over time, log scale. {words}")
+
+
+def _latencies(drawn: Sequence[Stream]) -> list[float]:
+    least = [column.least_ms for one in drawn for column in one.columns if column.least_ms > 0]
+    most = [column.most_ms for one in drawn for column in one.columns if column.most_ms > 0]
+    low, high = min(least, default=1.0), max(most, default=10.0)
+    return [10 ** math.floor(math.log10(low)), 10 ** math.ceil(math.log10(max(high, low * 1.01)))]
+
+
+def _some(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None
+
+
+def _in_words(series: Series) -> str:
+    return "; ".join(
+        f"{one.label}: median {quantities.quantity(one.median, series.unit)}, n = {len(one.values)}"
+        for one in series.lines
+    )
+
+
+def _colors(sides: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=list(sides), range=[f"var(--{side})" for side in sides])
+
+
+def _data(rows: Sequence[Mapping[str, Any]]) -> Any:
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]  # Altair's own generated class
+
+
+def _svg(chart: Any, label: str) -> str:
+    spec: dict[str, Any] = chart.to_dict()
+    spec["config"] = _config()
+    text: str = vl_convert.vegalite_to_svg(json.dumps(spec))
+    prefix = f"p{next(_count)}-"
+    text = _TAG.sub(lambda tag: _IDS.sub(lambda start: start.group(1) + prefix, _DIGITS.sub(r"\1", tag.group())), text)
+    text = _SIZE.sub("", text, count=1).replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
+
+
+def _config() -> Mapping[str, Any]:
+    return {
+        "aria": False,
+        "background": None,
+        "padding": {"left": 9, "right": 9, "top": 4, "bottom": 4},
+        "font": "sans-serif",
+        "view": {"stroke": None},
+        "axis": {"labelColor": _MUTED, "titleColor": _MUTED, "labelFontSize": _FONT_PX, "titleFontSize": _FONT_PX,
+                 "titleFontWeight": "normal", "titlePadding": 8, "domainColor": _GRID, "tickColor": _GRID,
+                 "gridColor": _GRID, "labelLimit": 200},
+        "axisY": {"grid": False, "domain": False, "labelColor": _INK},
+        "axisX": {"grid": True},
+        "header": {"labelColor": _INK, "labelFontWeight": "normal"},
+    }  # fmt: skip

@@ -1,0 +1,202 @@
+"""From a run and its judged rows to what is drawn and tabled: every repeat of a metric, and stages. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from labkit.judge.model import Judgement, Measured, Row
+from labkit.records import Experiment, Repeat, Run, Stage
+from labkit.report import quantities
+
+Kind = Literal["counts", "warm-up", "marked"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One repeat's value. `kind` tells whether it enters the median."""
+
+    number: int
+    value: float
+    kind: Kind
+    why: str = ""
+    """The marks of a marked repeat."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """All repeats of one side (of one run, where several are compared)."""
+
+    label: str
+    side: str
+    points: tuple[Point, ...]
+    failed: tuple[str, ...] = ()
+    """The problem of each repeat without a value."""
+    resolution_s: float | None = None
+    """The coarsest source among the stages of the repeats that count."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """What enters the median."""
+        return tuple(point.value for point in self.points if point.kind == "counts")
+
+    @property
+    def median(self) -> float:
+        """NaN when nothing counts."""
+        return statistics.median(self.values) if self.values else float("nan")
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric with the repeats of each side."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    action: str = ""
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class StageSpread:
+    """A stage over all repeats that count, in seconds."""
+
+    name: str
+    source: str
+    resolution_s: float
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Of the repeats that have this stage."""
+        return statistics.median(self.values)
+
+
+@dataclass(frozen=True)
+class StageBar:
+    """Where the time of one side went: the repeat in the middle, as it was, and each stage's spread over all."""
+
+    side: str
+    number: int
+    stages: tuple[Stage, ...]
+    spreads: tuple[StageSpread, ...]
+
+    @property
+    def total(self) -> float:
+        """Seconds."""
+        return sum(stage.s for stage in self.stages)
+
+
+def measured(rows: Iterable[Row], experiment: str) -> list[tuple[Measured, Judgement]]:
+    """The measured claims on one experiment with their judgements, in the table's order."""
+    return [
+        (part.claim, part)
+        for row in rows
+        for part in row.parts
+        if isinstance(part.claim, Measured) and part.claim.metric.experiment == experiment
+    ]
+
+
+def of_claim(experiment: Experiment, claim: Measured, sides: Sequence[str]) -> Series:
+    """Every repeat of a claim's metric."""
+    metric = claim.metric
+    lines = tuple(line(experiment.of(side, metric.action), metric.of, side) for side in sides)
+    return Series(quantities.label_of(metric.name), metric.unit, lines, metric.action, metric.exact)
+
+
+def line(repeats: Sequence[Repeat], of: Callable[[Repeat], float | None], side: str, label: str = "") -> Line:
+    """One side's repeats, read by `of`."""
+    points = tuple(
+        Point(repeat.number, value, _kind(repeat), "; ".join(repeat.marks))
+        for repeat in repeats
+        if not repeat.problem and (value := of(repeat)) is not None
+    )
+    failed = tuple(f"repeat {repeat.number}: {repeat.problem}" for repeat in repeats if repeat.problem)
+    coarsest = [stage.resolution_s for repeat in repeats if repeat.counts for stage in repeat.stages]
+    return Line(label or side, side, points, failed, max(coarsest, default=None))
+
+
+def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[str]) -> list[Series]:
+    """Every value that no claim is about: they were measured, so they are shown.
+
+    What was measured of several actions stands in one series, claimed ones included, so that they can be compared.
+    """
+    claims = list(claims)
+    actions: dict[str, dict[str, None]] = {}
+    for repeat in experiment.repeats:
+        for name in repeat.values:
+            actions.setdefault(name, {})[repeat.action] = None
+    return [
+        _other(experiment, name, list(acts), sides)
+        for name, acts in actions.items()
+        if not all(_told(experiment, name, action, claims) for action in acts)
+    ]
+
+
+def _other(experiment: Experiment, name: str, actions: Sequence[str], sides: Sequence[str]) -> Series:
+    several = len(actions) > 1
+    lines = [
+        line(repeats, _reader(name), side, f"{side}, {action}" if several else side)
+        for action in actions
+        for side in sides
+        if (repeats := _acting(experiment, side, action))
+    ]
+    unit = quantities.unit_of(name)
+    return Series(
+        quantities.label_of(name), unit, tuple(lines), "" if several else actions[0], exact=unit == quantities.BYTES
+    )
+
+
+def _told(experiment: Experiment, name: str, action: str, claims: Sequence[Measured]) -> bool:
+    # A claim's metric reads this very value.
+    repeats = [one for one in experiment.repeats if one.action == action and name in one.values]
+    return any(all(claim.metric.of(one) == one.values[name] for one in repeats) for claim in claims)
+
+
+def stage_bars(experiment: Experiment, action: str, sides: Sequence[str]) -> list[StageBar]:
+    """One bar a side that has stages: the repeat whose total is the median (the lower middle of an even number)."""
+    bars = []
+    for side in sides:
+        repeats = [one for one in _acting(experiment, side, action) if one.counts and one.stages]
+        if repeats:
+            ordered = sorted(repeats, key=lambda one: sum(stage.s for stage in one.stages))
+            middle = ordered[(len(ordered) - 1) // 2]
+            bars.append(StageBar(side, middle.number, middle.stages, _spreads(repeats)))
+    return bars
+
+
+def actions(experiment: Experiment) -> list[str]:
+    """What the experiment did, in the order of the first repeat of each."""
+    return list(dict.fromkeys(one.action for one in experiment.repeats))
+
+
+def sides_of(run: Run) -> list[str]:
+    """The sides that have a repeat, in the order in which they took turns."""
+    return list(dict.fromkeys(one.side for experiment in run.experiments for one in experiment.repeats))
+
+
+def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:
+    seen: dict[str, list[Stage]] = {}
+    for repeat in repeats:
+        for stage in repeat.stages:
+            seen.setdefault(stage.name, []).append(stage)
+    return tuple(
+        StageSpread(name, stages[0].source, max(one.resolution_s for one in stages), tuple(one.s for one in stages))
+        for name, stages in seen.items()
+    )
+
+
+def _acting(experiment: Experiment, side: str, action: str) -> list[Repeat]:
+    return [one for one in experiment.of(side) if one.action == action]
+
+
+def _reader(name: str) -> Callable[[Repeat], float | None]:
+    return lambda repeat: repeat.values.get(name)
+
+
+def _kind(repeat: Repeat) -> Kind:
+    if repeat.number == 0:
+        return "warm-up"
+    return "marked" if repeat.marks else "counts"

@@ -1,0 +1,77 @@
+"""Words and signs of verdicts, predictions and bounds, the same in every report. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from labkit.judge.model import BoundBy, Claim, Judgement, Measured, Row, Verdict
+
+ORDER: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")
+
+SIGNS: dict[Verdict, str] = {
+    "holds": "✓",
+    "does not hold": "✗",
+    "not decidable here": "?",
+    "not comparable": "≠",
+    "not measured": "○",
+}
+"""Beside the word, never instead of it."""
+
+BOUND: dict[BoundBy, str] = {
+    "bytes": "Counted bytes. How guest code runs does not change them.",
+    "sharing": "What replicas can share. How guest code runs does not change it; QEMU's translation cache, "
+    "which only an emulated CPU needs, is subtracted.",
+    "timer": "A timer sets it. An emulated CPU hardly changes it.",
+    "cpu": "CPU work. Without KVM a VM's figure is an upper bound: that the VM is slower or needs more can be refuted, "
+    "never confirmed.",
+    "memory": "Memory. Without KVM a VM's figure is an upper bound, as QEMU's translation cache comes on top.",
+}
+"""What `bound_by` means for a verdict."""
+
+DECIDED: frozenset[Verdict] = frozenset({"holds", "does not hold"})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the reader predicted of a claim, against what was seen. `hit` is None where nothing was decided."""
+
+    judgement: Judgement
+    predicted: str
+    hit: bool | None
+
+    @property
+    def words(self) -> str:
+        """`as predicted`, `a surprise` or `open`."""
+        if self.hit is None:
+            return "open"
+        return "as predicted" if self.hit else "a surprise"
+
+
+def slug(verdict: Verdict) -> str:
+    """The verdict as a CSS class."""
+    return verdict.replace(" ", "-")
+
+
+def count(rows: Iterable[Row]) -> list[tuple[Verdict, int]]:
+    """How many rows have each verdict that occurs, decided ones first."""
+    counted = Counter(row.verdict for row in rows)
+    return [(verdict, counted[verdict]) for verdict in ORDER if counted[verdict]]
+
+
+def predicts_true(claim: Claim, predicted: str) -> bool:
+    """Whether this prediction says that the claim holds: its greater side, or `yes`."""
+    return predicted == (claim.greater if isinstance(claim, Measured) else "yes")
+
+
+def against(judgement: Judgement, predicted: str) -> Prediction:
+    """A prediction held against a judgement."""
+    if judgement.verdict not in DECIDED:
+        return Prediction(judgement, predicted, None)
+    return Prediction(judgement, predicted, predicts_true(judgement.claim, predicted) == (judgement.verdict == "holds"))
+
+
+def experiment_of(claim: Claim) -> str:
+    """The experiment on which a claim rests."""
+    return claim.metric.experiment if isinstance(claim, Measured) else claim.experiment

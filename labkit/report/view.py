@@ -1,0 +1,170 @@
+"""What the page of one run shows, section by section, as values that the template only lays out. Pure but for plots."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.judge.model import Judgement, Measured, Row
+from labkit.records import Experiment, Run
+from labkit.report import plots, series, verdicts
+from labkit.report.series import Series, StageBar
+from labkit.report.streams import Stream
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A metric: its plot and, where a claim is about it, the judgement."""
+
+    series: Series
+    svg: str
+    judgement: Judgement | None = None
+
+    @property
+    def values(self) -> list[float]:
+        """What counts on all sides: they are read together, so they share a unit."""
+        return [value for line in self.series.lines for value in line.values]
+
+
+@dataclass(frozen=True)
+class DrawnStages:
+    """Stage bars of one action, each with its plot."""
+
+    action: str
+    bars: tuple[tuple[StageBar, str], ...]
+
+
+@dataclass(frozen=True)
+class DrawnStreams:
+    """Probe streams of one action on one time axis."""
+
+    action: str
+    streams: tuple[Stream, ...]
+    svg: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A fact with its value on each side; `differs` where the sides disagree."""
+
+    name: str
+    values: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Worth a look."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True)
+class Section:
+    """Everything of one experiment."""
+
+    experiment: Experiment
+    sides: tuple[str, ...]
+    judgements: tuple[Judgement, ...]
+    predicted: Mapping[str, verdicts.Prediction]
+    """Claim -> what the reader predicted of it."""
+    drawn: tuple[Drawn, ...]
+    stages: tuple[DrawnStages, ...]
+    streams: tuple[DrawnStreams, ...]
+    facts: tuple[Fact, ...]
+    conditions: tuple[Fact, ...]
+
+    @property
+    def points(self) -> dict[str, int]:
+        """How many repeats count, were warm-ups, were marked, failed."""
+        repeats = self.experiment.repeats
+        return {
+            "count": sum(one.counts for one in repeats),
+            "warm-up": sum(one.number == 0 and not one.problem for one in repeats),
+            "marked": sum(bool(one.marks) and one.number > 0 and not one.problem for one in repeats),
+            "failed": sum(bool(one.problem) for one in repeats),
+        }
+
+
+def sections(run: Run, rows: Sequence[Row], streams: Sequence[Stream]) -> list[Section]:
+    """One section an experiment, in the order in which they ran."""
+    sides = series.sides_of(run)
+    by_name = {one.name: one for one in streams}
+    return [_section(run, rows, experiment, sides, by_name) for experiment in run.experiments]
+
+
+def _section(
+    run: Run, rows: Sequence[Row], experiment: Experiment, sides: Sequence[str], streams: Mapping[str, Stream]
+) -> Section:
+    judgements = tuple(
+        part for row in rows for part in row.parts if verdicts.experiment_of(part.claim) == experiment.name
+    )
+    present = [side for side in sides if experiment.of(side)]
+    drawn: dict[tuple[str, str], Drawn] = {}
+    for part in judgements:
+        if isinstance(part.claim, Measured):
+            one = series.of_claim(experiment, part.claim, present)
+            if any(line.points or line.failed for line in one.lines):
+                drawn.setdefault((part.claim.metric.name, one.action), Drawn(one, plots.strip(one, sides), part))
+    claims = [part.claim for part in judgements if isinstance(part.claim, Measured)]
+    rest = [Drawn(one, plots.strip(one, sides)) for one in series.others(experiment, claims, present)]
+    return Section(
+        experiment,
+        tuple(present),
+        judgements,
+        {
+            part.claim.name: verdicts.against(part, run.predictions[part.claim.name])
+            for part in judgements
+            if part.claim.name in run.predictions
+        },
+        (*drawn.values(), *rest),
+        tuple(_stages(experiment, present)),
+        tuple(_streams(experiment, sides, streams)),
+        facts(experiment, present, "facts"),
+        facts(experiment, present, "conditions"),
+    )
+
+
+def _stages(experiment: Experiment, sides: Sequence[str]) -> list[DrawnStages]:
+    every = ((action, series.stage_bars(experiment, action, sides)) for action in series.actions(experiment))
+    return [DrawnStages(action, tuple((bar, plots.stages(bar)) for bar in bars)) for action, bars in every if bars]
+
+
+def _streams(experiment: Experiment, sides: Sequence[str], streams: Mapping[str, Stream]) -> list[DrawnStreams]:
+    found: dict[str, list[Stream]] = {}
+    for repeat in experiment.repeats:
+        if repeat.stream in streams:
+            which = f"repeat {repeat.number}" if repeat.number else "warm-up"
+            labelled = dataclasses.replace(streams[repeat.stream], label=f"{repeat.side}, {which}", side=repeat.side)
+            found.setdefault(repeat.action, []).append(labelled)
+    return [DrawnStreams(action, tuple(some), plots.streams(some, sides)) for action, some in found.items()]
+
+
+def facts(experiment: Experiment, sides: Sequence[str], of: str) -> tuple[Fact, ...]:
+    """Facts (or conditions) of each side over its repeats; `5 different` where every repeat has its own."""
+    found: dict[str, dict[str, list[Any]]] = {}
+    for repeat in experiment.repeats:
+        for name, value in getattr(repeat, of).items():
+            seen = found.setdefault(str(name), {}).setdefault(repeat.side, [])
+            if value not in seen:
+                seen.append(value)
+    return tuple(Fact(name, tuple(_told(by.get(side, [])) for side in sides)) for name, by in found.items())
+
+
+def told(value: Any) -> str:
+    """A fact's value as text: lists by commas, mappings as `name: value`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {told(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(told(one) for one in value) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+_FEW = 2
+
+
+def _told(values: Sequence[Any]) -> str:
+    if len(values) > _FEW:
+        return f"{len(values)} different, such as {told(values[0])}"
+    return "; ".join(told(value) for value in values) or "—"
