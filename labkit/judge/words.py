@@ -35,11 +35,11 @@ def quantities(values: Sequence[float], unit: str) -> tuple[str, ...]:
 
     A whole number of what cannot be divided (bytes, packages, nothing) is shown whole. NaN and infinity are "-".
     """
-    size, shown = _scale(values, unit)
+    size, shown = scale(values, unit)
     if not shown:
-        return tuple(_number(value / size) for value in values)
+        return tuple(number(value / size) for value in values)
     gap = "" if shown == "%" or shown.startswith("/") else _GAP
-    return tuple(f"{text}{gap}{shown}" if (text := _number(value / size)) != _NOTHING else text for value in values)
+    return tuple(f"{text}{gap}{shown}" if (text := number(value / size)) != _NOTHING else text for value in values)
 
 
 def verdict(judgement: Judgement) -> str:
@@ -68,10 +68,10 @@ def comparison(judgement: Judgement, kinds: Mapping[str, Kind] = KINDS) -> str:
         return ""
     greater, other = (kinds[spread.side].word for spread in judgement.spreads)
     what = "number" if claim.metric.exact else "median"
-    told = f"the {greater}'s {what} is {_number(judgement.ratio)} times the {other}'s"
+    told = f"the {greater}'s {what} is {number(judgement.ratio)} times the {other}'s"
     if judgement.interval:
         low, high = judgement.interval
-        told += f" (95 % interval: {_number(low)} to {_number(high)})"
+        told += f" (95 % interval: {number(low)} to {number(high)})"
     why = f", as {claim.effect_because}" if claim.effect_because else ""
     return _sentence(f"{told}; the claim asks for at least {claim.effect:g} times{why}")
 
@@ -130,7 +130,8 @@ def _spread(spread: Spread, texts: Sequence[str], *, exact: bool) -> str:
     return f"median {median} ({least} to {most}, n = {spread.n})"
 
 
-def _scale(values: Iterable[float], unit: str) -> tuple[float, str]:
+def scale(values: Iterable[float], unit: str) -> tuple[float, str]:
+    """How much of `unit` makes one of the unit that suits the largest value, and that unit."""
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     scales = _SCALES.get(unit, ())
     if not largest or not scales:
@@ -138,7 +139,8 @@ def _scale(values: Iterable[float], unit: str) -> tuple[float, str]:
     return next(((size, shown) for size, shown in scales if largest >= size), scales[-1])
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Three figures, whole numbers whole, thousands apart. NaN and infinity are "-"."""
     if not math.isfinite(value):
         return _NOTHING
     if value == int(value):

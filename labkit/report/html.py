@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from labkit.judge import words
 from labkit.judge.model import Measured, Row
+from labkit.judge.rows import ARTICLE
 from labkit.records import Run
 from labkit.report import quantities, series, verdicts, view
 from labkit.report.streams import Stream
@@ -25,11 +27,15 @@ _MOST_REPEATS = 400
 """Repeats listed one by one; beyond that only their points are shown."""
 
 
-def page(run: Run, rows: Sequence[Row], streams: Iterable[Stream] = (), *, digest: str = "") -> str:
+def page(
+    run: Run, rows: Sequence[Row], streams: Iterable[Stream] = (), *, digest: str = "", labs: Collection[str] = ()
+) -> str:
     """The report of one run.
 
-    `rows` are the article's rows as judged on this run, `streams` its reduced probe streams, `digest` that of run.json.
+    `rows` are the article's rows as judged on this run, `streams` its reduced probe streams, `digest` that of run.json,
+    `labs` those that this version has.
     """
+    parts = [part for row in rows for part in row.parts]
     return render(
         "report.html.j2",
         run=run,
@@ -38,8 +44,11 @@ def page(run: Run, rows: Sequence[Row], streams: Iterable[Stream] = (), *, diges
         sides=series.sides_of(run),
         sections=view.sections(run, rows, list(streams)),
         counted=verdicts.count(rows),
-        claims=[part for row in rows for part in row.parts],
+        claims=parts,
+        bounds=list(dict.fromkeys(part.claim.bound_by for part in parts if isinstance(part.claim, Measured))),
         metrics=list({id(m): m for m in _metrics(rows)}.values()),
+        lab_of={stated.name: stated.lab for stated in ARTICLE},
+        labs=set(labs),
         most_repeats=_MOST_REPEATS,
     )
 
@@ -63,8 +72,9 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {
-        "quantity": quantities.quantity,
-        "number": quantities.number,
+        "quantity": words.quantity,
+        "number": words.number,
+        "word": series.word,
         "duration": quantities.duration,
         "label": quantities.label_of,
         "unit": quantities.unit_of,
@@ -77,7 +87,8 @@ def _environment() -> jinja2.Environment:
         "signs": verdicts.SIGNS,
         "bound": verdicts.BOUND,
         "style": Markup((Path(__file__).parent / "style.css").read_text()),  # noqa: S704 - our own file
-        "scale": quantities.scale,
+        "scale": words.scale,
+        "words": words,
     }
     return made
 

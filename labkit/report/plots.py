@@ -13,7 +13,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from labkit.report import quantities
+from labkit.judge import words
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 
@@ -48,7 +48,7 @@ def strip(series: Series, sides: Sequence[str]) -> str:
     `sides` gives the order of colours and shapes. The axis begins at 0, or is logarithmic and says so.
     """
     values = [point.value for one in series.lines for point in one.points]
-    divisor, unit = quantities.scale(values, series.unit)
+    divisor, unit = words.scale(values, series.unit)
     positive = [value for value in values if value > 0]
     log = len(positive) == len(values) and bool(values) and max(positive) / min(positive) > _LOG_FROM
     title = f"{series.title} ({unit})" if unit else series.title
@@ -67,7 +67,7 @@ def strip(series: Series, sides: Sequence[str]) -> str:
     points = _rows(series.lines, divisor)
     medians = [
         {"line": one.label, "side": one.side, "value": one.median / divisor, "offset": 0.0,
-         "text": quantities.quantity(one.median, series.unit)}
+         "text": words.quantity(one.median, series.unit)}
         for one in series.lines if one.values
     ]  # fmt: skip
     base = alt.Chart(alt.NamedData("points")).encode(x=x, y=y, yOffset=offset)
@@ -112,7 +112,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def stages(bar: StageBar) -> str:
     """One repeat's stages, end to end, numbered as in the table beside; on a time axis of its own."""
-    divisor, unit = quantities.scale([bar.total], "s")
+    divisor, unit = words.scale([bar.total], "s")
     rows, at = [], 0.0
     for number, stage in enumerate(bar.stages, 1):
         known = stage.name != "unexplained"
@@ -134,8 +134,8 @@ def stages(bar: StageBar) -> str:
         x=alt.X("middle:Q", axis=axis), y=alt.value(12), text="number:N"
     )
     chart = alt.layer(bars, numbers).properties(width=WIDTH_PX, height=104, autosize=_ROOM)
-    words = ", ".join(f"{stage.name} {quantities.quantity(stage.s, 's')}" for stage in bar.stages)
-    return _svg(chart, f"Stages of {bar.side}, repeat {bar.number}: {words}", rows=rows)
+    told = ", ".join(f"{stage.name} {words.quantity(stage.s, 's')}" for stage in bar.stages)
+    return _svg(chart, f"Stages of {bar.side}, repeat {bar.number}: {told}", rows=rows)
 
 
 def streams(drawn: Sequence[Stream], sides: Sequence[str]) -> str:
@@ -172,8 +172,8 @@ def streams(drawn: Sequence[Stream], sides: Sequence[str]) -> str:
         .properties(width=WIDTH_PX - 64, height=_STREAM_PX)
         .facet(row=alt.Row("stream:N", sort=[one.label for one in drawn], header=header), spacing=14)
     )
-    words = "; ".join(f"{one.label}: {one.sent} requests, {one.failed} failed" for one in drawn)
-    return _svg(chart, f"Latency in ms over time, log scale. {words}", rows=rows)
+    told = "; ".join(f"{one.label}: {one.sent} requests, {one.failed} failed" for one in drawn)
+    return _svg(chart, f"Latency in ms over time, log scale. {told}", rows=rows)
 
 
 def _latencies(drawn: Sequence[Stream]) -> list[float]:
@@ -189,8 +189,7 @@ def _some(value: float) -> float | None:
 
 def _in_words(series: Series) -> str:
     return "; ".join(
-        f"{one.label}: median {quantities.quantity(one.median, series.unit)}, n = {len(one.values)}"
-        for one in series.lines
+        f"{one.label}: median {words.quantity(one.median, series.unit)}, n = {len(one.values)}" for one in series.lines
     )
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from labkit.judge.model import Judgement, Measured, Row
+from labkit.judge.model import Measured
 from labkit.records import Experiment, Repeat, Run, Stage
 from labkit.report import quantities
+from labkit.sides.kinds import KINDS
 
 Kind = Literal["counts", "warm-up", "marked"]
 
@@ -89,14 +90,9 @@ class StageBar:
         return sum(stage.s for stage in self.stages)
 
 
-def measured(rows: Iterable[Row], experiment: str) -> list[tuple[Measured, Judgement]]:
-    """The measured claims on one experiment with their judgements, in the table's order."""
-    return [
-        (part.claim, part)
-        for row in rows
-        for part in row.parts
-        if isinstance(part.claim, Measured) and part.claim.metric.experiment == experiment
-    ]
+def word(side: str) -> str:
+    """What a side is called in a sentence."""
+    return KINDS[side].word if side in KINDS else side
 
 
 def of_claim(experiment: Experiment, claim: Measured, sides: Sequence[str]) -> Series:
@@ -115,7 +111,7 @@ def line(repeats: Sequence[Repeat], of: Callable[[Repeat], float | None], side: 
     )
     failed = tuple(f"repeat {repeat.number}: {repeat.problem}" for repeat in repeats if repeat.problem)
     coarsest = [stage.resolution_s for repeat in repeats if repeat.counts for stage in repeat.stages]
-    return Line(label or side, side, points, failed, max(coarsest, default=None))
+    return Line(label or word(side), side, points, failed, max(coarsest, default=None))
 
 
 def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[str]) -> list[Series]:
@@ -138,7 +134,7 @@ def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[s
 def _other(experiment: Experiment, name: str, actions: Sequence[str], sides: Sequence[str]) -> Series:
     several = len(actions) > 1
     lines = [
-        line(repeats, _reader(name), side, f"{side}, {action}" if several else side)
+        line(repeats, _reader(name), side, f"{word(side)}, {action}" if several else "")
         for action in actions
         for side in sides
         if (repeats := _acting(experiment, side, action))

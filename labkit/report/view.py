@@ -10,7 +10,7 @@ from typing import Any
 from labkit.judge.model import Judgement, Measured, Row
 from labkit.records import Experiment, Run
 from labkit.report import plots, series, verdicts
-from labkit.report.series import Series, StageBar
+from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 
 
@@ -74,6 +74,17 @@ class Section:
     conditions: tuple[Fact, ...]
 
     @property
+    def numbers(self) -> list[tuple[Drawn, list[Line]]]:
+        """What the table shows: each set of points once, though a claim and an overview may both draw it."""
+        seen: set[tuple[object, ...]] = set()
+        rows = []
+        for one in self.drawn:
+            new = [line for line in one.series.lines if (line.side, line.points, line.failed) not in seen]
+            seen |= {(line.side, line.points, line.failed) for line in new if line.points}
+            rows.append((one, [line for line in new if line.points or line.failed]))
+        return rows
+
+    @property
     def points(self) -> dict[str, int]:
         """How many repeats count, were warm-ups, were marked, failed."""
         repeats = self.experiment.repeats
@@ -134,7 +145,9 @@ def _streams(experiment: Experiment, sides: Sequence[str], streams: Mapping[str,
     for repeat in experiment.repeats:
         if repeat.stream in streams:
             which = f"repeat {repeat.number}" if repeat.number else "warm-up"
-            labelled = dataclasses.replace(streams[repeat.stream], label=f"{repeat.side}, {which}", side=repeat.side)
+            labelled = dataclasses.replace(
+                streams[repeat.stream], label=f"{series.word(repeat.side)}, {which}", side=repeat.side
+            )
             found.setdefault(repeat.action, []).append(labelled)
     return [DrawnStreams(action, tuple(some), plots.streams(some, sides)) for action, some in found.items()]
 

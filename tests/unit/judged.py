@@ -16,8 +16,8 @@ def _value(name: str) -> Callable[[Repeat], float | None]:
     return lambda repeat: repeat.values.get(name)
 
 
-def metric(name: str, experiment: str, unit: str, *, action: str = "", exact: bool = False) -> Metric:
-    """A metric that reads the value of its own name."""
+def metric(name: str, experiment: str, unit: str, *, action: str = "", exact: bool = False, value: str = "") -> Metric:
+    """A metric that reads the value of its own name, or of another."""
     return Metric(
         name=name,
         unit=unit,
@@ -25,14 +25,14 @@ def metric(name: str, experiment: str, unit: str, *, action: str = "", exact: bo
         definition=f"{name.replace('_', ' ')}: from the start line to the finish line of experiment {experiment}",
         example="QEMU started at 2.0 s, first correct 200 at 14.5 s: 12.5 s",
         experiment=experiment,
-        of=_value(name),
+        of=_value(value or name),
         action=action,
         exact=exact,
     )
 
 
-START = metric("start_s", "start", "s", action="start")
-DEPLOY = metric("deploy_s", "start", "s", action="deploy")
+START = metric("start_s", "start", "s", action="start", value="ready_s")
+DEPLOY = metric("deploy_s", "start", "s", action="deploy", value="ready_s")
 SIZE = metric("image_allocated_bytes", "size", "bytes", exact=True)
 MEMORY = metric("host_memory_mib", "resources", "MiB")
 CPU = metric("idle_cpu_percent", "resources", "%")
