@@ -1,0 +1,89 @@
+"""Two runs side by side: the same claims on two machines, and in what the machines differ. Pure but for plots."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.judge.model import Claim, Judgement, Measured, Row
+from labkit.records import Run
+from labkit.report import html, plots, quantities, series, verdicts, view
+from labkit.report.series import Series
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A run with its verdicts and the letter by which the page calls it."""
+
+    letter: str
+    run: Run
+    rows: Sequence[Row]
+
+    @property
+    def parts(self) -> dict[str, Judgement]:
+        """Claim -> its judgement."""
+        return {part.claim.name: part for row in self.rows for part in row.parts}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One claim on both machines; a judgement is None where that run does not know the claim."""
+
+    claim: Claim
+    judgements: tuple[Judgement | None, ...]
+    svg: str
+
+    @property
+    def says(self) -> str:
+        """Whether the two verdicts agree, contradict each other, or cannot be held against each other."""
+        found = [part.verdict if part else None for part in self.judgements]
+        if None in found:
+            return "only in one run"
+        if len(set(found)) == 1:
+            return "the same on both"
+        return "they contradict each other" if set(found) <= verdicts.DECIDED else "decided differently"
+
+
+def page(first: tuple[Run, Sequence[Row]], second: tuple[Run, Sequence[Row]]) -> str:
+    """The page of two runs, called A and B."""
+    both = (Judged("A", *first), Judged("B", *second))
+    return html.render(
+        "compare.html.j2",
+        both=both,
+        pairs=pairs(both),
+        machine=differences(*(one.run.machine for one in both)),
+        settings=differences(*(one.run.settings for one in both)),
+    )
+
+
+def pairs(both: Sequence[Judged]) -> list[Pair]:
+    """Every claim of either run, in the order of the first."""
+    claims = {part.claim.name: part.claim for one in both for part in one.parts.values()}
+    return [
+        Pair(claim, tuple(one.parts.get(name) for one in both), _drawn(claim, both)) for name, claim in claims.items()
+    ]
+
+
+def differences(*boxes: Mapping[str, Any]) -> list[view.Fact]:
+    """Every entry of the boxes with its value in each."""
+    names = dict.fromkeys(name for box in boxes for name in box)
+    return [view.Fact(str(name), tuple(view.told(box.get(name, "—")) for box in boxes)) for name in names]
+
+
+def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
+    if not isinstance(claim, Measured):
+        return ""
+    sides = list(dict.fromkeys(side for one in both for side in series.sides_of(one.run)))
+    lines = [
+        dataclasses.replace(line, label=f"{one.letter}: {line.label}")
+        for one in both
+        if (experiment := one.run.experiment(claim.metric.experiment)) is not None
+        for line in series.of_claim(experiment, claim, sides).lines
+        if line.points
+    ]
+    if not lines:
+        return ""
+    made = Series(quantities.label_of(claim.metric.name), claim.metric.unit, tuple(lines))
+    return plots.strip(made, sides)

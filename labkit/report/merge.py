@@ -1,0 +1,131 @@
+"""A class's runs on one page: each claim's spread over kinds of machine. Pure but for plots."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from labkit.judge.model import Claim, Measured, Row, Verdict
+from labkit.records import Run
+from labkit.report import html, plots, verdicts
+from labkit.report.series import Line, Point, Series
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of the class: the folder's name, the run and its verdicts."""
+
+    name: str
+    run: Run
+    rows: Sequence[Row]
+
+    @property
+    def kind(self) -> str:
+        """Kind of machine: its accelerator and cores."""
+        cpus = self.run.machine.get("cpus", "?")
+        return f"{self.run.accelerator.upper()}, {cpus} {'core' if cpus == 1 else 'cores'}"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A folder that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class OnKind:
+    """A claim on one kind of machine."""
+
+    kind: str
+    verdicts: Mapping[Verdict, int]
+    ratios: tuple[float, ...]
+    """One a run that has a ratio."""
+
+    @property
+    def median(self) -> float:
+        """Of the runs' ratios; NaN without any."""
+        return statistics.median(self.ratios) if self.ratios else float("nan")
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A claim over the whole class."""
+
+    claim: Claim
+    kinds: tuple[OnKind, ...]
+    svg: str
+    predicted: Mapping[str, int]
+    hits: int
+    open: int
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether some runs say that it holds and others that it does not."""
+        found = {verdict for kind in self.kinds for verdict in kind.verdicts}
+        return found >= verdicts.DECIDED
+
+
+def page(entries: Sequence[Entry], broken: Sequence[Broken], *, place: str) -> str:
+    """The page of all runs below `place`; those that could not be read are named."""
+    kinds = Counter(entry.kind for entry in entries)
+    return html.render(
+        "merge.html.j2",
+        entries=entries,
+        broken=broken,
+        place=place,
+        kinds=sorted(kinds.items()),
+        claims=merged(entries),
+        labs=sorted({entry.run.lab for entry in entries}),
+    )
+
+
+def merged(entries: Sequence[Entry]) -> list[Merged]:
+    """Every claim of any run, in the order in which they are met."""
+    claims: dict[str, Claim] = {}
+    for entry in entries:
+        claims |= {
+            part.claim.name: part.claim for row in entry.rows for part in row.parts if part.claim.name not in claims
+        }
+    return [_merged(claim, entries) for claim in claims.values()]
+
+
+def _merged(claim: Claim, entries: Sequence[Entry]) -> Merged:
+    found = [
+        (entry, part) for entry in entries for row in entry.rows for part in row.parts if part.claim.name == claim.name
+    ]
+    kinds = tuple(
+        OnKind(
+            kind,
+            Counter(part.verdict for entry, part in found if entry.kind == kind),
+            tuple(part.ratio for entry, part in found if entry.kind == kind and part.ratio is not None),
+        )
+        for kind in sorted({entry.kind for entry, _ in found})
+    )
+    guesses = [
+        verdicts.against(part, entry.run.predictions[claim.name])
+        for entry, part in found
+        if claim.name in entry.run.predictions
+    ]
+    return Merged(
+        claim,
+        kinds,
+        _drawn(claim, kinds),
+        Counter(guess.predicted for guess in guesses),
+        sum(guess.hit is True for guess in guesses),
+        sum(guess.hit is None for guess in guesses),
+    )
+
+
+def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> str:
+    lines = tuple(
+        Line(kind.kind, "machines", tuple(Point(n, ratio, "counts") for n, ratio in enumerate(kind.ratios, 1)))
+        for kind in kinds
+        if kind.ratios
+    )
+    if not lines or not isinstance(claim, Measured):
+        return ""
+    return plots.strip(Series(f"ratio of medians, {claim.metric.name.replace('_', ' ')}", "", lines), ["machines"])
