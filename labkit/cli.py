@@ -125,12 +125,39 @@ def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> N
 @lab.command()
 @lab_argument
 @click.argument("run", required=False, default="")
+@click.option(
+    "--html",
+    is_flag=False,
+    flag_value=":auto:",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="[FILE]",
+    help="Write one HTML file, which needs nothing else.",
+)
+@click.option("--compare", nargs=2, metavar="A B", help="As HTML: two runs side by side, by id or folder.")
+@click.option(
+    "--merge",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="As HTML: all runs below DIR, by kind of machine.",
+)
 @JSON
-def report(lab: str, run: str, as_json: bool) -> None:
+def report(
+    *, lab: str, run: str, html: Path | None, compare: tuple[str, str] | None, merge: Path | None, as_json: bool
+) -> None:
     """Show a RUN and what follows from it; the newest if none is named."""
     from labkit.commands import report as command
+    from labkit.commands import report_html as pages
 
-    sys.exit(command.run(lab, run, as_json=as_json))
+    asked = [f"--{name}" for name, value in (("json", as_json), ("compare", compare), ("merge", merge)) if value]
+    if len(asked) > 1 or (asked == ["--json"] and html) or (run and (compare or merge)):
+        given = [*asked, *(["--html"] if html else []), *([f"run {run}"] if run else [])]
+        raise LabError(f"These do not go together: {', '.join(given)}", hint="./lab report --help")
+    file = None if html is None or str(html) == ":auto:" else html
+    if compare:
+        sys.exit(pages.compare(lab, *compare, file))
+    if merge:
+        sys.exit(pages.merge(lab, merge, file))
+    sys.exit(pages.one(lab, run, file) if html else command.run(lab, run, as_json=as_json))
 
 
 @lab.command()

@@ -49,6 +49,7 @@ PACKAGES = (
             program="mmdebstrap"),
     Package("debian-archive-keyring", BOOTSTRAP, "mmdebstrap checks Debian's signatures with it",
             file="/usr/share/keyrings/debian-archive-keyring.gpg"),
+    Package("chromium", TESTS, "a browser opens the report", program="chromium"),
     Package("strace", TESTS, "a test watches the service's fsync", program="strace"),
 )  # fmt: skip
 

@@ -36,6 +36,7 @@ _INK, _MUTED, _GRID, _BAD, _SURFACE = "var(--ink)", "var(--muted)", "var(--grid)
 _DIGITS = re.compile(r"(\d\.\d\d)\d+")
 _TAG = re.compile(r"<[^>]*>")
 _IDS = re.compile(r'(\bid="|url\(#|href="#)')
+_ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 _SIZE = re.compile(r' width="[\d.]+" height="[\d.]+"')
 _ROOM = {"type": "fit", "contains": "padding"}
 
@@ -203,9 +204,15 @@ def _svg(chart: Any, label: str, **rows: Sequence[Mapping[str, Any]]) -> str:
     spec |= {"config": _config(), "datasets": rows}
     text: str = vl_convert.vegalite_to_svg(json.dumps(spec))
     prefix = f"p{next(_count)}-"
-    text = _TAG.sub(lambda tag: _IDS.sub(lambda start: start.group(1) + prefix, _DIGITS.sub(r"\1", tag.group())), text)
+    text = _TAG.sub(lambda tag: _tidied(tag.group(), prefix), text)
     text = _SIZE.sub("", text, count=1).replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")
     return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)
+
+
+def _tidied(tag: str, prefix: str) -> str:
+    # Hundredths of a pixel will do; the plot as a whole is one image with one label; ids are unique on the page.
+    tag = _ROLES.sub("", _DIGITS.sub(r"\1", tag))
+    return _IDS.sub(lambda start: start.group(1) + prefix, tag)
 
 
 def _config() -> Mapping[str, Any]:

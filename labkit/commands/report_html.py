@@ -1,0 +1,119 @@
+"""./lab report as HTML: one run, two runs compared, or the runs of a class."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from labkit import labs, run_folder
+from labkit.errors import LabError
+from labkit.judge.model import Row
+from labkit.judge.rows import judge
+from labkit.records import Run
+
+PAGE = "report.html"
+OURS = b'<meta name="generator" content="vm-vs-container">'
+"""What every page of ours begins with: only such a file is written over."""
+
+_HEAD_BYTES = 600
+
+
+def one(name: str, run_id: str, file: Path | None) -> int:
+    """Write the page of a run, the newest if none is named; into its folder if no file is named."""
+    lab = labs.load(name)
+    folder = run_folder.find(name, run_id)
+    target = writable(file or folder / PAGE)
+    run = run_folder.load(folder)
+    source = source_of(run, judge(run, lab.claims), folder)
+    return _write(source, target)
+
+
+def compare(name: str, first: str, second: str, file: Path | None) -> int:
+    """Write the page of two runs of a lab, each given by its id or its folder."""
+    from labkit.report import compare as pages  # noqa: PLC0415 - plotting takes a second to load
+
+    lab = labs.load(name)
+    folders = [_folder(name, given) for given in (first, second)]
+    target = writable(file or folders[0].parent / f"compare-{folders[0].name}-{folders[1].name}.html")
+    runs = [run_folder.load(folder) for folder in folders]
+    wrong = [str(folder) for folder, run in zip(folders, runs, strict=True) if run.lab != name]
+    if wrong:
+        raise LabError(f"Not of the lab {name}: {', '.join(wrong)}", hint=f"name two runs of {name}")
+    return _write(pages.page(*((run, judge(run, lab.claims)) for run in runs)), target)
+
+
+def merge(name: str, place: Path, file: Path | None) -> int:
+    """Write the page of all runs of a lab below a folder; those that cannot be believed are named and left out.
+
+    Raises LabError when none is left.
+    """
+    from labkit.report.merge import Broken, Entry, page  # noqa: PLC0415 - as above
+
+    lab = labs.load(name)
+    target = writable(file or place / PAGE)
+    entries: list[Entry] = []
+    broken: list[Broken] = []
+    for folder in sorted(found.parent for found in place.rglob(run_folder.RUN)):
+        shown = str(folder.relative_to(place))
+        try:
+            run = run_folder.load(folder)
+        except LabError as error:
+            broken.append(Broken(shown, error.problem))
+            continue
+        if run.lab == name:
+            entries.append(Entry(shown, run, judge(run, lab.claims)))
+        else:
+            broken.append(Broken(shown, f"a run of the lab {run.lab}"))
+    for left_out in broken:
+        click.echo(f"Left out: {left_out.name}: {left_out.reason}", err=True)
+    if not entries:
+        raise LabError(f"There is no readable run of {name} below {place}.", hint=f"./lab run {name}")
+    return _write(page(entries, broken, place=place.resolve().name), target)
+
+
+def source_of(run: Run, rows: Sequence[Row], folder: Path) -> str:
+    """The page of a run that was loaded from this folder."""
+    from labkit.report import html, streams  # noqa: PLC0415 - as above
+
+    wanted = [repeat.stream for experiment in run.experiments for repeat in experiment.repeats if repeat.stream]
+    digest = hashlib.sha256((folder / run_folder.RUN).read_bytes()).hexdigest()
+    return html.page(run, rows, streams.read(folder / run_folder.SAMPLES, wanted), digest=digest, labs=labs.names())
+
+
+def writable(file: Path) -> Path:
+    """The file, if a page may be written there: it is new, or a page of ours. Raises LabError."""
+    hint = "name another file: --html FILE"
+    try:
+        with file.open("rb") as old:
+            if OURS not in old.read(_HEAD_BYTES):
+                raise LabError(f"{file} is there and is no page of this tool.", hint=hint)
+    except FileNotFoundError:
+        if not file.parent.is_dir():
+            raise LabError(f"There is no folder {file.parent}.", hint=hint) from None
+    except OSError as error:
+        raise LabError(f"{file} cannot be written: {error.strerror}", hint=hint) from error
+    return file
+
+
+def _folder(lab: str, given: str) -> Path:
+    folder = Path(given)
+    return folder if (folder / run_folder.RUN).is_file() else run_folder.find(lab, given)
+
+
+def _write(source: str, file: Path) -> int:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(source)
+        draft.replace(file)
+    except OSError as error:
+        raise LabError(f"{file} cannot be written: {error.strerror}", hint="name another file: --html FILE") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+    click.echo(f"Report: {file} ({len(source.encode()) / 1000:.0f} kB)")
+    return 0
