@@ -25,21 +25,28 @@ def machine_box(ready: Ready) -> dict[str, Any]:
     """CPU, memory, kernel, accelerator and versions of this machine."""
     base = images_base.load(images.folder())
     return {
+        **laptop_box(),
+        "accelerator": ready.machine.accelerator,
+        "accelerator_reason": ready.machine.accelerator_reason,
+        "cgroup_version": ready.machine.cgroup_version,
+        "engine": ready.engine.version,
+        "pulumi": ready.toolchain.version,
+        "base_image": "unknown" if base is None else f"{images_base.RELEASE} {base.digest} from {base.source}",
+        "guest_digest": ready.machine.guest_digest,
+        "container_digest": ready.machine.container_digest,
+    }
+
+
+def laptop_box() -> dict[str, Any]:
+    """The part of the machine box that needs no set-up."""
+    return {
         "cpu": _cpu(),
         "cpus": os.cpu_count(),
         "cores": _cores(),
         "memory_mib": facts.memory_mib(Path("/proc/meminfo").read_text()),
         "load_1min": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
-        "accelerator": ready.machine.accelerator,
-        "accelerator_reason": ready.machine.accelerator_reason,
-        "cgroup_version": ready.machine.cgroup_version,
-        "engine": ready.engine.version,
-        "pulumi": ready.toolchain.version,
         "python": platform.python_version(),
-        "base_image": "unknown" if base is None else f"{images_base.RELEASE} {base.digest} from {base.source}",
-        "guest_digest": ready.machine.guest_digest,
-        "container_digest": ready.machine.container_digest,
     }
 
 

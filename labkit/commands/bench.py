@@ -10,7 +10,7 @@ import click
 from labkit import bench, bench_measure, figures
 from labkit.bench_recover import Recover
 from labkit.bench_up import Up
-from labkit.commands import setup
+from labkit.commands import bench_report, setup
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT
 from labkit.progress import Terminal
@@ -20,6 +20,8 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
     """Measure, write bench/WHAT.json and show it as a table."""
     if engine_too and what != "recover":
         raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"./lab bench {what}")
+    if what == "report":
+        return bench_report.run(repeats)
     ready = setup.prepare(yes=yes)
     if what == "measure":
         _write(what, bench_measure.run(ready, Terminal(), repeats))

@@ -24,8 +24,8 @@ class Entry:
     @property
     def kind(self) -> str:
         """Kind of machine: its accelerator and cores."""
-        cpus = self.run.machine.get("cpus", "?")
-        return f"{self.run.accelerator.upper()}, {cpus} {'core' if cpus == 1 else 'cores'}"
+        cores = self.run.machine.get("cores", self.run.machine.get("cpus", "?"))
+        return f"{self.run.accelerator.upper()}, {cores} {'core' if cores == 1 else 'cores'}"
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row
 from labkit.records import Experiment, Run
-from labkit.report import plots, series, verdicts
+from labkit.report import plots, quantities, series, verdicts
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 
@@ -20,6 +21,7 @@ class Drawn:
 
     series: Series
     svg: str
+    """Empty where every repeat failed."""
     judgement: Judgement | None = None
 
     @property
@@ -115,9 +117,9 @@ def _section(
         if isinstance(part.claim, Measured):
             one = series.of_claim(experiment, part.claim, present)
             if any(line.points or line.failed for line in one.lines):
-                drawn.setdefault((part.claim.metric.name, one.action), Drawn(one, plots.strip(one, sides), part))
+                drawn.setdefault((part.claim.metric.name, one.action), Drawn(one, _strip(one, sides), part))
     claims = [part.claim for part in judgements if isinstance(part.claim, Measured)]
-    rest = [Drawn(one, plots.strip(one, sides)) for one in series.others(experiment, claims, present)]
+    rest = [Drawn(one, _strip(one, sides)) for one in series.others(experiment, claims, present)]
     return Section(
         experiment,
         tuple(present),
@@ -133,6 +135,10 @@ def _section(
         facts(experiment, present, "facts"),
         facts(experiment, present, "conditions"),
     )
+
+
+def _strip(one: Series, sides: Sequence[str]) -> str:
+    return plots.strip(one, sides) if any(line.points for line in one.lines) else ""
 
 
 def _stages(experiment: Experiment, sides: Sequence[str]) -> list[DrawnStages]:
@@ -160,24 +166,40 @@ def facts(experiment: Experiment, sides: Sequence[str], of: str) -> tuple[Fact, 
             seen = found.setdefault(str(name), {}).setdefault(repeat.side, [])
             if value not in seen:
                 seen.append(value)
-    return tuple(Fact(name, tuple(_told(by.get(side, [])) for side in sides)) for name, by in found.items())
+    return tuple(
+        Fact(quantities.label_of(name), tuple(_told(by.get(side, []), quantities.unit_of(name)) for side in sides))
+        for name, by in found.items()
+    )
 
 
-def told(value: Any) -> str:
-    """A fact's value as text: lists by commas, mappings as `name: value`."""
+def told(value: Any, unit: str = "") -> str:
+    """A fact's value as text: numbers with the unit, lists by commas, mappings as `name: value`.
+
+    Of a mapping of numbers, such as packages and their bytes, the largest come first, and the rest as a sum.
+    """
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {told(one)}" for name, one in value.items())
+        return _told_mapping(value, unit)
     if isinstance(value, list | tuple | set | frozenset):
-        return ", ".join(told(one) for one in value) or "none"
+        return ", ".join(told(one, unit) for one in value) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    return words.quantity(value, unit) if unit and isinstance(value, int | float) else str(value)
 
 
+def _told_mapping(value: Mapping[Any, Any], unit: str) -> str:
+    if len(value) <= _MOST or not all(isinstance(one, int | float) for one in value.values()):
+        return ", ".join(f"{name}: {told(one, unit)}" for name, one in value.items()) or "none"
+    ordered = sorted(value.items(), key=lambda item: -item[1])
+    first = ", ".join(f"{name}: {told(one, unit)}" for name, one in ordered[:_MOST])
+    rest = ordered[_MOST:]
+    return f"{first}, and {len(rest)} more: {words.quantity(sum(one for _, one in rest), unit)}"
+
+
+_MOST = 10
 _FEW = 2
 
 
-def _told(values: Sequence[Any]) -> str:
+def _told(values: Sequence[Any], unit: str) -> str:
     if len(values) > _FEW:
-        return f"{len(values)} different, such as {told(values[0])}"
-    return "; ".join(told(value) for value in values) or "—"
+        return f"{len(values)} different, such as {told(values[0], unit)}"
+    return "; ".join(told(value, unit) for value in values) or "—"

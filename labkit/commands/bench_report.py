@@ -1,0 +1,27 @@
+"""./lab bench report."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from labkit import bench_report, box
+from labkit.judge import words
+from labkit.progress import Terminal
+from labkit.report import quantities
+
+
+def run(repeats: int) -> int:
+    """Measure, write bench/report.json and show it as a table. Needs no set-up."""
+    result = bench_report.run(box.laptop_box(), repeats, Terminal())
+    file = bench_report.FILE
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(result, indent=2) + "\n")
+    for figure in result["figures"]:
+        unit = quantities.unit_of(figure["name"])
+        median, least, most = words.quantities([figure[key] for key in ("median", "min", "max")], unit)
+        aim = f"  aim {words.quantity(figure['aim'], unit)}" if figure["aim"] else ""
+        click.echo(f"{quantities.label_of(figure['name']):<12} {median} ({least} to {most}, n = {figure['n']}){aim}")
+    click.echo(f"bench report: {result['samples']} samples, written to {file}")
+    return 0
