@@ -99,4 +99,5 @@ def _when(iso: str) -> str:
         at = datetime.fromisoformat(iso)
     except ValueError:
         return iso
-    return f"{at.day} {at:%B %Y, %H:%M} ({iso[-6:]})" if at.tzinfo else f"{at.day} {at:%B %Y, %H:%M}"
+    zone = f"{at:%z}"
+    return f"{at.day} {at:%B %Y, %H:%M}" + (f" ({zone[:3]}:{zone[3:5]})" if zone else "")

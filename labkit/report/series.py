@@ -148,7 +148,10 @@ def _other(experiment: Experiment, name: str, actions: Sequence[str], sides: Seq
 def _told(experiment: Experiment, name: str, action: str, claims: Sequence[Measured]) -> bool:
     # A claim's metric reads this very value.
     repeats = [one for one in experiment.repeats if one.action == action and name in one.values]
-    return any(all(claim.metric.of(one) == one.values[name] for one in repeats) for claim in claims)
+    return any(
+        claim.metric.action in ("", action) and all(claim.metric.of(one) == one.values[name] for one in repeats)
+        for claim in claims
+    )
 
 
 def stage_bars(experiment: Experiment, action: str, sides: Sequence[str]) -> list[StageBar]:

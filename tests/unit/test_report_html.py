@@ -115,7 +115,7 @@ def test_every_repeat_is_a_point(run: Run, source: str) -> None:
 
 def test_nothing_is_fetched_and_nothing_runs(page: Page) -> None:
     """No script, no handler, no address but anchors within the page."""
-    assert not {"script", "iframe", "object", "embed", "img", "link"} & ({tag for tag, _ in page.tags} - {"link"})
+    assert not {"script", "iframe", "object", "embed", "img"} & {tag for tag, _ in page.tags}
     for tag, attributes in page.tags:
         assert not [name for name in attributes if name.startswith("on")]
         for name in ("href", "src", "xlink:href", "action"):
@@ -165,3 +165,24 @@ def test_a_run_without_anything_makes_a_page(run: Run) -> None:
     """Interrupted before the first repeat: the page still says which rows there are."""
     empty = dataclasses.replace(run, experiments=(), predictions={})
     assert "not measured" in html.page(empty, judged.rows(empty))
+
+
+@pytest.mark.parametrize(
+    ("iso", "told"),
+    [
+        ("2026-11-24T15:01:02+01:00", "24 November 2026, 15:01 (+01:00)"),
+        ("2026-11-24T15:01:02+0000", "24 November 2026, 15:01 (+00:00)"),
+        ("2026-11-24T15:01:02", "24 November 2026, 15:01"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_instants_are_told_with_their_zone(run: Run, iso: str, told: str) -> None:
+    """What cannot be read is shown as it is."""
+    other = dataclasses.replace(run, started=iso, experiments=())
+    assert f">{told}<" in html.page(other, judged.rows(other))
+
+
+def test_what_no_claim_is_about_is_shown_too(page: Page) -> None:
+    """Another action of a claimed value, and values of their own."""
+    assert "VM, restore" in page.text
+    assert "translation cache" in page.text
