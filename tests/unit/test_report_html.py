@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from labkit.records import Run
-from labkit.report import html, streams
+from labkit.report import html, quantities, streams, view
 from tests.unit import judged, runs
 
 
@@ -70,7 +70,7 @@ def test_every_part_tells_its_claim_and_reason(run: Run, page: Page) -> None:
     """Text, reason, mechanism and what was predicted of it."""
     for part in (part for row in judged.rows(run) for part in row.parts):
         assert part.claim.text in page.text
-        assert part.claim.because in page.text
+        assert part.claim.because[1:] in page.text
     assert "a surprise" in page.text
     assert "as predicted" in page.text
 
@@ -88,7 +88,8 @@ def test_every_experiment_and_its_trouble_is_there(run: Run, page: Page) -> None
 def test_it_says_how_it_was_made(run: Run, page: Page) -> None:
     """Run, commit, digest, commands, machine, definitions and worked examples, and what is not ours."""
     assert all(words in page.text for words in (run.id, run.commit, "ab" * 32, "./lab run deployment"))
-    assert all(str(value) in page.text for value in run.machine.values())
+    told = [view.told(value, quantities.unit_of(name)) for name, value in run.machine.items()]
+    assert all(" ".join(words.split()) in page.text for words in told)
     assert judged.START.definition in page.text
     assert judged.START.example in page.text
     assert "Firecracker, NSDI 2020" in page.text
