@@ -160,7 +160,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             _renew(ready, lab, steps.first)
     words = set(steps.up)
     for server in _servers(ready, lab):
-        steps = inner_steps(state, _inside(ready, server))
+        steps = inner_steps(state, inside(ready, server))
         for kind, name in steps.remove:
             report.line(f"The {kind} {name} is not as it was noted: it is made anew")
             _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", name])
@@ -202,7 +202,8 @@ def _on_laptop(ready: Ready, lab: str) -> frozenset[Thing]:
         )
 
 
-def _inside(ready: Ready, server: str) -> frozenset[Thing]:
+def inside(ready: Ready, server: str) -> frozenset[Thing]:
+    """What a server of the lab, by its container's name, holds of the kinds that a person can remove by hand."""
     found = (line.split(maxsplit=1) for line in _run(ready, server, ["sh", "-c", _LOOK]).splitlines())
     return frozenset((words[0], words[1].strip()) for words in found if len(words) > 1)
 

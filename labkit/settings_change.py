@@ -1,0 +1,77 @@
+"""`pulumi up` with some settings changed, by a copy of the stack's file: the committed one stays as it is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from infra import outputs, plan
+from infra.outputs import Contract
+from labkit import recover, servers, strays
+from labkit.errors import LabError
+from labkit.experiment import Place
+from labkit.paths import CHECKOUT
+from labkit.pulumi import DESTROY, UP
+
+UP_WITHIN_S = 600.0
+"""Bound of one `pulumi up`: on an emulated CPU, with other work beside it, a guest took 200 s to be configured."""
+
+
+def changed(file: Mapping[str, object], settings: Mapping[str, str | int]) -> dict[str, object]:
+    """A stack file's content with these settings, all as text, as Pulumi's configuration is. Pure."""
+    config = file.get("config")
+    before = dict(config) if isinstance(config, Mapping) else {}
+    return {**file, "config": {**before, **{f"{plan.PROJECT}:{key}": str(value) for key, value in settings.items()}}}
+
+
+def up(place: Place, settings: Mapping[str, str | int], *, targets: Sequence[str] = ()) -> Contract:
+    """`pulumi up` with these settings, confined to the resources named in `targets`, if any; what it then exports.
+
+    Raises LabError with Pulumi's last words.
+    """
+    words = _targets(targets)
+    with tempfile.TemporaryDirectory(prefix="vvc-settings-") as folder:
+        copy = Path(folder, "config.yaml")
+        stack = yaml.safe_load((CHECKOUT / f"Pulumi.{place.lab}.yaml").read_text())
+        copy.write_text(yaml.safe_dump(changed(stack, settings)))
+        return _up(place, [*words, "--config-file", str(copy)])
+
+
+def destroy(place: Place, targets: Sequence[str]) -> None:
+    """`pulumi destroy` of the resources of these names and of what depends on them. Raises LabError."""
+    _pulumi(place, [*DESTROY, "-s", place.lab, *_targets(targets), "--target-dependents"])
+
+
+def as_committed(place: Place) -> Contract:
+    """The lab as the stack's own file says, whatever was cut off before: what is too much goes, what is gone comes."""
+    place.ready.pulumi.release_stale_lock(place.lab)
+    servers.start(place.ready.machine, place.lab, place.report)
+    if removed := strays.remove(place):
+        place.report.line(f"Removed what was left behind: {', '.join(' '.join(thing) for thing in removed)}")
+    return _up(place, recover.before_up(place.ready, place.lab, place.report))
+
+
+def now(place: Place) -> Contract:
+    """What the stack exports now, which differs from `place.contract` after `up`."""
+    return outputs.from_outputs(place.ready.pulumi.outputs(place.lab))
+
+
+def _targets(names: Sequence[str]) -> list[str]:
+    return [f"--target=**::{name}" for name in names]
+
+
+def _up(place: Place, words: Sequence[str]) -> Contract:
+    _pulumi(place, [*UP, "-s", place.lab, *words])
+    return now(place)
+
+
+def _pulumi(place: Place, words: Sequence[str]) -> None:
+    outcome = place.ready.pulumi.quiet(words, timeout_s=UP_WITHIN_S)
+    if not outcome.ok:
+        raise LabError(
+            f"pulumi {words[0]} failed ({outcome.ending}): {outcome.output[-2000:]}",
+            hint=f"./lab up {place.lab}, then again",
+        )

@@ -1,0 +1,47 @@
+"""What an experiment that was cut off has left inside a server: ours by its name, and not in Pulumi's state."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from infra.outputs import Server
+from labkit import recover
+from labkit.experiment import Place
+from labkit.recover import Thing
+
+OURS = re.compile(r"(vm|container)-[0-9]+([-.].*)?|vvc-.*")
+"""Names of replicas, of their disks and volumes, and of what experiments make beside them."""
+
+REMOVE = {
+    "container": 'docker rm -f -v "$1"',
+    "domain": 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"',
+    "disk": 'virsh vol-delete --pool lab "$1"',
+    "volume": 'docker volume rm -f "$1"',
+}
+"""Kind -> what removes it inside its server. Users before what they use."""
+
+
+def strays(inside: Collection[Thing], known: Collection[Thing]) -> list[Thing]:
+    """Pure: what is to be removed, in that order."""
+    order = list(REMOVE)
+    found = [thing for thing in inside if thing[0] in REMOVE and OURS.fullmatch(thing[1]) and thing not in known]
+    return sorted(found, key=lambda thing: (order.index(thing[0]), thing[1]))
+
+
+def find(place: Place) -> list[tuple[Server, Thing]]:
+    """What of them is in the lab's servers now."""
+    known = [one.thing for one in recover.known(place.ready.pulumi.resources(place.lab)) if not one.outer]
+    return [
+        (server, thing)
+        for server in place.contract.servers
+        for thing in strays(recover.inside(place.ready, server.container), known)
+    ]
+
+
+def remove(place: Place) -> list[Thing]:
+    """Remove them; what was removed."""
+    found = find(place)
+    for server, (kind, name) in found:
+        place.runner(server)(["sh", "-c", REMOVE[kind], "sh", name])
+    return [thing for _, thing in found]

@@ -1,0 +1,175 @@
+"""Experiment *operating system*: whose kernel runs a replica, what else runs in it, and who sees whose processes."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from infra import plan
+from infra.outputs import Replica
+from labkit import kernels
+from labkit.errors import LabError
+from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.paths import CHECKOUT_ID
+from labkit.sides import another_kernel
+
+WORK = "/tmp/vvc-another-kernel"  # noqa: S108 - inside a server, where nobody else is
+MARKED_WITHIN_S = 60.0
+ASK_S = 10.0
+
+LOOK = """
+read -r kernel_release < /proc/sys/kernel/osrelease
+read -r boot_id < /proc/sys/kernel/random/boot_id
+read -r first_process < /proc/1/comm
+echo "kernel_release $kernel_release"
+echo "boot_id $boot_id"
+echo "first_process $first_process"
+set -- /proc/[0-9]*
+echo "processes $#"
+threads=0
+for folder; do
+    word=
+    { read -r word < "$folder/cmdline"; } 2> /dev/null || [ -n "$word" ] || threads=$((threads + 1))
+done
+echo "kernel_threads $threads"
+mounts=0
+while read -r _; do mounts=$((mounts + 1)); done < /proc/self/mounts
+echo "mounts $mounts"
+"""
+"""What a machine says of itself; in the shell alone, as each process that a guest starts would be counted as well."""
+
+COUNTS = ("processes", "kernel_threads", "mounts")
+COMMANDS = ("sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")
+
+
+def looked(text: str) -> dict[str, Any]:
+    """The lines of LOOK; counts as numbers. Lines without a value are left out. Pure."""
+    pairs = [line.split(" ", 1) for line in text.splitlines() if " " in line]
+    return {name: int(value) if name in COUNTS else value.strip() for name, value in pairs}
+
+
+def another(text: str) -> dict[str, str] | None:
+    """What the probe said of the kernel that ran it: its release and boot id. None where it said nothing. Pure."""
+    for line in text.splitlines():
+        words = line.split()
+        if another_kernel.PROBE_WORD in words[:1] and len(words) == len(("word", "release", "boot id")):
+            return {"release": words[1], "boot_id": words[2]}
+    return None
+
+
+def measure(place: Place, turn: Turn) -> Seen:
+    """Look at one replica from inside and from its server, then have its side run another kernel."""
+    replica = place.replica(turn.side)
+    run, inside = place.run(replica), place.inside(replica)
+    own = looked(inside(["sh", "-c", LOOK]).output)
+    server = looked(run(["sh", "-c", LOOK]).output)
+    with marked(place, replica) as marker:
+        seen = marker in run(["ps", "-eo", "args="]).output
+    with marked_server(place, replica) as marker:
+        sees = marker in inside(list(COMMANDS)).output
+    facts: dict[str, Any] = {
+        "inside": own,
+        "server": server,
+        "server_sees_its_processes": seen,
+        "it_sees_the_servers_processes": sees,
+        "another_kernel": run_another_kernel(place, replica),
+    }
+    values = {name: float(own[name]) for name in COUNTS}
+    return Seen(
+        {**values, "own_processes": values["processes"] - values["kernel_threads"]},
+        facts=facts,
+        conditions={"client": "none", "cache": "warm", "start_line": "as it stands", "finish_line": "as it stands"},
+    )
+
+
+@contextmanager
+def marked(place: Place, replica: Replica) -> Iterator[str]:
+    """While inside: a shell in the replica that has the marker among its words and waits for its input to end."""
+    words = ["sh", "-c", "echo here; read -r _", f"vvc-marker-{secrets.token_hex(8)}"]
+    lab_dir = place.ready.machine.lab_dir(place.lab)
+    command = place.side(replica).exec_command(replica, place.server(replica), lab_dir, words, tty=False)
+    with _waiting(command):
+        yield words[-1]
+
+
+@contextmanager
+def marked_server(place: Place, replica: Replica) -> Iterator[str]:
+    """The same in the replica's server."""
+    words = ["sh", "-c", "echo here; read -r _", f"vvc-marker-{secrets.token_hex(8)}"]
+    machine, server = place.ready.machine, place.server(replica)
+    with _waiting(["docker", "--host", machine.docker_host, "exec", "-i", server.container, *words]):
+        yield words[-1]
+
+
+@contextmanager
+def _waiting(command: Sequence[str]) -> Iterator[None]:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    bound = threading.Timer(MARKED_WITHIN_S, process.kill)
+    bound.start()
+    try:
+        if process.stdout is None or process.stdout.readline().strip() != b"here":
+            raise LabError(
+                f"No marked process within {MARKED_WITHIN_S:.0f} s: {' '.join(command)}", hint="./lab status"
+            )
+        yield
+    finally:
+        bound.cancel()
+        # Its input ends, so that the shell on the far side ends by itself.
+        process.communicate()
+        process.wait()
+
+
+def run_another_kernel(place: Place, replica: Replica) -> dict[str, Any]:
+    """Give the side files that hold another kernel and have it run them: which was carried, which ran."""
+    run, server = place.run(replica), place.server(replica)
+    labels = f"{plan.LAB_LABEL}={place.lab} {plan.CHECKOUT_LABEL}={CHECKOUT_ID}"
+    try:
+        carried = kernels.into(place, server, run, WORK, _running(place))
+        run(["sh", "-c", another_kernel.TREE, "sh", WORK])
+        script = another_kernel.RUN[replica.side]
+        told = run(
+            ["sh", "-c", script, "sh", WORK, place.contract.accelerator, labels], 2 * another_kernel.BOOT_WITHIN_S
+        )
+    except LabError as error:
+        # The rest of what was seen stands without it.
+        return {"problem": error.problem.splitlines()[0]}
+    finally:
+        run(["sh", "-c", another_kernel.REMOVE, "sh", WORK])
+    return {"carried": carried, "ran": another(told.output)}
+
+
+def _running(place: Place) -> set[str]:
+    """The releases that run now: those of all replicas, of which a container's is its server's."""
+    return {_release(replica.url) for replica in place.contract.replicas}
+
+
+def _release(url: str) -> str:
+    return str(httpx.get(f"{url}/whoami", timeout=ASK_S).json()["kernel_release"])
+
+
+def restore(place: Place) -> None:
+    """Remove what ran the other kernel, and its files."""
+    for server in place.contract.servers:
+        place.runner(server)(["sh", "-c", another_kernel.REMOVE, "sh", WORK])
+
+
+def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:  # noqa: ARG001 - what is seen once is seen
+    """Once a side."""
+    return take_turns(sides, 1, warm_ups=0)
+
+
+EXPERIMENT = Experiment(
+    name="operating-system",
+    question="Whose kernel runs a replica, what else runs in it, and who sees whose processes?",
+    prediction="Which side can run another kernel than its server's?",
+    turns=turns,
+    measure=measure,
+    restore=restore,
+    row="Operating system",
+)
