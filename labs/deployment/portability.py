@@ -1,0 +1,133 @@
+"""Experiment *portability*: a replica is moved to a second server and started there: how many bytes and seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from infra import answers, outputs
+from infra.outputs import Replica
+from labkit import second_server, steady
+from labkit.carry import Carried, carry
+from labkit.errors import LabError
+from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.records import Stage
+from labkit.sides import moving
+from labkit.sides.moving import Move, Part
+
+REPEATS, QUICK_REPEATS = 6, 1
+CARRY_WITHIN_S = 300.0
+ANSWERS_WITHIN_S = 120.0
+_POLL_S = 0.05
+"""Resolution of the first answer, see infra.answers."""
+
+START_LINE = "stopped in order in the first server; the second has nothing of it"
+FINISH_LINE = "first correct 200 from the second server"
+
+T = TypeVar("T")
+Pair = tuple[str, str]
+
+
+def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
+    """No warm-up: the second place is empty before each turn."""
+    return take_turns(sides, QUICK_REPEATS if quick else REPEATS, warm_ups=0)
+
+
+def measure(place: Place, turn: Turn) -> Seen:
+    """Stop a replica, carry it over, start it there until it answers; then it is back where it was."""
+    replica = place.replica(turn.side)
+    second = second_server.ensure(place)
+    run, there = place.run(replica), place.runner(second)
+    place.side(replica).stop(replica, run)
+    try:
+        move = moving.PACK[turn.side](replica, run)
+        try:
+            carried, carry_s = _timed(lambda: {part.name: _carry(place, replica, second, part) for part in move.parts})
+            # What runs writes: digests are taken while both copies are at rest.
+            same = {part.name: _digests(place, replica, second, part) for part in move.parts if part.digest}
+            _, start_s = _timed(lambda: _start(place, replica, second, move))
+            identity = there(moving.IDENTITY[turn.side](move)).output.strip()
+        finally:
+            there(move.remove)
+    finally:
+        place.side(replica).start(replica, run)
+        answers.wait_until_ready(replica.url, replica.name, place.contract.service_version, ANSWERS_WITHIN_S)
+    return seen(move, carried, (carry_s, start_s), (same, identity))
+
+
+def _timed(act: Callable[[], T]) -> tuple[T, float]:
+    begin = time.monotonic()
+    return act(), time.monotonic() - begin
+
+
+def _start(place: Place, replica: Replica, second: outputs.Server, move: Move) -> None:
+    place.runner(second)(move.start)
+    url = moving.URL[replica.side](replica, second)
+    answers.wait_until_ready(url, replica.name, place.contract.service_version, ANSWERS_WITHIN_S)
+
+
+def seen(
+    move: Move, carried: Mapping[str, Carried], seconds: tuple[float, float], proof: tuple[Mapping[str, Pair], str]
+) -> Seen:
+    """The turn's values and evidence: seconds to carry and to start; digests in both places and the identity there.
+
+    Pure.
+    """
+    (carry_s, start_s), (same, identity) = seconds, proof
+    facts: dict[str, Any] = {
+        "parts": {name: {"bytes": one.bytes, "sha256_on_the_way": one.sha256} for name, one in carried.items()},
+        "digests": {name: {"first": before, "second": after} for name, (before, after) in same.items()},
+        "image_id": {"first": move.identity, "second": identity},
+        "started_by": move.started_by,
+        "same": identity == move.identity and all(before == after for before, after in same.values()),
+    }
+    return Seen(
+        {
+            "moved_bytes": float(sum(one.bytes for one in carried.values())),
+            "carry_s": round(carry_s, 3),
+            "start_there_s": round(start_s, 3),
+            "moved_s": round(carry_s + start_s, 3),
+        },
+        stages=[
+            Stage("carry over", carry_s, "monotonic clock around the pipes", 0.001),
+            Stage("start there until it answers", start_s, "GET /whoami polled", _POLL_S),
+        ],
+        facts=facts,
+        conditions={"start_line": START_LINE, "finish_line": FINISH_LINE, "client": "none", "cache": "cold"},
+    )
+
+
+def _carry(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Carried:
+    place.report.detail(f"carrying {part.name}")
+    docker = ["docker", "--host", place.ready.machine.docker_host, "exec"]
+    source = [*docker, place.server(replica).container, *part.read]
+    return carry(source, [*docker, "-i", second.container, *part.write], CARRY_WITHIN_S)
+
+
+def _digests(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Pair:
+    """Of the content that was carried, in the first place and in the second."""
+    return place.run(replica)(part.digest).output.strip(), place.runner(second)(part.digest).output.strip()
+
+
+def restore(place: Place) -> None:
+    """The second server goes; the replicas run where they were."""
+    second_server.remove(place)
+    for replica in place.contract.replicas:
+        if steady.wrong(replica, place.contract.service_version):
+            # It may be on its way down still; what is off can be started.
+            with suppress(LabError):
+                place.side(replica).stop(replica, place.run(replica))
+    steady.bring_back(place)
+
+
+EXPERIMENT = Experiment(
+    name="portability",
+    question="A replica is moved to a second server and started there: how many bytes, how many seconds?",
+    prediction="Which side moves fewer bytes, and how many times as many does the other move?",
+    turns=turns,
+    measure=measure,
+    restore=restore,
+    row="Deployment",
+)
