@@ -18,7 +18,8 @@ SERVICE_PORT = 8000
 
 _SERVER_HOST = 2
 _VM_HOST = 16
-_CONTAINER_PORT = 8001
+CONTAINER_PORT = 8001
+"""Published port of the first container replica; the others follow. One above the last is free for a while."""
 MAX_REPLICAS = 32
 """Replicas a side; the addresses and ports below leave room for these."""
 
@@ -78,7 +79,7 @@ class Plan:
 
     def container_port(self, index: int) -> int:
         """Published port, on the server's address, of a container replica."""
-        return _CONTAINER_PORT + index
+        return CONTAINER_PORT + index
 
     def _mac(self, kind: int, index: int) -> str:
         lab = _digest(f"{self.checkout}/{self.lab}")[:2]
