@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labkit.judge.model import Judgement, Measured, Row, Spread
 from labkit.records import Experiment, Repeat, Run
 
-_UNITS = (("_per_s", "/s"), ("_bytes", "bytes"), ("_mib", "MiB"), ("_ms", "ms"), ("_s", "s"))
+_UNITS = (("_percent", "%"), ("_per_s", "/s"), ("_bytes", "bytes"), ("_mib", "MiB"), ("_ms", "ms"), ("_s", "s"))
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,22 @@
-"""The lab *deployment*: what one VM and one container cost in disk and time."""
+"""The lab *deployment*: what one VM and one container cost, what runs in them, how they get elsewhere and newer."""
 
 from __future__ import annotations
 
 from labkit.labs import Lab
-from labs.deployment import size, start
+from labs.deployment import operating_system, portability, resources, size, start, update
 from labs.deployment.claims import CLAIMS
+from labs.deployment.claims_more import CLAIMS as CLAIMS_MORE
 
 LAB = Lab(
     name="deployment",
     question="What does it take to have one more copy of a service, as a VM and as a container?",
-    experiments=(size.EXPERIMENT, start.EXPERIMENT),
-    claims=CLAIMS,
+    experiments=(
+        size.EXPERIMENT,
+        start.EXPERIMENT,
+        resources.EXPERIMENT,
+        operating_system.EXPERIMENT,
+        update.EXPERIMENT,
+        portability.EXPERIMENT,
+    ),
+    claims=(*CLAIMS, *CLAIMS_MORE),
 )

@@ -30,8 +30,8 @@ RUN_S = 900
 
 @pytest.fixture(scope="module")
 def ran(lab: outputs.Contract) -> subprocess.CompletedProcess[str]:
-    """`./lab run deployment --quick` as a person types it."""
-    return tool("run", LAB, "--quick", timeout_s=RUN_S)
+    """`./lab run deployment size start --quick` as a person types it."""
+    return tool("run", LAB, "size", "start", "--quick", timeout_s=RUN_S)
 
 
 @pytest.fixture(scope="module")

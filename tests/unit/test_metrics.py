@@ -6,8 +6,11 @@ import dataclasses
 
 import pytest
 
+from labkit.judge import metrics_lab
 from labkit.judge.metrics import EXAMPLES, METRICS
 from labkit.judge.words import quantity
+
+assert metrics_lab, "its metrics are among METRICS"
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -24,7 +27,7 @@ def test_a_metric_is_described(name: str) -> None:
     """Its definition is a sentence; its name ends with its unit, or is the unit."""
     metric = METRICS[name]
     assert metric.definition.endswith(".")
-    suffix = {"bytes": "_bytes", "s": "_s"}.get(metric.unit, metric.unit)
+    suffix = {"bytes": "_bytes", "s": "_s", "MiB": "_mib", "%": "_percent"}.get(metric.unit, metric.unit)
     assert metric.name.endswith(suffix)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from labkit import labs
 from labkit.judge.rows import judge
 from labkit.records import Experiment, Repeat, Run, Stage
 from labkit.report import as_json, terminal
+from labs.deployment.claims import CLAIMS
 from tests.unit.lab_fakes import empty_run
 
 CONDITIONS: dict[str, str | int | float] = {
@@ -87,7 +87,7 @@ def text_of(run: Run) -> str:
     """The report as a pipe sees it."""
     out = StringIO()
     console = Console(file=out, width=160, no_color=True)
-    console.print(terminal.render(run, judge(run, labs.load("deployment").claims), "runs/deployment/1"))
+    console.print(terminal.render(run, judge(run, CLAIMS), "runs/deployment/1"))
     return out.getvalue()
 
 
@@ -146,7 +146,7 @@ def test_predictions_stand_beside_what_came_out() -> None:
 def test_json_is_json_and_has_everything() -> None:
     """No NaN; verdicts, spreads, the run itself."""
     run = run_of()
-    told = as_json.render(run, judge(run, labs.load("deployment").claims), "runs/deployment/1")
+    told = as_json.render(run, judge(run, CLAIMS), "runs/deployment/1")
     read = json.loads(json.dumps(told, allow_nan=False))
     rows = {row["name"]: row for row in read["rows"]}
     assert [part["verdict"] for part in rows["Speed"]["parts"] if part["claim"] == "starts-slower"] == [

@@ -1,0 +1,193 @@
+"""The experiments resources, operating-system, update and portability, for real: what must hold of what they saw."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from infra import outputs
+from labkit import kernels, labs, run_folder
+from labkit.judge.rows import judge
+from labkit.paths import CHECKOUT_ID
+from labkit.records import Repeat, Run
+from tests.engines.real import LAB, ROOT, engine, pulumi, tool
+
+pytestmark = pytest.mark.engine
+
+NAMES = ("resources", "operating-system", "portability", "update")
+RUN_S = 1500
+"""Bound of the quick run: some five minutes on an idle machine without KVM, beside other work far longer."""
+SIDES = ("vm", "container")
+
+
+@pytest.fixture(scope="module")
+def run(lab: outputs.Contract) -> Run:
+    """`./lab run deployment --quick` with these experiments, as a person types it; what it left in its folder."""
+    told = tool("run", LAB, *NAMES, "--quick", timeout_s=RUN_S).stdout
+    assert_as_before()
+    return run_folder.load(ROOT / told.strip().splitlines()[-1].removeprefix("Folder: "))
+
+
+def assert_as_before() -> None:
+    """The lab is in its steady state, Pulumi sees nothing to do, and nothing is left beside it, inside or out."""
+    assert "✓" in tool("status", LAB).stdout
+    assert "unchanged" in pulumi("preview", "--suppress-outputs", timeout_s=240).stdout
+    labels = "label=vm-vs-container.checkout="
+    checkout = engine("ps", "--format", "{{.Names}}", "--filter", f"{labels}{CHECKOUT_ID}").split()
+    assert [name.rsplit("-deployment-", 1)[1] for name in checkout] == ["server-1"]
+    inside = ["exec", checkout[0]]
+    assert engine(*inside, "docker", "ps", "-a", "--format", "{{.Names}}") == "container-1"
+    assert engine(*inside, "virsh", "--quiet", "list", "--all", "--name").split() == ["vm-1"]
+    images = engine(*inside, "docker", "images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    assert sorted(image.split(":")[0] for image in images) == [
+        "vm-vs-container/container-base",
+        "vm-vs-container/service",
+    ]
+    assert not engine(*inside, "sh", "-c", "ls -d /tmp/vvc-* 2>/dev/null || true")
+
+
+def repeats(run: Run, experiment: str, side: str, action: str = "") -> tuple[Repeat, ...]:
+    """Those of one side, none of which failed."""
+    found = run.experiment(experiment)
+    assert found is not None
+    assert found.state == "complete", found.problem
+    own = found.of(side, action)
+    assert own
+    assert not [one.problem for one in own if one.problem]
+    return own
+
+
+def verdicts(run: Run, row: str) -> dict[str, tuple[str, str]]:
+    """Claim -> verdict and reason, of a row's parts."""
+    judged = next(one for one in judge(run, labs.load(LAB).claims) if one.name == row)
+    return {part.claim.name: (part.verdict, part.reason) for part in judged.parts}
+
+
+def test_what_a_further_replica_takes(run: Run, lab: outputs.Contract) -> None:
+    """The parts of its memory make up the whole; a guest's own account fits its RAM; both used CPU and disk."""
+    for side in SIDES:
+        for one in repeats(run, "resources", side):
+            values = one.values
+            whole = values["working_memory_mib"] + values["translation_cache_mib"]
+            assert values["host_memory_mib"] == pytest.approx(whole, abs=0.01)
+            assert values["working_memory_mib"] > 1
+            assert values["idle_cpu_percent"] > 0
+            assert values["own_disk_bytes"] > 0
+    (vm,), (container,) = (repeats(run, "resources", side) for side in SIDES)
+    assert (vm.values["translation_cache_mib"] > 0) == (run.accelerator == "tcg")
+    parts = vm.values["guest_ram_mib"] + vm.values["hypervisor_memory_mib"]
+    assert parts == pytest.approx(vm.values["working_memory_mib"], abs=0.01)
+    guest = sum(vm.values[name] for name in ("guest_used_mib", "guest_cache_mib", "guest_free_mib"))
+    assert lab.memory_mib * 0.8 < guest <= lab.memory_mib
+    assert vm.values["guest_ram_mib"] <= lab.memory_mib + 8
+    assert container.values["translation_cache_mib"] == 0
+    assert {"containerd_shim_memory_mib", "dockerd_daemon_memory_mib", "cgroup_memory_mib"} <= set(container.values)
+    assert "libvirtd_daemon_memory_mib" in vm.values
+
+
+def test_whose_kernel_it_is(run: Run) -> None:
+    """A guest has its own and can have another; a container has its server's, whatever its files say."""
+    (vm,), (container,) = (repeats(run, "operating-system", side) for side in SIDES)
+    assert vm.facts["inside"]["boot_id"] != vm.facts["server"]["boot_id"]
+    assert container.facts["inside"]["boot_id"] == container.facts["server"]["boot_id"]
+    other = vm.facts["another_kernel"]
+    assert other["ran"]["release"] == other["carried"] != vm.facts["inside"]["kernel_release"]
+    assert container.facts["another_kernel"]["carried"] == other["carried"]
+    assert container.facts["another_kernel"]["ran"]["boot_id"] == container.facts["server"]["boot_id"]
+    assert {verdict for verdict, _ in verdicts(run, "Operating system").values()} == {"holds"}
+
+
+def test_it_runs_elsewhere_with_the_same_digest(run: Run) -> None:
+    """Bytes were carried, both digests are equal, and a 200 came from there."""
+    for side in SIDES:
+        (one,) = repeats(run, "portability", side)
+        assert one.values["moved_bytes"] > 2**20
+        assert one.values["start_there_s"] > 0
+        assert one.facts["same"] is True
+        assert all(pair["first"] == pair["second"] != "" for pair in one.facts["digests"].values())
+    deployment = verdicts(run, "Deployment")
+    assert deployment["same-digest-runs-elsewhere"][0] == "holds"
+    assert deployment["moving-takes-more-bytes"][0] in ("holds", "does not hold")
+
+
+def test_an_update_loses_nothing_acknowledged(run: Run) -> None:
+    """Forward and back, in each of the four ways; every version answered, and writes were acknowledged meanwhile."""
+    ways = [("vm", "in place"), ("vm", "replaced"), ("container", "replaced"), ("container", "start-first")]
+    for side, way in ways:
+        for one in repeats(run, "update", side, way):
+            ledger = one.facts["ledger"]
+            assert ledger["acknowledged"] > 0
+            assert (ledger["lost"], ledger["doubled"], ledger["changed"]) == ([], [], [])
+            assert one.values["update_s"] > 0
+            assert one.values["rollback_s"] > 0
+    assert verdicts(run, "Deployment")["updates-lose-nothing-acknowledged"][0] == "holds"
+
+
+def test_what_an_emulated_cpu_cannot_show_is_not_said(run: Run) -> None:
+    """Times and CPU of the VM are never confirmed there; memory waits for more repeats, whatever the CPU."""
+    usage, deployment = verdicts(run, "Resource usage"), verdicts(run, "Deployment")
+    bound = (
+        usage["further-replica-takes-more-cpu-while-idle"],
+        deployment["moves-slower"],
+        deployment["replacing-interrupts-longer"],
+    )
+    assert all(verdict == "not decidable here" for verdict, _ in bound)
+    assert all(("EMULATED CPU" in reason) == (run.accelerator == "tcg") for _, reason in bound)
+    verdict, reason = usage["further-replica-takes-more-memory"]
+    assert verdict == "not decidable here"
+    assert "n too small" in reason
+    assert "EMULATED CPU" not in reason
+    assert usage["further-replica-takes-more-storage"][0] in ("holds", "does not hold")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "marker", "after_s"),
+    [
+        ("portability", "vm 1", 4),
+        pytest.param("resources", "vm replica 2", 8, marks=pytest.mark.long),
+        pytest.param("update", "vm replaced 1", 25, marks=pytest.mark.long),
+        pytest.param("update", "container start-first 1", 8, marks=pytest.mark.long),
+    ],
+)
+def test_an_interrupted_experiment_leaves_the_lab_as_it_was(
+    experiment: str, marker: str, after_s: float, run: Run
+) -> None:
+    """Ctrl-C in the middle of a turn: exit status 130, no second server, no further replica, nothing off."""
+    del run
+    told, status = interrupted(["run", LAB, experiment, "--quick"], marker, after_s)
+    assert status == 130, told
+    assert_as_before()
+
+
+def interrupted(words: list[str], marker: str, after_s: float) -> tuple[str, int]:
+    """./lab with these words; some seconds after a line with the marker it gets Ctrl-C. Its output, its status."""
+    process: subprocess.Popen[str] = subprocess.Popen(
+        [str(ROOT / "lab"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if marker in line:
+                break
+        time.sleep(after_s)
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=RUN_S)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    return "".join(lines) + rest, process.returncode
+
+
+def test_the_cached_kernel_is_fetched_once(run: Run) -> None:
+    """It lies in the cache, whole; nothing half-written beside it."""
+    del run
+    found = sorted(kernels.folder().glob("*/*"))
+    assert [file.name for file in found] == ["vmlinuz"] * len(found)
+    assert found
