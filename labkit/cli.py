@@ -89,6 +89,23 @@ def up(lab: str, yes: bool) -> None:
 
 
 @lab.command()
+@lab_argument
+@click.option("--from", "first", metavar="STEP", help="Begin at this step: its number, its title, or a section.")
+@click.option("--list", "list_only", is_flag=True, help="Name the steps; run nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Run every step without waiting for Enter.")
+@JSON
+def guide(lab: str, first: str | None, list_only: bool, yes: bool, as_json: bool) -> None:
+    """Walk through a lab's guide, step by step.
+
+    Shows a step, runs it on Enter, checks it; gives the step's hint when the check fails. Exit status 0 only when
+    every step was run and its check held.
+    """
+    from labkit.commands import guide as command
+
+    sys.exit(command.run(lab, first=first, list_only=list_only, as_json=as_json, yes=yes))
+
+
+@lab.command()
 @click.argument("lab", required=False)
 @JSON
 def status(lab: str | None, as_json: bool) -> None:
