@@ -121,7 +121,7 @@ def status(lab: str | None, as_json: bool) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--lab", "lab_name", help="The lab, where more than one is up.")
 def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
-    """Run COMMAND, or a shell, in a replica such as vm-1."""
+    """Run COMMAND, or a shell, in a replica such as vm-1, or in a server."""
     from labkit.commands import exec_ as module
 
     sys.exit(module.run(replica, command, lab_name))

@@ -145,7 +145,7 @@ class Terminal:
         body = Syntax(fence.text.rstrip(), "sh", theme="ansi_dark", background_color="default", word_wrap=True)
         if fence.language == CHECK:
             self.console.print(Text("  checked by", style="dim"))
-        self.console.print(Padding(body, (0, 0, 0, 4)))
+        self.console.print(Padding(body, (fence.language != CHECK, 0, 0, 4)))
 
     def _answer(self, question: str, otherwise: Choice = "run") -> Choice:
         if not self.ask:

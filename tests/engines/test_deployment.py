@@ -95,7 +95,7 @@ def test_exec_passes_the_exit_status_on(lab: outputs.Contract) -> None:
         assert tool("exec", replica.name, "false", check=False).returncode == 1
     done = tool("exec", "vm-9", check=False)
     assert done.returncode == 1
-    assert "There is no replica 'vm-9'. There is: vm-1, container-1." in done.stderr
+    assert "There is no replica 'vm-9'. There is: vm-1, container-1, server-1." in done.stderr
 
 
 def test_keys_and_sockets_are_the_owners_alone(lab: outputs.Contract) -> None:

@@ -1,0 +1,51 @@
+"""Every fence of every guide, run against the real lab, in order, as a reader runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.engines.real import ROOT, tool
+from tests.guides.guides import LABS, fences
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+WALK_S = 800
+
+
+def journal(lab: str) -> list[dict[str, Any]]:
+    """What the newest walk has executed."""
+    return [json.loads(line) for line in (ROOT / ".state" / lab / "guide.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(params=LABS)
+def lab(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A lab that is down before and after."""
+    name: str = request.param
+    tool("down", name)
+    try:
+        yield name
+    finally:
+        tool("down", name)
+
+
+def test_every_fence_of_the_guide_works(lab: str) -> None:
+    """From a lab that is down to a lab that is down: executed fences == fences, each with status 0."""
+    settings = (ROOT / f"Pulumi.{lab}.yaml").read_bytes()
+    done = tool("guide", lab, "--yes", timeout_s=WALK_S)
+    executed = journal(lab)
+    assert [(entry["language"], entry["text"]) for entry in executed] == fences(lab)
+    assert {entry["status"] for entry in executed} == {0}
+    assert "every check held" in done.stdout
+    assert (ROOT / f"Pulumi.{lab}.yaml").read_bytes() == settings
+
+
+def test_a_step_that_fails_on_the_real_lab_shows_its_hint(lab: str) -> None:
+    """A look inside a lab that is down."""
+    done = tool("guide", lab, "--yes", "--from", "Look inside", check=False)
+    assert done.returncode != 0
+    assert "Hint:" in done.stdout
+    assert "Go on: ./lab guide" in done.stdout
+    assert [entry["language"] for entry in journal(lab)] in (["sh"], ["sh", "check"])
