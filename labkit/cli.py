@@ -106,6 +106,20 @@ def guide(lab: str, first: str | None, list_only: bool, yes: bool, as_json: bool
 
 
 @lab.command()
+@lab_argument
+@click.option("--plain", is_flag=True, help="Lines instead of a live table; without a terminal always so.")
+@click.option("--seconds", type=click.FloatRange(1, 24 * 3600), help="End by itself after this time.")
+def watch(lab: str, plain: bool, seconds: float | None) -> None:
+    """Watch both sides live: latency, outages, which replica answers. End with q or Ctrl-C.
+
+    Exit status 0 only when every side answers at the end.
+    """
+    from labkit.commands import watch as command
+
+    sys.exit(command.run(lab, plain=plain, seconds=seconds))
+
+
+@lab.command()
 @click.argument("lab", required=False)
 @JSON
 def status(lab: str | None, as_json: bool) -> None:

@@ -1,0 +1,155 @@
+"""./lab watch."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import sys
+import tempfile
+import termios
+import time
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.live import Live
+
+from infra import outputs
+from labkit import current, watch_view
+from labkit.errors import LabError
+from labkit.paths import STATE
+from labkit.prober import sample
+from labkit.prober.handle import Prober, probing
+from labkit.prober.settings import MAX_DURATION_S, samples_file
+from labkit.sides import SIDES
+from labkit.watch import Stream, View
+
+_REDRAW_S = 0.25
+_PLAIN_S = 1.0
+_READS_PER_S, _WRITES_PER_S = 10.0, 2.0
+"""Fewer than a measurement asks: to look must not load a guest on an emulated CPU."""
+
+
+@dataclass
+class _Side:
+    """A side's prober, what it has told so far, and where its file of samples was read to."""
+
+    prober: Prober
+    stream: Stream
+    file: Path
+    read_to: int = 0
+
+    def view(self) -> View:
+        """The side now."""
+        with self.file.open("rb") as file:
+            file.seek(self.read_to)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self.read_to += len(whole)
+        for text in whole.splitlines():
+            self.stream.add(sample.parse(text))
+        return self.stream.view(self.prober.now_s())
+
+
+def run(lab: str, *, plain: bool, seconds: float | None) -> int:
+    """Probe both sides and show what comes, until q, Ctrl-C or the given time; 0 if every side answers at the end."""
+    ready = current.need()
+    try:
+        contract = outputs.from_outputs(ready.pulumi.outputs(lab))
+    except outputs.ContractError as error:
+        raise LabError(f"There is nothing to watch: {error}", hint=f"./lab up {lab}") from error
+    banner = "EMULATED CPU (TCG): the VM's times are upper bounds." if contract.accelerator == "tcg" else ""
+    live = sys.stdout.isatty() and not plain
+    folder = Path(tempfile.mkdtemp(prefix="watch-", dir=STATE / lab))
+    try:
+        with ExitStack() as stack:
+            sides = [
+                stack.enter_context(_probed(contract.side(name), name, folder)) for name in SIDES if contract.side(name)
+            ]
+            show = _live if live else _plain
+            views = show(sides, banner, time.monotonic() + (seconds or MAX_DURATION_S))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    silent = [view.name for view in views if not view.answering]
+    if silent:
+        click.echo(f"No answer from: {', '.join(silent)}.  Next: ./lab status {lab}", err=True)
+    return 1 if silent else 0
+
+
+@contextmanager
+def _probed(replicas: Sequence[outputs.Replica], name: str, folder: Path) -> Iterator[_Side]:
+    urls = [replica.url for replica in replicas]
+    with probing(
+        urls,
+        folder,
+        stream=name,
+        reads_per_s=_READS_PER_S,
+        writes_per_s=_WRITES_PER_S,
+        duration_s=MAX_DURATION_S,
+        good_within_s=None,
+    ) as prober:
+        file = samples_file(folder, name)
+        file.touch()
+        yield _Side(prober, Stream(name), file)
+
+
+def _plain(sides: Sequence[_Side], banner: str, until: float) -> list[View]:
+    if banner:
+        click.echo(banner)
+    views: list[View] = []
+    while not views or time.monotonic() < until:
+        try:
+            time.sleep(max(0.0, min(_PLAIN_S, until - time.monotonic())))
+        except KeyboardInterrupt:
+            until = 0.0
+        views = [side.view() for side in sides]
+        for view in views:
+            click.echo(watch_view.line(view))
+    return views
+
+
+def _live(sides: Sequence[_Side], banner: str, until: float) -> list[View]:
+    views = [side.view() for side in sides]
+    console = Console(highlight=False)
+    with _keys() as pressed, Live(console=console, auto_refresh=False) as screen:
+        ended = False
+        while not ended:
+            try:
+                ended = pressed(_REDRAW_S) == "q" or time.monotonic() > until
+            except KeyboardInterrupt:
+                ended = True
+            views = [side.view() for side in sides]
+            closing = "" if ended else "q: quit"
+            screen.update(watch_view.table(views, banner=banner, closing=closing), refresh=True)
+    return views
+
+
+@contextmanager
+def _keys() -> Iterator[_Keys]:
+    """Single keys from the terminal, not echoed; the terminal is as it was afterwards."""
+    if not sys.stdin.isatty():
+        yield _Keys(None)
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield _Keys(sys.stdin.fileno())
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+@dataclass(frozen=True)
+class _Keys:
+    descriptor: int | None
+
+    def __call__(self, within_s: float) -> str:
+        """The key that was pressed within this time, else an empty text."""
+        if self.descriptor is None:
+            time.sleep(within_s)
+            return ""
+        ready, _, _ = select.select([self.descriptor], [], [], within_s)
+        return sys.stdin.read(1) if ready else ""
