@@ -1,0 +1,70 @@
+"""The pages: built without a warning and without the network, from what the program itself reads."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from labkit import cli
+from labkit.judge import metrics
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages."""
+    out = tmp_path_factory.mktemp("pages")
+    words = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
+    done = subprocess.run(
+        [*words, "--doctree-dir", str(out / "doctrees"), str(ROOT / "docs"), str(out / "html")],
+        cwd=ROOT,
+        env={**os.environ, "http_proxy": NOWHERE, "https_proxy": NOWHERE},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return out / "html"
+
+
+def text(file: Path) -> str:
+    """A page's words."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", file.read_text()))
+
+
+@pytest.mark.timeout(400)
+def test_they_are_built_without_a_warning_and_load_nothing_from_elsewhere(pages: Path) -> None:
+    """No script, style, font or picture of another host."""
+    loaded = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["'](?:https?:)?//""")
+    wrong = [file.name for file in pages.rglob("*.html") if loaded.search(file.read_text())]
+    assert not wrong
+    assert not re.search(r"url\(\s*[\"']?(?:https?:)?//", (pages / "_static" / "styles" / "furo.css").read_text())
+
+
+def test_the_tutorial_is_the_guide(pages: Path) -> None:
+    """With its picture drawn, its checks named, and its links leading to pages."""
+    html = (pages / "tutorial" / "deployment.html").read_text()
+    assert "<svg" in html
+    assert "the guest&#39;s own kernel" in html or "the guest's own kernel" in html
+    assert "Checked by" in html
+    assert 'href="../reference/guest.html"' in html
+
+
+def test_references_name_what_the_program_knows(pages: Path) -> None:
+    """Every command, configuration key, metric and claim."""
+    commands = text(pages / "reference" / "cli.html")
+    assert [name for name in cli.lab.commands if f"./lab {name}" not in commands] == []
+    keys = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    configuration = text(pages / "reference" / "configuration.html")
+    assert [key for key in keys if key not in configuration] == []
+    claims = text(pages / "reference" / "claims.html")
+    assert [name for name in metrics.METRICS if name not in claims] == []
