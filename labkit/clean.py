@@ -20,7 +20,7 @@ from labkit.leftovers import Leftover
 from labkit.progress import Report
 from labkit.pulumi import BACKEND, DESTROY, Pulumi
 
-_CACHES = ("images", "toolchain", "accelerator.json")
+_CACHES = ("images", "toolchain", "wheels", "accelerator.json")
 """What set-up keeps in the cache; a folder that VVC_CACHE names may hold more."""
 
 _REMOVAL_S = 60

@@ -50,12 +50,27 @@ def lab() -> None:
 
 
 @lab.command()
+@click.option(
+    "--export", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Then pack it for a class."
+)
+@click.option(
+    "--import",
+    "bring",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    metavar="FILE",
+    help="From a packed file, without a network.",
+)
 @YES
-def setup(yes: bool) -> None:
-    """Install and build what is missing. Idempotent; safe to interrupt."""
+def setup(yes: bool, export: Path | None, bring: Path | None) -> None:
+    """Install and build what is missing. Idempotent; safe to interrupt.
+
+    A file made with --export holds Python packages, toolchain and images, but no Debian packages.
+    """
     from labkit.commands import setup as command
 
-    command.run(yes=yes)
+    if export and bring:
+        raise click.UsageError("--export and --import do not go together.")
+    command.run(yes=yes, bring=bring, export=export)
 
 
 @lab.command()

@@ -25,7 +25,7 @@ from infra.plan import PROJECT
 from labkit import images_base, images_engine, paths
 from labkit.errors import LabError
 from labkit.images_digest import digest
-from labkit.progress import Report
+from labkit.progress import Quiet, Report
 
 RECIPES = paths.CHECKOUT / "images"
 """Recipes: one folder an image, and the list of the service's Debian packages."""
@@ -33,6 +33,9 @@ RECIPES = paths.CHECKOUT / "images"
 PACKAGES = "service-packages.txt"
 GUEST_FILES = ("disk.qcow2", "vmlinuz", "initrd.img")
 CONTAINER_FILES = ("Dockerfile", "rootfs.tar.gz")
+SERVER_FILE = "image.tar.gz"
+"""The server image as an engine writes and loads it; in the cache only for export and by import."""
+
 _ASSEMBLE_WITHIN_S = 600
 _CHUNK = 1024**2
 _LOCK_WITHIN_S = 1800
@@ -128,6 +131,29 @@ def ensure(engine: docker.DockerClient, report: Report) -> Images:
     return images
 
 
+def recipes_digest(base_digest: str) -> str:
+    """What all images would be named after with this base root file system: differs where any recipe does."""
+    keys = _keys(images_base.Base(Path(), base_digest, ""))
+    return "-".join((keys.server, keys.container, keys.guest))
+
+
+def folders(images: Images) -> list[Path]:
+    """Where everything lies from which another machine gets these images: see keep_server."""
+    return [images_base.home(folder()), images.container_dir, images.guest_dir, _server_dir(images.server_tag)]
+
+
+def keep_server(engine: docker.DockerClient, images: Images) -> None:
+    """Put the server image into the cache as well, as a file from which an engine can load it."""
+    with _only_one(folder() / "lock", Quiet()):
+        ready = _server_dir(images.server_tag)
+        if (ready / SERVER_FILE).is_file():
+            return
+        shutil.rmtree(ready, ignore_errors=True)
+        _sweep(engine)
+        with _draft(ready, (SERVER_FILE,)) as draft:
+            images_engine.save(engine, images.server_tag, draft / SERVER_FILE)
+
+
 def clean(engine: docker.DockerClient) -> None:
     """Remove every image of ours from the engine (those in use stay) and the cache."""
     images_engine.remove_images(engine, f"{PROJECT}/*")
@@ -153,6 +179,10 @@ def _container_dir(keys: _Keys) -> Path:
     return folder() / f"container-{keys.container}"
 
 
+def _server_dir(tag: str) -> Path:
+    return folder() / f"server-{tag.rsplit(':', 1)[1]}"
+
+
 def _make(engine: docker.DockerClient, report: Report) -> None:
     """Make what is missing, each thing from those before it."""
     base = images_base.load(folder())
@@ -165,21 +195,26 @@ def _make(engine: docker.DockerClient, report: Report) -> None:
     need_container = not _container_dir(keys).is_dir()
     if images_engine.image_id(engine, keys.server_tag) is None:
         with report.step("Server image"):
-            _base_image(engine, base, keys)
-            images_engine.build(
-                engine,
-                RECIPES / "server",
-                "Dockerfile",
-                tag=keys.server_tag,
-                arguments={"BASE": keys.base_tag},
-                report=report,
-            )
+            _server(engine, base, keys, report)
     if need_container or need_guest:
         with report.step("Container base image"):
             _container(engine, base, keys, report)
     if need_guest:
         with report.step("Guest disk image, kernel and initrd"):
             _guest(engine, keys, report)
+
+
+def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Report) -> None:
+    kept = _server_dir(keys.server_tag) / SERVER_FILE
+    if kept.is_file():
+        report.detail("loading it")
+        images_engine.load(engine, kept, keys.server_tag)
+        return
+    _base_image(engine, base, keys)
+    arguments = {"BASE": keys.base_tag}
+    images_engine.build(
+        engine, RECIPES / "server", "Dockerfile", tag=keys.server_tag, arguments=arguments, report=report
+    )
 
 
 def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys) -> None:

@@ -45,15 +45,15 @@ class Base:
 def load(folder: Path) -> Base | None:
     """The base root file system in this folder of the cache, if there is one."""
     try:
-        facts = json.loads((_home(folder) / "base.json").read_text())
-        return Base(_home(folder) / "rootfs.tar", digest=facts["digest"], source=facts["source"])
+        facts = json.loads((home(folder) / "base.json").read_text())
+        return Base(home(folder) / "rootfs.tar", digest=facts["digest"], source=facts["source"])
     except (OSError, ValueError, KeyError):
         return None
 
 
 def make(engine: docker.DockerClient, folder: Path, report: Report) -> Base:
     """Get a base root file system into this folder of the cache: from the registry if it answers, else bootstrapped."""
-    draft = folder / f"draft-{_home(folder).name}"
+    draft = folder / f"draft-{home(folder).name}"
     draft.mkdir()
     rootfs = draft / "rootfs.tar"
     if _from_registry(engine, rootfs, report):
@@ -62,16 +62,17 @@ def make(engine: docker.DockerClient, folder: Path, report: Report) -> Base:
         _bootstrap(rootfs, report)
         source = "mmdebstrap"
     (draft / "base.json").write_text(json.dumps({"digest": file_digest(rootfs), "source": source}) + "\n")
-    if _home(folder).exists():
-        shutil.rmtree(_home(folder))
-    draft.rename(_home(folder))
+    if home(folder).exists():
+        shutil.rmtree(home(folder))
+    draft.rename(home(folder))
     base = load(folder)
     if base is None or len(base.digest) != DIGITS:
-        raise LabError(f"The base root file system in {_home(folder)} is not readable")
+        raise LabError(f"The base root file system in {home(folder)} is not readable")
     return base
 
 
-def _home(folder: Path) -> Path:
+def home(folder: Path) -> Path:
+    """Where it lies in this folder of the cache."""
     return folder / f"base-{RELEASE}"
 
 

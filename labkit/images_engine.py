@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import hashlib
 import json
 import os
@@ -34,6 +35,7 @@ _BUILD_WITHIN_S = 1800
 """A build or a pull as a whole; on 2 cores the longest takes about a minute."""
 
 _EXPORT_CHUNK = 4 * 2**20
+_SAVE_LEVEL = 3
 
 
 def image_id(engine: docker.DockerClient, name: str) -> str | None:
@@ -98,6 +100,26 @@ def export_rootfs(engine: docker.DockerClient, image: str, rootfs: Path) -> None
             stream.writelines(chunks)
     finally:
         container.remove(force=True)
+
+
+def save(engine: docker.DockerClient, tag: str, file: Path) -> None:
+    """Write an image with its tag into a packed file, from which `load` gets it."""
+    with gzip.open(file, "wb", compresslevel=_SAVE_LEVEL) as stream:
+        for chunk in engine.images.get(tag).save(chunk_size=_EXPORT_CHUNK, named=tag):
+            stream.write(chunk)
+
+
+def load(engine: docker.DockerClient, file: Path, tag: str) -> None:
+    """Load an image that `save` wrote. Raises LabError when the engine has no such tag afterwards."""
+    try:
+        with file.open("rb") as stream:
+            engine.images.load(stream)
+    except DockerException as error:
+        raise LabError(
+            f"The engine did not take {file} as an image: {error}", hint=f"rm {file}; ./lab setup"
+        ) from error
+    if image_id(engine, tag) is None:
+        raise LabError(f"{file} does not hold the image {tag}", hint=f"rm {file}; ./lab setup")
 
 
 def run(

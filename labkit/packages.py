@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import engine, root, shell
+from labkit import engine, images_base, paths, root, shell
 from labkit.errors import CommandError, LabError
 from labkit.progress import Report
 
@@ -83,7 +83,9 @@ def _groups() -> set[str]:
     groups = {BASE}
     if not engine.answers():
         groups.add(ENGINE)
-    if any(not package.there for package in needed({BOOTSTRAP})) and not _registry_reachable():
+    # Who has a base root file system, from a class file say, makes none.
+    lacking = images_base.load(paths.cache() / "images") is None and not all(one.there for one in needed({BOOTSTRAP}))
+    if lacking and not _registry_reachable():
         groups.add(BOOTSTRAP)
     return groups
 

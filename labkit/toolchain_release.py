@@ -29,13 +29,14 @@ def _base() -> str:
     return os.environ.get("VVC_PULUMI_RELEASES", "https://get.pulumi.com/releases").rstrip("/")
 
 
-def _folder() -> Path:
+def folder_of_release() -> Path:
+    """Where the fetched release lies, if it was fetched."""
     return folder() / f"release-v{VERSION}"
 
 
 def ready() -> Path | None:
     """The release's `pulumi`, if it has been fetched."""
-    program = _folder() / "pulumi" / "pulumi"
+    program = folder_of_release() / "pulumi" / "pulumi"
     return program if program.is_file() else None
 
 
@@ -111,7 +112,7 @@ def _go_arch() -> str:
 
 
 def _fetch(name: str, expected: str, report: Report) -> Path:
-    with draft(_folder()) as new:
+    with draft(folder_of_release()) as new:
         archive = new / name
         _download(f"{_base()}/sdk/{name}", archive, report)
         with archive.open("rb") as file:
@@ -128,7 +129,7 @@ def _fetch(name: str, expected: str, report: Report) -> Path:
         says = shell.run([program, "version"], timeout_s=_QUICK_S, env={"PULUMI_SKIP_UPDATE_CHECK": "1"}).output
         if f"v{VERSION}" not in says:
             raise LabError(f"{name} contains version {says.strip()}", hint=_AGAIN)
-    return _folder() / "pulumi" / "pulumi"
+    return folder_of_release() / "pulumi" / "pulumi"
 
 
 def _unpack(tar: tarfile.TarFile, folder: Path) -> None:

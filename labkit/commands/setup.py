@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
-from labkit import setup
+from labkit import offline, packages, setup
 from labkit.paths import STATE
 from labkit.progress import Terminal
 
@@ -36,12 +37,32 @@ def _note_long_steps(report: Terminal) -> None:
         _STEPS.write_text(json.dumps({**cold_seconds(), **long}, indent=2) + "\n")
 
 
-def run(*, yes: bool) -> None:
-    """Set up and say what there is now."""
+def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> None:
+    """Set up, from a class file if one is given, and say what there is now; write a class file if one is asked for."""
+    if bring is not None:
+        offline.bring(bring, Terminal())
     ready = prepare(yes=yes)
+    if export is not None:
+        _export(ready, export)
+        return
     click.echo(f"Pulumi {ready.toolchain.version} ({ready.toolchain.origin}), Docker Engine {ready.engine.version}")
     click.echo(f"Accelerator: {ready.machine.accelerator} ({ready.machine.accelerator_reason})")
     click.echo("Set up. Next: ./lab up deployment")
+
+
+def _export(ready: setup.Ready, target: Path) -> None:
+    client = ready.engine.client()
+    try:
+        manifest = offline.export(client, target, Terminal())
+    finally:
+        client.close()
+    click.echo(f"{target}: {target.stat().st_size / 2**20:.0f} MiB, {len(manifest.parts)} parts, for:")
+    for name, value in manifest.made_for.items():
+        click.echo(f"  {name:<14} {value}")
+    click.echo("Not in it: Debian packages. Each machine needs these from its own Debian, where they are missing:")
+    names = [one.name for one in packages.needed({packages.ENGINE, packages.BASE})]
+    click.echo(f"  apt-get install --no-install-recommends python3 python3-venv {' '.join(names)}")
+    click.echo(f"On each machine, in a checkout of the same commit: ./lab setup --import {target.name}")
 
 
 def _confirm(question: str) -> bool:
