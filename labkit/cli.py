@@ -108,8 +108,9 @@ def up(lab: str, yes: bool) -> None:
 @click.option("--from", "first", metavar="STEP", help="Begin at this step: its number, its title, or a section.")
 @click.option("--list", "list_only", is_flag=True, help="Name the steps; run nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Run every step without waiting for Enter.")
+@click.option("--figures", metavar="RUN", help="Show this run's numbers in the guide from now on; run nothing.")
 @JSON
-def guide(lab: str, first: str | None, list_only: bool, yes: bool, as_json: bool) -> None:
+def guide(lab: str, *, first: str | None, list_only: bool, yes: bool, figures: str | None, as_json: bool) -> None:
     """Walk through a lab's guide, step by step.
 
     Shows a step, runs it on Enter, checks it; gives the step's hint when the check fails. Exit status 0 only when
@@ -117,6 +118,8 @@ def guide(lab: str, first: str | None, list_only: bool, yes: bool, as_json: bool
     """
     from labkit.commands import guide as command
 
+    if figures is not None:
+        sys.exit(command.figures(lab, figures))
     sys.exit(command.run(lab, first=first, list_only=list_only, as_json=as_json, yes=yes))
 
 

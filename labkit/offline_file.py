@@ -7,6 +7,7 @@ Needs the standard library alone, as it runs before there is a .venv.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -25,6 +26,9 @@ SCHEMA_VERSION = 1
 _MANIFEST = "manifest.json"
 _MANIFEST_MAX_BYTES = 4 * 2**20
 _CHUNK = 2**20
+_GZIP = b"\x1f\x8b"
+"""How a packed file begins."""
+
 _LEVEL = 1
 """Most of it is packed already."""
 
@@ -95,10 +99,20 @@ def _entry(name: str, size: int, *, executable: bool) -> tarfile.TarInfo:
 def read(file: Path) -> Manifest:
     """The manifest. Raises LabError where the file is none of ours, or of another version."""
     try:
-        with tarfile.open(file, "r|gz") as archive:
+        with gzip.open(file) as packed, tarfile.open(fileobj=packed, mode="r|") as archive:
             return _manifest(archive, file)
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
+        if _is_packed(file):
+            raise _damaged(file, str(error) or type(error).__name__) from error
         raise _foreign(file, error) from error
+
+
+def _is_packed(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(_GZIP)) == _GZIP
+    except OSError:
+        return False
 
 
 def unpack(
@@ -114,8 +128,9 @@ def unpack(
     Raises LabError when the file is foreign, of another version, made for something else, cut short or damaged; what
     is in the folder then is of no use.
     """
+    read(file)
     try:
-        with tarfile.open(file, "r|gz") as archive:
+        with gzip.open(file) as packed, tarfile.open(fileobj=packed, mode="r|") as archive:
             manifest = _manifest(archive, file)
             check_made_for(manifest, made_for, file)
             wanted = {one.path: one for one in manifest.parts}
@@ -126,6 +141,9 @@ def unpack(
                 if one.path.startswith(only):
                     detail(one.path)
                     _take(archive, member, one, folder, file)
+            # The end has a checksum of the whole.
+            while packed.read(_CHUNK):
+                pass
     except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
         if isinstance(error, OSError) and error.filename is not None and Path(error.filename) != file:
             raise LabError(f"{error.filename}: {error.strerror}", hint="free some space, or set VVC_CACHE") from error

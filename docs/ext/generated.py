@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +66,7 @@ def claims() -> str:
     parts = []
     for lab in labs.names():
         by_row: dict[str, list[Claim]] = {}
-        for claim in importlib.import_module(f"labs.{lab}.claims").CLAIMS:
+        for claim in labs.load(lab).claims:
             by_row.setdefault(claim.row, []).append(claim)
         for row, found in by_row.items():
             parts.append(f"**{row}** (lab *{lab}*)")

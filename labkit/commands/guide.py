@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,13 +16,15 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from labkit import current, guide, guide_walk, pulumi
+from labkit import current, guide, guide_figures, guide_walk, labs, pulumi, run_folder
 from labkit.errors import LabError
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import WITHIN_S, Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
+from labkit.judge.rows import judge
 from labkit.paths import CHECKOUT
+from labkit.records import Run
 
 _WIDTH = 100
 _ANSWERS: Mapping[str, Choice] = {"": "run", "r": "run", "s": "skip", "q": "quit"}
@@ -60,6 +63,34 @@ def run(lab: str, *, first: str | None, list_only: bool, as_json: bool, yes: boo
     else:
         click.echo(f"The end: {len(result.passed)} steps, every check held.")
     return 0 if result.complete else 1
+
+
+PAGES = ("README.md", "INSTRUCTOR.md")
+"""Pages of a lab that may have blocks made from its stored run."""
+
+SHOWN = "shown"
+"""Folder, beside the guide, of the run that it shows."""
+
+
+def figures(lab: str, run_id: str) -> int:
+    """Store a run as the one that the guide shows, and make the guide's blocks from it."""
+    source = run_folder.find(lab, run_id)
+    run = run_folder.load(source)
+    if not run.finished or any(one.state != "complete" for one in run.experiments):
+        raise LabError(f"The run {run.id} is not complete.", hint=f"./lab run {lab}")
+    home = CHECKOUT / "labs" / lab
+    pages = {home / name: (home / name).read_text() for name in PAGES if (home / name).exists()}
+    made = {file: fill(lab, text, run, str(file.relative_to(CHECKOUT))) for file, text in pages.items()}
+    shutil.copytree(source, home / SHOWN, dirs_exist_ok=True)
+    for file, text in made.items():
+        file.write_text(text)
+        click.echo(f"{file.relative_to(CHECKOUT)} shows run {run.id}")
+    return 0
+
+
+def fill(lab: str, text: str, run: Run, file: str) -> str:
+    """A page with its blocks made from a run."""
+    return guide_figures.into(text, run, judge(run, labs.load(lab).claims), file)
 
 
 def _environment() -> Mapping[str, str]:

@@ -9,7 +9,8 @@ import subprocess
 import click
 import pytest
 
-from labkit import cli, guide, guide_walk
+from labkit import cli, guide, guide_walk, run_folder
+from labkit.commands import guide as command
 from labkit.guide_text import Fence
 from labkit.guide_walk import Ran
 from tests.guides.guides import LABS, ROOT, fences, file
@@ -61,12 +62,12 @@ def test_every_command_of_ours_exists(lab: str) -> None:
     for _, text in fences(lab):
         for used in _OURS.findall(text):
             words = [word for word in shlex.split(used.replace('"', "").replace("'", "")) if "/dev/null" not in word]
-            command = cli.lab.commands.get(words[1])
-            if command is None:
+            known = cli.lab.commands.get(words[1])
+            if known is None:
                 wrong.append(f"{used}: no such command")
                 continue
             try:
-                command.make_context(words[1], words[2:])
+                known.make_context(words[1], words[2:])
             except click.ClickException as error:
                 wrong.append(f"{used}: {error.format_message()}")
     assert not wrong
@@ -79,6 +80,16 @@ def test_links_lead_somewhere(lab: str, name: str) -> None:
     page = ROOT / "labs" / lab / name
     missing = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
     assert not missing
+
+
+@pytest.mark.parametrize("lab", LABS)
+@pytest.mark.parametrize("name", command.PAGES)
+def test_shown_numbers_are_those_of_the_stored_run(lab: str, name: str) -> None:
+    """Nobody typed a number in by hand: the blocks come from the run that is stored beside the guide."""
+    page = ROOT / "labs" / lab / name
+    run = run_folder.load(page.parent / command.SHOWN)
+    assert "<!-- run:" in page.read_text()
+    assert command.fill(lab, page.read_text(), run, str(page)) == page.read_text()
 
 
 @pytest.mark.parametrize("lab", LABS)

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+
+from labkit import offline_file, offline_wheels
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -152,6 +155,68 @@ def test_pip_that_fails_is_one_message_and_a_log(checkout: Path) -> None:
     log = Path(failed.stderr.rpartition("Log: ")[2].strip())
     assert log.is_relative_to(checkout / ".state" / "logs")
     assert "no-such-thing" in log.read_text()
+
+
+def wheel(folder: Path) -> Path:
+    """A package without dependencies, as small as can be."""
+    file = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tiny.py", "ANSWER = 42\n")
+        archive.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("tiny-1.0.dist-info/RECORD", "tiny.py,,\n")
+    return file
+
+
+@pytest.fixture
+def class_file(checkout: Path, tmp_path: Path) -> Path:
+    """A class file with the one wheel that the copy's requirements name; the copy knows how to read it."""
+    names = ("errors.py", "offline_file.py", "offline_wheels.py", "commands/__init__.py", "commands/offline_wheels.py")
+    for name in names:
+        (checkout / "labkit" / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "labkit" / name, checkout / "labkit" / name)
+    (tmp_path / "built").mkdir()
+    built = wheel(tmp_path / "built")
+    (checkout / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
+    listed = tmp_path / "built" / "requirements.txt"
+    listed.write_text(f"tiny==1.0 --hash=sha256:{offline_file.digest(built)}\n")
+    folder = f"wheels/{offline_wheels.folder(checkout, tmp_path).name}"
+    sources = {f"{folder}/{file.name}": file for file in (built, listed)}
+    parts = tuple(offline_file.part(file, path) for path, file in sources.items())
+    manifest = offline_file.Manifest(offline_wheels.made_for(checkout), parts)
+    offline_file.write(tmp_path / "class.vvc", manifest, sources, lambda _: None)
+    return tmp_path / "class.vvc"
+
+
+NOWHERE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
+
+
+def test_a_class_file_stands_in_for_the_package_index(checkout: Path, class_file: Path, tmp_path: Path) -> None:
+    """Given once; a .venv that is made anew later takes the wheels from the cache."""
+    env = {**NOWHERE, "VVC_CACHE": str(tmp_path / "cache")}
+    for words in (["setup", "--import", str(class_file)], ["status"]):
+        done = lab(checkout / "lab", *words, env=env)
+        assert done.returncode == 0, done.stderr
+        python = checkout / ".venv" / "bin" / "python"
+        told = subprocess.check_output([python, "-c", "import tiny; print(tiny.ANSWER)"], text=True)
+        assert told == "42\n"
+        (checkout / ".venv" / "checkout").unlink()
+    without = lab(checkout / "lab", "status", env={**env, "VVC_CACHE": str(tmp_path / "other")})
+    assert "The Python package index cannot be reached." in without.stderr
+
+
+def test_a_class_file_that_is_cut_short_is_refused_before_venv_is_made(
+    checkout: Path, class_file: Path, tmp_path: Path
+) -> None:
+    """With its own message; nothing of it is kept."""
+    class_file.write_bytes(class_file.read_bytes()[:-40])
+    done = lab(
+        checkout / "lab", "setup", f"--import={class_file}", env={**NOWHERE, "VVC_CACHE": str(tmp_path / "cache")}
+    )
+    assert done.returncode == 1
+    assert "is damaged or cut short" in done.stderr
+    assert "Making .venv" not in done.stderr
+    assert not list((tmp_path / "cache").rglob("*.whl"))
 
 
 @pytest.fixture

@@ -1,0 +1,108 @@
+"""What a guide shows of numbers: blocks `<!-- run:NAME -->` made from the stored run of its lab. Pure.
+
+Nobody types a number into a guide: the blocks are made by `./lab guide LAB --figures RUN`, and a test holds them
+against the run that is stored beside the guide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from labkit.errors import LabError
+from labkit.judge import words
+from labkit.judge.model import Row
+from labkit.records import Run
+from labkit.report import tables
+from labkit.sides.kinds import KINDS
+
+_BLOCK = re.compile(r"<!-- run:([a-z-]+) -->\n.*?<!-- /run:\1 -->", re.DOTALL)
+
+
+def into(text: str, run: Run, rows: Sequence[Row], file: str) -> str:
+    """The text with every block made anew. Raises LabError for a block that nobody can make."""
+
+    def make(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in BLOCKS:
+            raise LabError(
+                f"{file}: there is no block run:{name}; there is {', '.join(BLOCKS)}.", hint=f"correct {file}"
+            )
+        return f"<!-- run:{name} -->\n{BLOCKS[name](run, rows)}\n<!-- /run:{name} -->"
+
+    return _BLOCK.sub(make, text)
+
+
+def machine(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike
+    """On what the run was made, in a sentence or two."""
+    box = run.machine
+    emulated = " **EMULATED CPU (TCG)**: the VM's times are upper bounds." if run.accelerator == "tcg" else ""
+    few = " Few repeats (`--quick`)." if run.quick else ""
+    return (
+        f"One run of {run.started[:10]} on {box.get('cores', '?')} cores ({box.get('cpu', '?')}), Linux "
+        f"{box.get('kernel', '?')}, QEMU {box.get('qemu', '?')}, Docker Engine {box.get('server_engine', '?')}, load "
+        f"{box.get('load_1min', '?')} at its start.{emulated}{few}"
+    )
+
+
+def verdicts(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike
+    """Each claim with its numbers and its verdict, below its row."""
+    lines = ["| row | claim | numbers: median (least to most), n | verdict |", "|---|---|---|---|"]
+    for row in rows:
+        for at, part in enumerate(row.parts):
+            numbers = "; ".join(
+                f"{_word(one.side)} {_spread(one.median, one.least, one.most, _unit(part.claim))}, n = {one.n}"
+                for one in part.spreads
+            )
+            seen = numbers or ", ".join(f"{name}: {_short(value)}" for name, value in part.evidence.items())
+            lines.append(
+                f"| {f'**{row.name}**: {row.verdict}' if at == 0 else ''} | {_cell(part.claim.text)} | {_cell(seen)} | "
+                f"{_cell(words.verdict(part))} |"
+            )
+    return "\n".join(lines)
+
+
+def stages(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike
+    """The stages of each start, with their source."""
+    lines = ["| what | side | stage | median | share | n | read from |", "|---|---|---|---:|---:|---:|---|"]
+    for one in tables.stage_lines(run):
+        lines.append(
+            f"| {one.experiment} {one.action} | {_word(one.side)} | {_cell(one.name)} | "
+            f"{words.quantity(one.median_s, 's')} | {one.share:.0%} | {one.n} | {_cell(one.source)} |"
+        )
+    return "\n".join(lines)
+
+
+BLOCKS: Mapping[str, Callable[[Run, Sequence[Row]], str]] = {
+    "machine": machine,
+    "stages": stages,
+    "verdicts": verdicts,
+}
+
+
+def _unit(claim: object) -> str:
+    metric = getattr(claim, "metric", None)
+    return metric.unit if metric is not None else ""
+
+
+def _spread(median: float, least: float, most: float, unit: str) -> str:
+    if least == most:
+        return words.quantity(median, unit)
+    middle, low, high = words.quantities((median, least, most), unit)
+    return f"{middle} ({low} to {high})"
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_SHOWN = 60
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _word(side: str) -> str:
+    return KINDS[side].word if side in KINDS else side

@@ -1,0 +1,87 @@
+"""A class sets up from one file: a fresh checkout, an empty cache, no network, and a set-up that works."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra import outputs
+from labkit import images, images_engine, offline_file
+from labkit.engine import connect
+from tests.engines.real import ROOT, tool
+
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(1800)]
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NOWHERE = "http://127.0.0.1:9"
+CLOSED = {
+    "PIP_INDEX_URL": f"{NOWHERE}/simple",
+    "PIP_CONFIG_FILE": os.devnull,
+    "GOPROXY": "off",
+    "http_proxy": NOWHERE,
+    "https_proxy": NOWHERE,
+    "VVC_PULUMI_RELEASES": NOWHERE,
+}
+
+
+@pytest.fixture(scope="module")
+def class_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that this machine's set-up exports."""
+    file = tmp_path_factory.mktemp("export") / "class.vvc"
+    told = tool("setup", "--export", str(file), "--yes", timeout_s=900).stdout
+    assert "Not in it: Debian packages." in told
+    return file
+
+
+def setup(checkout: Path, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """./lab setup in a checkout, as a user with this home and without a network."""
+    env = {"PATH": PATH, "HOME": str(home), **CLOSED}
+    env |= {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
+    return subprocess.run(
+        [checkout / "lab", "setup", *words], cwd=checkout, env=env, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=900, check=False,
+    )  # fmt: skip
+
+
+def test_a_fresh_checkout_is_set_up_without_a_network(class_file: Path, tmp_path: Path) -> None:
+    """Then again from what came, and again from the file: nothing changes."""
+    checkout, home = tmp_path / "checkout", tmp_path / "home"
+    home.mkdir()
+    subprocess.run(["git", "clone", "--quiet", ROOT, checkout], check=True, timeout=60)
+    done = setup(checkout, home, "--import", str(class_file))
+    assert done.returncode == 0, done.stderr
+    assert "Set up." in done.stdout
+    assert "(built)" in done.stdout or "(official)" in done.stdout
+    cache = home / ".cache" / "vm-vs-container"
+    before = {file: file.stat().st_mtime_ns for file in cache.rglob("*") if file.is_file()}
+    for words in ([], ["--import", str(class_file)]):
+        again = setup(checkout, home, *words)
+        assert again.returncode == 0, again.stderr
+    after = {file: file.stat().st_mtime_ns for file in cache.rglob("*") if file.is_file() and "lock" not in file.name}
+    assert after == {file: when for file, when in before.items() if "lock" not in file.name}
+
+
+def test_an_engine_without_the_server_image_loads_it(class_file: Path, lab: outputs.Contract, tmp_path: Path) -> None:
+    """A server's own engine stands for a machine that never had it."""
+    manifest = offline_file.read(class_file)
+    offline_file.unpack(class_file, tmp_path, manifest.made_for, only="images/server-")
+    (file,) = tmp_path.rglob(images.SERVER_FILE)
+    here = connect()
+    assert here is not None
+    client = here.client()
+    try:
+        found = images.find(client)
+        assert found is not None
+    finally:
+        client.close()
+    inner = type(here)(**{**vars(here), "host": lab.servers[0].docker_host}).client(600)
+    try:
+        assert images_engine.image_id(inner, found.server_tag) is None
+        images_engine.load(inner, file, found.server_tag)
+        assert images_engine.image_id(inner, found.server_tag) is not None
+    finally:
+        images_engine.remove_images(inner, found.server_tag)
+        inner.close()
