@@ -46,17 +46,18 @@ def machine(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks 
 
 
 def verdicts(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike
-    """Each claim with its numbers and its verdict, below its row."""
+    """Each claim that the run can judge, with its numbers and its verdict, below its row."""
     lines = ["| row | claim | numbers: median (least to most), n | verdict |", "|---|---|---|---|"]
     for row in rows:
-        for at, part in enumerate(row.parts):
+        measured = [part for part in row.parts if part.verdict != "not measured"]
+        for at, part in enumerate(measured):
             numbers = "; ".join(
                 f"{_word(one.side)} {_spread(one.median, one.least, one.most, _unit(part.claim))}, n = {one.n}"
                 for one in part.spreads
             )
             seen = numbers or ", ".join(f"{name}: {_short(value)}" for name, value in part.evidence.items())
             lines.append(
-                f"| {f'**{row.name}**: {row.verdict}' if at == 0 else ''} | {_cell(part.claim.text)} | {_cell(seen)} | "
+                f"| {f'**{row.name}**' if at == 0 else ''} | {_cell(part.claim.text)} | {_cell(seen)} | "
                 f"{_cell(words.verdict(part))} |"
             )
     return "\n".join(lines)

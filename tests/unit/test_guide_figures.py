@@ -43,7 +43,7 @@ def test_a_claim_is_a_line_with_numbers_and_verdict() -> None:
     told = filled(page("verdicts"), run())
     (larger,) = [line for line in told.splitlines() if "image is larger" in line]
     assert larger == (
-        "| **Size**: holds | A VM's image is larger. | VM 583 MiB, n = 1; container 173 MiB, n = 1 | "
+        "| **Size** | A VM's image is larger. | VM 583 MiB, n = 1; container 173 MiB, n = 1 | "
         + larger.split(" | ")[-1]
     )
     (starts,) = [line for line in told.splitlines() if "starts slower" in line]
