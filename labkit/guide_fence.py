@@ -61,10 +61,37 @@ def journal(lab: str) -> Path:
 
 def _run(fence: Fence, env: Mapping[str, str]) -> tuple[int, str]:
     """Exit status and, of a check, the output. Raises KeyboardInterrupt when it was interrupted, after its end."""
-    quiet = fence.language == CHECK
     terminal = sys.stdin.isatty()
+    process: subprocess.Popen[str] | None = None
+    came: list[int] = []
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if process is not None:
+            _tell(process, number, terminal=terminal)
+
+    # Before the start: an interrupt in between would leave the fence's programs alone.
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        process = _start(fence, env, terminal=terminal)
+        if came:
+            _tell(process, came[0], terminal=terminal)
+        output = _wait(process, came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+    if came:
+        raise KeyboardInterrupt
+    return process.returncode, output
+
+
+def _start(fence: Fence, env: Mapping[str, str], *, terminal: bool) -> subprocess.Popen[str]:
+    quiet = fence.language == CHECK
     sys.stdout.flush()
-    process = subprocess.Popen(
+    return subprocess.Popen(
         ["sh", "-euc", fence.text],
         cwd=CHECKOUT,
         env=env,
@@ -76,28 +103,15 @@ def _run(fence: Fence, env: Mapping[str, str]) -> tuple[int, str]:
         # Without a terminal nobody else tells the fence's programs of an interrupt.
         process_group=None if terminal else 0,
     )
-    came: list[int] = []
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
-        if not terminal:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGINT)
-        elif number != signal.SIGINT:
-            process.send_signal(signal.SIGINT)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        output = _wait(process, came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-    if came:
-        raise KeyboardInterrupt
-    return process.returncode, output
+def _tell(process: subprocess.Popen[str], number: int, *, terminal: bool) -> None:
+    """Pass an interrupt on to the fence's programs; a terminal has told them of Ctrl-C itself."""
+    if not terminal:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+    elif number != signal.SIGINT:
+        process.send_signal(signal.SIGINT)
 
 
 def _wait(process: subprocess.Popen[str], came: list[int]) -> str:
