@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import select
 import shutil
+import signal
 import sys
 import tempfile
 import termios
+import threading
 import time
 import tty
 from collections.abc import Iterator, Sequence
@@ -70,8 +72,9 @@ def run(lab: str, *, plain: bool, seconds: float | None) -> int:
             sides = [
                 stack.enter_context(_probed(contract.side(name), name, folder)) for name in SIDES if contract.side(name)
             ]
+            ended = stack.enter_context(_ctrl_c())
             show = _live if live else _plain
-            views = show(sides, banner, time.monotonic() + (seconds or MAX_DURATION_S))
+            views = show(sides, banner, time.monotonic() + (seconds or MAX_DURATION_S), ended)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     silent = [view.name for view in views if not view.answering]
@@ -97,33 +100,39 @@ def _probed(replicas: Sequence[outputs.Replica], name: str, folder: Path) -> Ite
         yield _Side(prober, Stream(name), file)
 
 
-def _plain(sides: Sequence[_Side], banner: str, until: float) -> list[View]:
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and TERM, whatever is under way: a watch ends in order, with its last view."""
+    ended = threading.Event()
+    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _plain(sides: Sequence[_Side], banner: str, until: float, ended: threading.Event) -> list[View]:
     if banner:
         click.echo(banner)
     views: list[View] = []
-    while not views or time.monotonic() < until:
-        try:
-            time.sleep(max(0.0, min(_PLAIN_S, until - time.monotonic())))
-        except KeyboardInterrupt:
-            until = 0.0
+    while not views or not (ended.is_set() or time.monotonic() >= until):
+        ended.wait(max(0.0, min(_PLAIN_S, until - time.monotonic())))
         views = [side.view() for side in sides]
         for view in views:
             click.echo(watch_view.line(view))
     return views
 
 
-def _live(sides: Sequence[_Side], banner: str, until: float) -> list[View]:
+def _live(sides: Sequence[_Side], banner: str, until: float, ended: threading.Event) -> list[View]:
     views = [side.view() for side in sides]
     console = Console(highlight=False)
     with _keys() as pressed, Live(console=console, auto_refresh=False) as screen:
-        ended = False
-        while not ended:
-            try:
-                ended = pressed(_REDRAW_S) == "q" or time.monotonic() > until
-            except KeyboardInterrupt:
-                ended = True
+        while not ended.is_set():
+            if pressed(_REDRAW_S) == "q" or time.monotonic() > until:
+                ended.set()
             views = [side.view() for side in sides]
-            closing = "" if ended else "q: quit"
+            closing = "" if ended.is_set() else "q: quit"
             screen.update(watch_view.table(views, banner=banner, closing=closing), refresh=True)
     return views
 
