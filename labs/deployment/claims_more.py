@@ -40,9 +40,14 @@ def _seen(
 
     def observe(run: Run) -> Observation | None:
         facts = _facts(run, experiment)
-        if facts is None or (found := see(facts["vm"][-1], facts["container"][-1])) is None:
+        if facts is None:
             return None
-        return Observation(*found)
+        try:
+            found = see(facts["vm"][-1], facts["container"][-1])
+        except (KeyError, TypeError):
+            # A run of another version of this experiment: what it did not see is not known.
+            return None
+        return Observation(*found) if found else None
 
     return observe
 

@@ -282,6 +282,11 @@ def test_without_another_kernel_at_hand_nothing_is_said_of_it() -> None:
     assert verdicts(without) == {**verdicts(SYSTEM), "vm-runs-another-kernel": "not measured"}
 
 
+def test_facts_that_are_missing_decide_nothing() -> None:
+    """As in a run of another version."""
+    assert set(verdicts({"vm": {}, "container": {}}).values()) == {"not measured"}
+
+
 @pytest.mark.parametrize(
     ("fault", "verdict"), [({}, "holds"), ({"lost": [3]}, "does not hold"), ({"doubled": [3]}, "does not hold")]
 )
