@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 
 import httpx
 
 from infra import last_lines
-
-TIMEOUT_S = 60.0
-TIMEOUT_VARIABLE = "VVC_READY_TIMEOUT_S"
-"""Environment variable that sets another bound of the rung, in whole seconds."""
+from infra.bounds import READY
 
 _PAUSE_S = 0.05
 _REQUEST_S = 2.0
@@ -27,12 +23,11 @@ def wait_until_ready(
 ) -> None:
     """Ask `url`/whoami until this replica answers 200 with this version.
 
-    Raises NotReadyError after `timeout_s` seconds (by default TIMEOUT_S, or what the environment says), with the last
+    Raises NotReadyError after `timeout_s` seconds (by default the bound READY), with the last
     answer and what the command `console` prints.
     """
     if timeout_s is None:
-        given = os.environ.get(TIMEOUT_VARIABLE, "")
-        timeout_s = float(given) if given.isdecimal() and int(given) > 0 else TIMEOUT_S
+        timeout_s = READY.seconds
     begin = time.monotonic()
     last = "no answer yet"
     while (elapsed := time.monotonic() - begin) < timeout_s:

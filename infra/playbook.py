@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,14 +27,7 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-TIMEOUT_S = 300
-"""Bound of a whole run. A first converge takes 15 s in an emulated guest; this leaves room for a busy machine."""
-
-SSH_TIMEOUT_S = 120
-"""Bound of the rung "sshd answers", from the domain's start. An emulated guest takes 7 s on an idle machine."""
-
-SSH_TIMEOUT_VARIABLE = "VVC_SSH_TIMEOUT_S"
-"""Environment variable that sets another bound of that rung, in whole seconds, for one run."""
+from infra.bounds import PLAYBOOK, READY, SSH
 
 _GRACE_S = 30
 _INPUTS = (
@@ -67,9 +59,13 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises PlaybookError. Standard input stays open meanwhile: its end tells the worker that this process is gone.
     """
-    given = os.environ.get(SSH_TIMEOUT_VARIABLE, "")
-    if given.isdecimal() and int(given) > 0:
-        inputs = {**inputs, "ssh_timeout_s": int(given)}
+    inputs = {
+        **inputs,
+        "timeout_s": PLAYBOOK.given or inputs["timeout_s"],
+        "ssh_timeout_s": SSH.given or inputs["ssh_timeout_s"],
+    }
+    if READY.given is not None:
+        inputs["variables"] = {"service_ready_timeout_s": READY.given, **inputs["variables"]}
     bound_s = inputs["timeout_s"] + inputs["ssh_timeout_s"] + _GRACE_S
     worker = subprocess.Popen(
         [sys.executable, "-m", "infra.playbook_worker"],
@@ -157,8 +153,8 @@ class Playbook(Resource, module="lab", name="Playbook"):
         log_dir: str,
         port: int = 22,
         user: str = "root",
-        timeout_s: int = TIMEOUT_S,
-        ssh_timeout_s: int = SSH_TIMEOUT_S,
+        timeout_s: int = PLAYBOOK.default_s,
+        ssh_timeout_s: int = SSH.default_s,
         hint: str = "",
         console: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,

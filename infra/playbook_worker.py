@@ -32,6 +32,8 @@ from infra import last_lines
 _POLL_S = 0.25
 _CONNECT_S = 1.0
 _KEYSCAN_S = 10
+_PARTS = 12
+"""A guest that may take ssh_timeout_s until its sshd answers may take this part of it for one answer later."""
 _QUIET_ACTIONS = {"include_tasks", "ansible.builtin.include_tasks", "meta", "ansible.builtin.meta"}
 _CHECKS = "Validating arguments"
 _MARKS = {"ok": "✓", "changed": "✓", "failed": "✗", "unreachable": "✗"}
@@ -122,7 +124,8 @@ def wait_for_sshd(host: str, port: int, timeout_s: float, hint: str, stop: threa
     while (elapsed := time.monotonic() - begin) < timeout_s and not stop.is_set():
         pause = begin + elapsed + _POLL_S
         try:
-            left = min(_CONNECT_S, timeout_s - elapsed)
+            # A machine on which sshd is long in coming up is one on which it is long in greeting.
+            left = min(max(_CONNECT_S, elapsed / 10), timeout_s - elapsed)
             with socket.create_connection((host, port), timeout=left) as connection:
                 banner = connection.recv(64)
             if banner.startswith(b"SSH-"):
@@ -146,9 +149,10 @@ def know_host(inputs: Mapping[str, Any], file: Path) -> None:
     mark = f"# machine {machine}\n"
     keep = file.with_suffix(".host_key")
     if not keep.is_file() or not keep.read_text().startswith(mark):
-        scan = ["ssh-keyscan", "-T", str(_KEYSCAN_S), "-t", "ed25519", "-p", str(inputs["port"]), inputs["host"]]
+        bound_s = max(_KEYSCAN_S, inputs["ssh_timeout_s"] // _PARTS)
+        scan = ["ssh-keyscan", "-T", str(bound_s), "-t", "ed25519", "-p", str(inputs["port"]), inputs["host"]]
         try:
-            keys = subprocess.run(scan, capture_output=True, text=True, timeout=_KEYSCAN_S + 5, check=False)
+            keys = subprocess.run(scan, capture_output=True, text=True, timeout=bound_s + 5, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise RunError(f"Cannot read the guest's host key: {shlex.join(scan)}: {error}") from error
         if not keys.stdout.strip():
@@ -250,7 +254,7 @@ def _ansible(
         "ansible_ssh_private_key_file": inputs["private_key"],
         "ansible_ssh_executable": str(Path(__file__).with_name("ansible_ssh")),
         "mitogen_ssh_keepalive_interval": 3,
-        "mitogen_ssh_keepalive_count": 3,
+        "mitogen_ssh_keepalive_count": max(3, inputs["ssh_timeout_s"] // _PARTS // 3),
         # Costs more on an emulated CPU than the bytes do on a network inside one machine.
         "mitogen_ssh_compression": False,
     }

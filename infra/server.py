@@ -9,6 +9,7 @@ import pulumi_docker as docker
 import pulumi_libvirt as libvirt
 
 from infra import labels, outputs, rules
+from infra.bounds import HEALTHY
 from infra.lab import Lab
 from infra.machine import Machine
 
@@ -18,7 +19,6 @@ BRIDGE = "br0"
 IMAGES_DIR = "/var/lib/libvirt/images"
 """Folder of the pools; on a volume, as are libvirt's definitions and all of the engine's data."""
 
-_HEALTHY_WITHIN_S = 90
 _STOP_WITHIN_S = 15
 _INSIDE = "/run/vvc"
 _ALL_IS_WHAT_THERE_IS = 23
@@ -95,7 +95,7 @@ class Server(pulumi.ComponentResource):
             restart="no",
             destroy_grace_seconds=_STOP_WITHIN_S,
             wait=True,
-            wait_timeout=_HEALTHY_WITHIN_S,
+            wait_timeout=HEALTHY.seconds,
             opts=pulumi.ResourceOptions.merge(child, rules.options("server container")),
         )
         self.docker_host = f"unix://{sockets}/docker.sock"

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
+from infra.bounds import PULUMI
 from infra.plan import PROJECT
 from labkit import labs, pulumi_events, shell
 from labkit.errors import LabError
@@ -32,7 +33,6 @@ STARTED_BY = "VVC_STARTED_BY"
 """Variable in the environment of a CLI that this tool starts: the id of the process that holds it."""
 
 _QUICK_S = 60
-_LONG_S = 30 * 60
 _END_S = 20
 _LOOK_S = 8.0
 """Twice in a row a command must be lost before it is ended: a server may be replaced meanwhile."""
@@ -80,10 +80,10 @@ class Pulumi:
             if lab not in listed:
                 self._ask(["stack", "init", lab, "--no-select"])
 
-    def show(self, words: Sequence[str], timeout_s: float = _LONG_S, lost: Callable[[], str] = lambda: "") -> int:
+    def show(self, words: Sequence[str], within_s: float | None = None, lost: Callable[[], str] = lambda: "") -> int:
         """Run a command whose output belongs to the person at the terminal; its exit status.
 
-        `lost` is asked every few seconds and says why the command cannot come to its end any more; "" if it can. A
+        `within_s` bounds it, by default PULUMI. `lost` is asked every few seconds and says why the command cannot come to its end any more; "" if it can. A
         plugin waits for ever on a connection whose other end was killed: so the command is ended, and LabError raised.
         Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end, and then
         raise KeyboardInterrupt: Pulumi may well say 0 of a command that it stopped half-way.
@@ -94,7 +94,7 @@ class Pulumi:
             begin = time.monotonic()
             status = None
             try:
-                status = self._show(words, events, timeout_s, came, lost)
+                status = self._show(words, events, PULUMI.seconds if within_s is None else within_s, came, lost)
             finally:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
@@ -146,7 +146,7 @@ class Pulumi:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def quiet(self, words: Sequence[str], timeout_s: float = _LONG_S) -> shell.Outcome:
+    def quiet(self, words: Sequence[str]) -> shell.Outcome:
         """Run a command without showing it; how it ended. The flag --event-log is known here.
 
         When it is interrupted it has time to end what is under way: killed, it would not know what it has made.
@@ -154,7 +154,7 @@ class Pulumi:
         env = {**self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
         return shell.run(
             [self._program, *words],
-            timeout_s=timeout_s,
+            timeout_s=PULUMI.seconds,
             env=env,
             cwd=CHECKOUT,
             check=False,

@@ -13,6 +13,7 @@ from requests.exceptions import RequestException
 from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
 from infra import outputs, plan
+from infra.bounds import HEALTHY
 from infra.machine import Machine
 from labkit import shell
 from labkit.errors import LabError
@@ -20,7 +21,6 @@ from labkit.paths import CHECKOUT_ID
 from labkit.progress import Report
 from labkit.sides import Run
 
-HEALTHY_WITHIN_S = 90.0
 _TIMEOUT_S = 30
 
 
@@ -82,9 +82,10 @@ def check_health(machine: Machine, lab: str) -> None:
             wait_healthy(server, within_s=1.0)
 
 
-def wait_healthy(server: Container, within_s: float = HEALTHY_WITHIN_S) -> None:
-    """The rung "server healthy". Raises LabError with the server's last lines when the bound is reached."""
+def wait_healthy(server: Container, within_s: float | None = None) -> None:
+    """The rung "server healthy". Raises LabError with the server's last lines at the bound, by default HEALTHY."""
     begin = time.monotonic()
+    within_s = HEALTHY.seconds if within_s is None else within_s
 
     @retry(
         stop=stop_after_delay(within_s), wait=wait_fixed(0.2), retry=retry_if_result(lambda health: health == "wait")

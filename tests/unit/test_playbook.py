@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from infra import last_lines, playbook, playbook_worker
+from infra import bounds, last_lines, playbook, playbook_worker
 from infra.playbook import _Provider
 from infra.playbook_worker import Log, RunError, Tally
 
@@ -166,7 +166,7 @@ def test_an_sshd_that_refuses_ends_with_the_consoles_last_lines(tmp_path: Path) 
 
 
 def test_the_environment_sets_another_bound(tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(playbook.SSH_TIMEOUT_VARIABLE, "2")
+    monkeypatch.setenv(bounds.SSH.variable, "2")
     with pytest.raises(playbook.PlaybookError, match=r"\(bound: 2 s\)"):
         playbook.run_worker(inputs(tmp_path, port=silent))
 
