@@ -254,7 +254,7 @@ def _platform() -> Check:
 
 def _sockets() -> Check:
     longest = max((len(f"{runtime()}/{lab}-server-1/libvirt.sock") for lab in labs.names()), default=0)
-    hint = "Set XDG_RUNTIME_DIR to a shorter folder."
+    hint = "VVC_CACHE=FOLDER puts them into a shorter one."
     return Check("socket paths", longest < _SUN_PATH, f"{longest} bytes of {_SUN_PATH}", hint)
 
 

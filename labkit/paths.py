@@ -27,6 +27,9 @@ def cache() -> Path:
 
 
 def runtime() -> Path:
-    """Short folder for this checkout's Unix sockets (their paths end at 108 bytes)."""
-    base = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
-    return Path(base) / f"{plan.PREFIX}-{CHECKOUT_ID}"
+    """Short folder for this checkout's Unix sockets (their paths end at 108 bytes).
+
+    Without root not in XDG_RUNTIME_DIR: systemd takes that away when its user logs out, which labs outlive.
+    """
+    base = Path("/run") if os.geteuid() == 0 else cache()
+    return base / f"{plan.PREFIX}-{CHECKOUT_ID}"

@@ -39,7 +39,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     client = docker.from_env(timeout=600)
     try:
         with whole_machine.running(client, say) as found:
-            found.timed("docker load of the server image", "docker load -i ~/server.tar", within_s=LOAD_S)
+            found.timed("docker load of the server image", "docker load -q -i ~/server.tar", within_s=LOAD_S)
             found.timed("./lab setup", f"{LAB_COMMAND} setup --yes", within_s=SETUP_S)
             yield found
     finally:
