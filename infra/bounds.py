@@ -37,5 +37,8 @@ READY = Bound("VVC_READY_TIMEOUT_S", 60)
 PLAYBOOK = Bound("VVC_PLAYBOOK_TIMEOUT_S", 300)
 """A whole playbook. A first converge takes 15 s in an emulated guest; this leaves room for a busy machine."""
 
+COMMAND = Bound("VVC_COMMAND_TIMEOUT_S", 60)
+"""A short question to a program, such as `pulumi stack ls`. Where the variable is set no command gets less."""
+
 PULUMI = Bound("VVC_PULUMI_TIMEOUT_S", 30 * 60)
 """One `pulumi up` or `pulumi destroy` as a whole."""

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
-from infra.bounds import PULUMI
+from infra.bounds import COMMAND, PULUMI
 from infra.plan import PROJECT
 from labkit import labs, pulumi_events, shell
 from labkit.errors import LabError
@@ -32,7 +32,6 @@ BACKEND = STATE / "pulumi"
 STARTED_BY = "VVC_STARTED_BY"
 """Variable in the environment of a CLI that this tool starts: the id of the process that holds it."""
 
-_QUICK_S = 60
 _END_S = 20
 _LOOK_S = 8.0
 """Twice in a row a command must be lost before it is ended: a server may be replaced meanwhile."""
@@ -83,8 +82,9 @@ class Pulumi:
     def show(self, words: Sequence[str], within_s: float | None = None, lost: Callable[[], str] = lambda: "") -> int:
         """Run a command whose output belongs to the person at the terminal; its exit status.
 
-        `within_s` bounds it, by default PULUMI. `lost` is asked every few seconds and says why the command cannot come to its end any more; "" if it can. A
-        plugin waits for ever on a connection whose other end was killed: so the command is ended, and LabError raised.
+        `within_s` bounds it, by default PULUMI. `lost` is asked every few seconds and says why the command cannot come
+        to its end any more; "" if it can. A plugin waits for ever on a connection whose other end was killed: so the
+        command is ended, and LabError raised.
         Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end, and then
         raise KeyboardInterrupt: Pulumi may well say 0 of a command that it stopped half-way.
         """
@@ -215,7 +215,7 @@ class Pulumi:
     def _ask(self, words: Sequence[str]) -> str:
         outcome = shell.run(
             [self._program, *words, "--non-interactive"],
-            timeout_s=_QUICK_S,
+            timeout_s=COMMAND.seconds,
             env=self._own_env(),
             cwd=CHECKOUT,
             stdout_only=True,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer, current_thread, main_thread
 
+from infra.bounds import COMMAND
 from labkit.errors import CommandError
 
 _PR_SET_PDEATHSIG = 1
@@ -85,12 +86,14 @@ def run(
     """Run a program to its end; stdout and stderr are one stream.
 
     With `stdout_only` the output of a command that succeeds is its stdout alone, for answers that are data.
-    `env` is added to this process's environment. At `timeout_s` the whole process group is ended (TERM, after
-    `grace_s` KILL). `on_line` sees each line of output as it comes. With `check` a failure raises CommandError, worded
-    by `problem` and `hint`. On Ctrl-C or any other exception the process group is ended before it propagates;
-    `ends_with_us` ends the program (not its group) even where this process is killed.
+    `env` is added to this process's environment. At `timeout_s`, or what COMMAND's variable says if that is more, the
+    whole process group is ended (TERM, after `grace_s` KILL). `on_line` sees each line of output as it comes. With
+    `check` a failure raises CommandError, worded by `problem` and `hint`. On Ctrl-C or any other exception the process
+    group is ended before it propagates; `ends_with_us` ends the program (not its group) even where this process is
+    killed.
     """
     words = tuple(os.fspath(word) for word in command)
+    timeout_s = max(timeout_s, COMMAND.given or 0)
     begin = time.monotonic()
     with tempfile.TemporaryFile(mode="w+", errors="replace") as asides:
         process: subprocess.Popen[str] | None = None

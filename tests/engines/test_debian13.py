@@ -18,7 +18,14 @@ pytestmark = [pytest.mark.engine, pytest.mark.long]
 # Bounds for a VM in an emulated machine: its CPU is emulated twice.
 BOUNDS = {
     f"VVC_{name}_TIMEOUT_S": str(seconds)
-    for name, seconds in {"HEALTHY": 900, "SSH": 2400, "READY": 900, "PLAYBOOK": 2400, "PULUMI": 4200}.items()
+    for name, seconds in {
+        "HEALTHY": 900,
+        "SSH": 2400,
+        "READY": 900,
+        "PLAYBOOK": 2400,
+        "PULUMI": 4200,
+        "COMMAND": 600,
+    }.items()
 }
 LAB_COMMAND = f"cd {CHECKOUT} && ./lab"
 LOAD_S, SETUP_S, UP_S, DOWN_S = 1500, 1200, 4200, 900

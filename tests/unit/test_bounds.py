@@ -29,5 +29,5 @@ def test_only_a_whole_number_above_0_counts(
 
 def test_no_two_bounds_share_a_variable() -> None:
     """Setting one leaves the others."""
-    assert len({bound.variable for bound in ALL}) == len(ALL) == 5
+    assert len({bound.variable for bound in ALL}) == len(ALL) == 6
     assert all(bound.variable.startswith("VVC_") and bound.variable.endswith("_TIMEOUT_S") for bound in ALL)
