@@ -79,10 +79,10 @@ class Pulumi:
             if lab not in listed:
                 self._ask(["stack", "init", lab, "--no-select"])
 
-    def show(self, words: Sequence[str], within_s: float | None = None, lost: Callable[[], str] = lambda: "") -> int:
+    def show(self, words: Sequence[str], timeout_s: float | None = None, lost: Callable[[], str] = lambda: "") -> int:
         """Run a command whose output belongs to the person at the terminal; its exit status.
 
-        `within_s` bounds it, by default PULUMI. `lost` is asked every few seconds and says why the command cannot come
+        `timeout_s` bounds it, by default PULUMI. `lost` is asked every few seconds and says why the command cannot come
         to its end any more; "" if it can. A plugin waits for ever on a connection whose other end was killed: so the
         command is ended, and LabError raised.
         Ctrl-C reaches Pulumi through the terminal, TERM is passed on as Ctrl-C; we wait for its orderly end, and then
@@ -94,7 +94,7 @@ class Pulumi:
             begin = time.monotonic()
             status = None
             try:
-                status = self._show(words, events, PULUMI.seconds if within_s is None else within_s, came, lost)
+                status = self._show(words, events, PULUMI.seconds if timeout_s is None else timeout_s, came, lost)
             finally:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
