@@ -16,9 +16,6 @@ from labkit.experiment import Place
 from labkit.paths import CHECKOUT
 from labkit.pulumi import DESTROY, UP
 
-UP_WITHIN_S = 600.0
-"""Bound of one `pulumi up`: on an emulated CPU, with other work beside it, a guest took 200 s to be configured."""
-
 
 def changed(file: Mapping[str, object], settings: Mapping[str, str | int]) -> dict[str, object]:
     """A stack file's content with these settings, all as text, as Pulumi's configuration is. Pure."""
@@ -69,7 +66,7 @@ def _up(place: Place, words: Sequence[str]) -> Contract:
 
 
 def _pulumi(place: Place, words: Sequence[str]) -> None:
-    outcome = place.ready.pulumi.quiet(words, timeout_s=UP_WITHIN_S)
+    outcome = place.ready.pulumi.quiet(words)
     if not outcome.ok:
         raise LabError(
             f"pulumi {words[0]} failed ({outcome.ending}): {outcome.output[-2000:]}",
