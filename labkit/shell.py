@@ -13,14 +13,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer, current_thread, main_thread
 
 from infra.bounds import COMMAND
 from labkit.errors import CommandError
+from labkit.signals import interrupts_wait
 
 _PR_SET_PDEATHSIG = 1
 """prctl(2): signal that a process gets when the thread that started it ends."""
@@ -98,7 +99,7 @@ def run(
     with tempfile.TemporaryFile(mode="w+", errors="replace") as asides:
         process: subprocess.Popen[str] | None = None
         try:
-            with interrupts_wait():
+            with interrupts_wait():  # a process that is being started must not be lost
                 process = subprocess.Popen(
                     words,
                     stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
@@ -145,27 +146,6 @@ def end_with_starter() -> Callable[[], None] | None:
             os._exit(1)
 
     return bond
-
-
-@contextmanager
-def interrupts_wait() -> Iterator[None]:
-    """INT and TERM that come inside act at its end: a process that is being started must not be lost."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {
-        number: handler for number in (signal.SIGINT, signal.SIGTERM) if callable(handler := signal.getsignal(number))
-    }
-    for number in before:
-        signal.signal(number, lambda number, _frame: came.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for late in came:
-        signal.raise_signal(late)
 
 
 def _follow(

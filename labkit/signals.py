@@ -10,8 +10,8 @@ from types import FrameType
 
 
 @contextmanager
-def interrupts_wait(tell: Callable[[str], None], doing: str) -> Iterator[None]:
-    """INT and TERM that come inside act at its end; the person is told why nothing happens at once."""
+def interrupts_wait(tell: Callable[[str], None] | None = None, doing: str = "") -> Iterator[None]:
+    """INT and TERM that come inside act at its end. With `tell` the person hears why nothing happens at once."""
     if current_thread() is not main_thread():
         yield
         return
@@ -19,7 +19,8 @@ def interrupts_wait(tell: Callable[[str], None], doing: str) -> Iterator[None]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         came.append(number)
-        tell(f"Interrupted: {doing} first; this is bounded.")
+        if tell is not None:
+            tell(f"Interrupted: {doing} first; this is bounded.")
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from labkit import shell
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT
 from labkit.prober import sample as samples
@@ -30,6 +29,7 @@ from labkit.prober.ledger import Ledger, audit
 from labkit.prober.record import Record, load
 from labkit.prober.sample import Sample
 from labkit.prober.settings import Settings, check, record_file, samples_file
+from labkit.signals import interrupts_wait
 
 _POLL_S = 0.02
 _START_S = 20.0
@@ -93,7 +93,7 @@ class Prober:
         """Start the process; returns when its clock runs. Raises LabError with its own message if it does not."""
         given = {**vars(self._settings), "folder": str(self._settings.folder), "parent_pid": os.getpid()}
         self._asides = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        with shell.interrupts_wait():
+        with interrupts_wait():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "labkit.prober", json.dumps(given)],
                 cwd=CHECKOUT,
