@@ -12,7 +12,8 @@ from rich.text import Text
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row, Verdict
 from labkit.records import Run
-from labkit.report import tables
+from labkit.report import tables, verdicts
+from labkit.report.verdicts import SIGNS
 from labkit.sides.kinds import KINDS
 
 BANNER = "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
@@ -37,10 +38,10 @@ def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableTyp
     if run.accelerator == "tcg":
         yield Panel(Text(BANNER, style="bold yellow"), border_style="yellow", expand=False)
     yield _machine(run)
-    yield _rows([row for row in rows if row.parts])
-    left = [row.name for row in rows if not row.parts]
-    if left:
-        yield Text(f"Not measured in this run: {', '.join(left)}.", style="dim")
+    seen = [row for row in rows if any(part.verdict != "not measured" for part in row.parts)]
+    if seen:
+        yield _rows(seen)
+    yield from _left(run, [row for row in rows if row not in seen])
     yield _figures(run, rows)
     yield from _stages(run)
     yield from _facts(run)
@@ -64,18 +65,34 @@ def _machine(run: Run) -> RenderableType:
 
 
 def _rows(rows: Sequence[Row]) -> RenderableType:
-    table = Table(title="VMs vs Containers", title_justify="left", show_lines=True)
-    for heading in ("row", "the article says of VMs", "of containers", "on this machine"):
-        table.add_column(heading, overflow="fold")
+    table = Table(title="VMs vs Containers", title_justify="left", show_lines=True, expand=True)
+    for heading, ratio in (("row", 2), ("the article says of VMs", 3), ("of containers", 3), ("on this machine", 8)):
+        table.add_column(heading, overflow="fold", ratio=ratio)
     for row in rows:
-        told = Text(row.verdict, style=f"bold {_STYLES[row.verdict]}")
-        for part in row.parts:
-            told.append(f"\n{part.claim.text}\n", style="not bold default")
-            told.append(words.verdict(part), style=f"not bold {_STYLES[part.verdict]}")
-            if advice := words.advice(part):
-                told.append(f" {advice}", style="not bold dim")
-        table.add_row(row.name, row.of_vms, row.of_containers, told)
+        table.add_row(row.name, row.of_vms, row.of_containers, _verdicts(row))
     return table
+
+
+def _verdicts(row: Row) -> Text:
+    told = Text(f"{SIGNS[row.verdict]} {row.verdict}", style=f"bold {_STYLES[row.verdict]}")
+    for part in row.parts:
+        told.append(f"\n{SIGNS[part.verdict]} ", style=f"not bold {_STYLES[part.verdict]}")
+        told.append(f"{part.claim.text} ", style="not bold default")
+        ratio = f" Ratio {part.ratio:.3g}." if part.ratio is not None else ""
+        told.append(f"{words.verdict(part)}{ratio}", style=f"not bold {_STYLES[part.verdict]}")
+        if advice := words.advice(part):
+            told.append(f" {advice}", style="not bold dim")
+    return told
+
+
+def _left(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
+    """Rows of which this run says nothing, and what would."""
+    if not rows:
+        return
+    yield Text(f"Not measured in this run: {', '.join(row.name for row in rows)}.", style="dim")
+    missing = dict.fromkeys(verdicts.experiment_of(part.claim) for row in rows for part in row.parts)
+    if missing:
+        yield Text(f"  Measure them: ./lab run {run.lab} {' '.join(missing)}", style="dim")
 
 
 def _figures(run: Run, rows: Sequence[Row]) -> RenderableType:
