@@ -86,7 +86,7 @@ def _repeat(
 def text_of(run: Run) -> str:
     """The report as a pipe sees it."""
     out = StringIO()
-    console = Console(file=out, width=160, no_color=True)
+    console = Console(file=out, width=300, no_color=True)
     console.print(terminal.render(run, judge(run, CLAIMS), "runs/deployment/1"))
     return out.getvalue()
 
