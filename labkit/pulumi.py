@@ -19,6 +19,7 @@ from urllib.parse import quote
 from infra.bounds import COMMAND, PULUMI
 from infra.plan import PROJECT
 from labkit import labs, pulumi_events, shell
+from labkit.engine_processes import alive, until
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT, STATE, VENV
 from labkit.toolchain import Toolchain
@@ -185,8 +186,10 @@ class Pulumi:
     def release_stale_lock(self, lab: str) -> bool:
         """Remove the lock of a Pulumi on this machine that is dead; whether there was one.
 
-        The lock of a living process stays: Pulumi itself then refuses.
+        One whose ./lab was killed ends by itself: it is waited for, within bounds. The lock of any other living
+        process stays: Pulumi itself then refuses.
         """
+        until(lambda: not any(map(_is_ending, _locks(lab))), _END_S)
         stale = stale_locks(lab)
         for file in stale:
             file.unlink(missing_ok=True)
@@ -258,7 +261,19 @@ def _is_held(lock: Path) -> bool:
         held = json.loads(lock.read_text())
         if held["hostname"] != os.uname().nodename:
             return True
-        os.kill(int(held["pid"]), 0)
+        return alive(int(held["pid"]))
     except (OSError, ValueError, KeyError):
         return False
-    return True
+
+
+def _is_ending(lock: Path) -> bool:
+    """Whether a living Pulumi of this tool holds the lock, and the ./lab that started it is gone."""
+    try:
+        process = Path("/proc", str(int(json.loads(lock.read_text())["pid"])))
+        environment = (process / "environ").read_bytes().split(b"\0")
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    except (OSError, ValueError, KeyError):
+        return False
+    mark = f"{STARTED_BY}=".encode()
+    started_by = [word.removeprefix(mark).decode() for word in environment if word.startswith(mark)]
+    return bool(started_by) and started_by != [parent]

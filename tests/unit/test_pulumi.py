@@ -59,6 +59,20 @@ def test_only_a_lock_of_the_dead_is_released(
     assert (folder / "one.json").exists() is not released
 
 
+def test_a_pulumi_whose_starter_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends in order within seconds, and only then is its lock a dead one's."""
+    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
+    folder.mkdir(parents=True)
+    script = "sleep 2 >/dev/null 2>&1 & echo $!"  # its starter ends at once
+    env = {**os.environ, pulumi.STARTED_BY: str(2**22 + 1)}
+    told = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=10, check=True).stdout
+    (folder / "one.json").write_text(json.dumps({"pid": int(told), "hostname": os.uname().nodename}))
+    assert pulumi.Pulumi(TOOLS, "x").at_work("deployment")
+    assert pulumi.Pulumi(TOOLS, "x").release_stale_lock("deployment")
+    assert not (folder / "one.json").exists()
+
+
 def test_what_a_killed_pulumi_was_at_is_read_from_the_state_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
