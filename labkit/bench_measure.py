@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import outputs
-from labkit import leftovers, setup, vegeta
+from labkit import bench_run, leftovers, setup, vegeta
 from labkit.box import machine_box
 from labkit.errors import LabError
 from labkit.prober.handle import probing
@@ -78,7 +78,13 @@ def prober(ready: setup.Ready, report: Report, repeats: int) -> list[Figure]:
         return figures + measure_prober(urls, "beside the lab", report, repeats)
 
 
-PARTS: tuple[Callable[[setup.Ready, Report, int], list[Figure]], ...] = (prober,)
+def whole_run(ready: setup.Ready, report: Report, _repeats: int) -> list[Figure]:
+    """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
+    with _up(ready, report):
+        return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(report, LAB)]
+
+
+PARTS: tuple[Callable[[setup.Ready, Report, int], list[Figure]], ...] = (prober, whole_run)
 """What is measured, in order. A further part is one more function here."""
 
 
