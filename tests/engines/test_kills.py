@@ -19,19 +19,19 @@ Victims = list[tuple[str, str]]
 # Event, sides, what is killed at it while `up` runs: in every `./lab test`, and with --long too.
 # A server that dies before it is healthy is waited for until the provider's bound, 90 s: that is for --long.
 UPS: list[tuple[str, str, Victims, Victims]] = [
-    ("server created", BOX, [("lab", "KILL"), ("docker plugin", "KILL")], [("cli", "KILL"), ("cli", "TERM")]),
-    ("server created", BOX, [("language host", "TERM"), ("program", "KILL")], [("language host", "KILL")]),
+    ("server created", BOX, [("lab", "KILL"), ("docker plugin", "KILL"), ("cli", "KILL")], [("cli", "TERM")]),
+    ("server created", BOX, [("language host", "TERM"), ("program", "KILL"), ("language host", "KILL")], []),
     ("server created", BOX, [("lab", "INT")], [("program", "INT")]),
     ("server started", BOX, [], [("server", "TERM"), ("server", "KILL")]),
     ("base half uploaded", VM, [("libvirt plugin", "KILL"), ("lab", "TERM")], [("lab", "KILL")]),
     ("base half uploaded", VM, [("server", "KILL")], [("server", "INT")]),
-    ("domain created", VM, [("cli", "KILL"), ("libvirt plugin", "TERM")], [("cli", "INT"), ("libvirt plugin", "KILL")]),
+    ("domain created", VM, [("libvirt plugin", "TERM")], [("cli", "KILL"), ("cli", "INT"), ("libvirt plugin", "KILL")]),
     ("task running", VM, [("worker", "KILL"), ("provider", "TERM")], [("worker", "TERM"), ("provider", "KILL")]),
     (
         "task running",
         VM,
-        [("lab", "KILL"), ("server", "TERM")],
-        [("server", "KILL"), ("lab", "INT")],
+        [("server", "TERM")],
+        [("lab", "KILL"), ("server", "KILL"), ("lab", "INT")],
     ),
 ]
 
