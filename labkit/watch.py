@@ -6,7 +6,7 @@ request was scheduled.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -137,7 +137,7 @@ class Stream:
         while self._good[0] < done_s - QUIET_S and len(self._good) > 1:
             self._good.popleft()
         outage = self._outage
-        if outage is not None and outage.end_s is None and done_s >= self._last_failure_s:
+        if outage is not None and outage.end_s is None and done_s > self._last_failure_s:
             self._outage = Spell(outage.begin_s, done_s, outage.failures)
 
     def _note_failure(self, at_s: float) -> None:
@@ -152,6 +152,6 @@ class Stream:
             self._first_failure_s = at_s
             before = bisect_right(good, at_s)
             begin_s = good[before - 1] if before else at_s
-        after = good[bisect_left(good, self._last_failure_s) :]
+        after = good[bisect_right(good, self._last_failure_s) :]
         failures = outage.failures if outage else 0
         self._outage = Spell(begin_s, after[0] if after else None, failures + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -135,6 +135,7 @@ def outage(samples: Iterable[Sample], fault_s: float, quiet_s: float = QUIET_S) 
     """The outage around a fault at `fault_s`, after the definition of this module's Outage.
 
     Without a failure after the fault it is the time between the good answers before and after it: the resolution.
+    A request scheduled at the very instant of a good answer came after it: its failure ends nothing and is counted.
     """
     good: list[float] = []
     failures: list[float] = []
@@ -153,9 +154,9 @@ def outage(samples: Iterable[Sample], fault_s: float, quiet_s: float = QUIET_S) 
     last_good_s = good[before - 1]
     first_s = _first_lasting(good[before:], failures, quiet_s)
     if first_s is None:
-        vain = len(failures) - bisect_right(failures, last_good_s)
+        vain = len(failures) - bisect_left(failures, last_good_s)
         return Outage(None, last_good_s, None, vain, f"no good answer followed by {quiet_s:g} s without a failure")
-    vain = bisect_right(failures, first_s) - bisect_right(failures, last_good_s)
+    vain = bisect_left(failures, first_s) - bisect_left(failures, last_good_s)
     if end_s < first_s + quiet_s:
         seen_s = end_s - first_s
         problem = (
@@ -167,7 +168,7 @@ def outage(samples: Iterable[Sample], fault_s: float, quiet_s: float = QUIET_S) 
 
 def _first_lasting(good: Sequence[float], failures: Sequence[float], quiet_s: float) -> float | None:
     for at_s in good:
-        following = bisect_right(failures, at_s)
+        following = bisect_left(failures, at_s)
         if following == len(failures) or failures[following] > at_s + quiet_s:
             return at_s
     return None

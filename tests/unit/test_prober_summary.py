@@ -56,6 +56,20 @@ def test_a_fault_that_nobody_notices_gives_the_resolution() -> None:
 
 
 @pytest.mark.parametrize(
+    ("failing_at", "expected", "vain"),
+    [([3.0], (3.0, 4.0), 1), ([2.5, 4.0], (2.0, 5.0), 2), ([2.5, 3.5], (2.0, 4.0), 2)],
+    ids=["the fault at a good answer", "a later failure at a good answer", "between them"],
+)
+def test_a_failure_at_the_instant_of_a_good_answer_came_after_it(
+    failing_at: list[float], expected: tuple[float, float], vain: int
+) -> None:
+    """It neither lets that answer end the outage nor goes uncounted."""
+    good = [ok(at - 0.5, latency_s=0.5) for at in range(1, 20)]
+    found = outage([*good, *(bad(at) for at in failing_at)], failing_at[0])
+    assert (found.last_good_s, found.first_lasting_s, found.failures) == (*expected, vain)
+
+
+@pytest.mark.parametrize(
     ("samples", "problem"),
     [
         (every(5, 8, bad), "no good answer before the fault"),
