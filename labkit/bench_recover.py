@@ -16,9 +16,9 @@ from docker.models.containers import Container
 from labkit import clean, engine, leftovers_processes, recover, servers, setup
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
 from labkit.errors import LabError
-from labkit.leftovers_processes import Process
 from labkit.observe import following, polling
 from labkit.paths import runtime
+from labkit.processes import Process
 from labkit.progress import Quiet, Report
 from labkit.pulumi import UP
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
 from infra import plan
 from labkit.engine_processes import mounts_below
 from labkit.paths import CHECKOUT_ID, STATE, runtime
-from labkit.pulumi import BACKEND, STARTED_BY
+from labkit.processes import Process, running, starter_gone
+from labkit.pulumi import BACKEND
 
 _PROC = Path("/proc")
 _INIT = 1
@@ -22,17 +22,6 @@ _WORKER = "infra.playbook_worker"
 _URL = f"file://{quote(str(BACKEND))}"
 _RUN = "VVC_PLAYBOOK_RUN"
 """Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py)."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """What tells whose a process is. `environment` is the one it was started with."""
-
-    pid: int
-    parent: int
-    session: int
-    words: tuple[str, ...]
-    environment: Mapping[str, str]
 
 
 def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Process]:
@@ -72,9 +61,9 @@ def _cli_handed_on(cli: Process, parent: Process | None) -> bool:
     A person's shell need not have any variable in its environment that the CLI has. The session does not tell where
     the shell is of the same one as the reaper; then the person's CLI is let be.
     """
-    starter = cli.environment.get(STARTED_BY)
-    if starter is not None:
-        return str(cli.parent) != starter
+    gone = starter_gone(cli)
+    if gone is not None:
+        return gone
     if cli.session == cli.pid:
         return cli.parent == _INIT
     return parent is None or parent.session != cli.session
@@ -115,24 +104,3 @@ def mounts() -> list[str]:
     """Mount points in this checkout's folders for sockets and state, the innermost first."""
     table = (_PROC / "self/mountinfo").read_text()
     return [point for folder in (runtime(), STATE) for point in mounts_below(table, str(folder))]
-
-
-def running() -> Iterator[Process]:
-    """All processes that this account can see, zombies left out."""
-    for folder in _PROC.iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            state, parent, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        if state != "Z":
-            environment = dict(word.split("=", 1) for word in _words(folder / "environ") if "=" in word)
-            yield Process(int(folder.name), int(parent), int(session), _words(folder / "cmdline"), environment)
-
-
-def _words(file: Path) -> tuple[str, ...]:
-    try:
-        return tuple(file.read_bytes().decode(errors="replace").split("\0")[:-1])
-    except OSError:  # it has ended, or is another account's
-        return ()

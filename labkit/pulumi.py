@@ -18,10 +18,11 @@ from urllib.parse import quote
 
 from infra.bounds import COMMAND, PULUMI
 from infra.plan import PROJECT
-from labkit import labs, pulumi_events, shell
+from labkit import labs, processes, pulumi_events, shell
 from labkit.engine_processes import alive, until
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT, STATE, VENV
+from labkit.processes import STARTED_BY, starter_gone
 from labkit.toolchain import Toolchain
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
@@ -29,9 +30,6 @@ DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 """What `./lab up` and `./lab down` run, before -s and the lab."""
 
 BACKEND = STATE / "pulumi"
-
-STARTED_BY = "VVC_STARTED_BY"
-"""Variable in the environment of a CLI that this tool starts: the id of the process that holds it."""
 
 _END_S = 20
 _LOOK_S = 8.0
@@ -269,11 +267,7 @@ def _is_held(lock: Path) -> bool:
 def _is_ending(lock: Path) -> bool:
     """Whether a living Pulumi of this tool holds the lock, and the ./lab that started it is gone."""
     try:
-        process = Path("/proc", str(int(json.loads(lock.read_text())["pid"])))
-        environment = (process / "environ").read_bytes().split(b"\0")
-        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        holder = processes.process(int(json.loads(lock.read_text())["pid"]))
     except (OSError, ValueError, KeyError):
         return False
-    mark = f"{STARTED_BY}=".encode()
-    started_by = [word.removeprefix(mark).decode() for word in environment if word.startswith(mark)]
-    return bool(started_by) and started_by != [parent]
+    return holder is not None and bool(starter_gone(holder))

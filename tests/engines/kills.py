@@ -18,9 +18,9 @@ import yaml
 
 from infra import machine as machine_file
 from infra import plan
-from labkit import leftovers_processes
+from labkit import processes
 from labkit.engine_processes import until
-from labkit.leftovers_processes import Process
+from labkit.processes import Process
 from tests.engines.real import LAB, ROOT, command
 
 EVENT_S = 240
@@ -99,13 +99,11 @@ class Site:
 
     def programs(self) -> list[Process]:
         """All processes of this checkout, and those that run in its server when that is not there."""
-        found = [one for one in leftovers_processes.running() if self._is_ours(one)]
+        found = [one for one in processes.running() if self._is_ours(one)]
         if command(["docker", "ps", "-q", "--filter", f"name=^{self.server}$"]).stdout.strip():
             return found
         identity = str(uuid.uuid5(uuid.NAMESPACE_OID, self.server))
-        return found + [
-            one for one in leftovers_processes.running() if one.environment.get("VVC_HOST_UUID") == identity
-        ]
+        return found + [one for one in processes.running() if one.environment.get("VVC_HOST_UUID") == identity]
 
     def _is_ours(self, one: Process) -> bool:
         path = str(self.checkout)
@@ -149,9 +147,7 @@ def strike(site: Site, kill: Kill, lab: subprocess.Popen[str]) -> None:
         (os.killpg if kill.signal == "INT" else os.kill)(lab.pid, number)
     else:
         pids = [
-            one.pid
-            for one in leftovers_processes.running()
-            if site._is_ours(one) and one.words and VICTIMS[kill.victim](one)
+            one.pid for one in processes.running() if site._is_ours(one) and one.words and VICTIMS[kill.victim](one)
         ]
         assert pids, f"no {kill.victim} runs at the event"
         for pid in pids:

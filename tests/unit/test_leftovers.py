@@ -14,7 +14,8 @@ from labkit import clean, engine, inventory, leftovers
 from labkit.engine import DEFAULT_HOST
 from labkit.errors import LabError
 from labkit.inventory import Kind, Mine, Note, Thing
-from labkit.leftovers_processes import Process, of_dead_servers, orphans
+from labkit.leftovers_processes import of_dead_servers, orphans
+from labkit.processes import Process
 from labkit.progress import Quiet
 
 CHECKOUT_DIR = Path(__file__).parents[2]
@@ -145,13 +146,13 @@ def test_orphans(tree: list[Process], wanted: list[int]) -> None:
 
 REAPER = """
 import ctypes, os, subprocess
-from labkit import leftovers_processes
+from labkit import leftovers_processes, processes
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 script = "exec -a pulumi-resource-orphan sleep 60 >/dev/null 2>&1 & echo $!"
 words = {"env": {**os.environ, "PULUMI_BACKEND_URL": "file:///orphans"}, "stdout": subprocess.PIPE, "text": True}
 orphan = int(subprocess.run(["bash", "-c", script], **words).stdout)
 try:
-    found = leftovers_processes.orphans(leftovers_processes.running(), "file:///orphans", "x")
+    found = leftovers_processes.orphans(processes.running(), "file:///orphans", "x")
     assert [one.pid for one in found] == [orphan], found
     assert (found[0].parent, found[0].session) == (os.getpid(), os.getsid(0)), found
 finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import pulumi
+from labkit import processes, pulumi
 from labkit.errors import LabError
 from labkit.toolchain import Toolchain
 
@@ -65,7 +65,7 @@ def test_a_pulumi_whose_starter_was_killed_is_waited_for(tmp_path: Path, monkeyp
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
     folder.mkdir(parents=True)
     script = "sleep 2 >/dev/null 2>&1 & echo $!"  # its starter ends at once
-    env = {**os.environ, pulumi.STARTED_BY: str(2**22 + 1)}
+    env = {**os.environ, processes.STARTED_BY: str(2**22 + 1)}
     told = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True, timeout=10, check=True).stdout
     (folder / "one.json").write_text(json.dumps({"pid": int(told), "hostname": os.uname().nodename}))
     assert pulumi.Pulumi(TOOLS, "x").at_work("deployment")

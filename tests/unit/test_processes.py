@@ -1,0 +1,34 @@
+"""What /proc says of a process, and when a Pulumi CLI has lost its ./lab."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from labkit import processes
+from labkit.processes import STARTED_BY, Process, starter_gone
+
+
+@pytest.mark.parametrize(
+    ("parent", "environment", "gone"),
+    [(20, {STARTED_BY: "20"}, False), (1, {STARTED_BY: "20"}, True), (1, {}, None)],
+    ids=["held", "handed on", "a person's"],
+)
+def test_a_cli_has_lost_its_starter_when_its_parent_is_another(
+    parent: int, environment: dict[str, str], gone: bool | None
+) -> None:
+    """Of a person's CLI nothing is said."""
+    assert starter_gone(Process(21, parent, 10, ("pulumi", "up"), environment)) is gone
+
+
+def test_a_process_is_told_with_its_words_and_its_own_environment() -> None:
+    """Before it is waited for it is a zombie, which is no process any more."""
+    with subprocess.Popen(["cat"], env={"A": "b=c"}, stdin=subprocess.PIPE) as one:
+        found = processes.process(one.pid)
+        one.kill()
+        os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
+        assert processes.process(one.pid) is None
+    assert found == Process(one.pid, os.getpid(), os.getsid(0), ("cat",), {"A": "b=c"})
+    assert processes.process(2**22 + 1) is None
