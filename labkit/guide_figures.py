@@ -13,8 +13,7 @@ from labkit.errors import LabError
 from labkit.judge import words
 from labkit.judge.model import Row
 from labkit.records import Run
-from labkit.report import tables
-from labkit.sides.kinds import KINDS
+from labkit.report import series, tables
 
 _BLOCK = re.compile(r"<!-- run:([a-z-]+) -->\n.*?<!-- /run:\1 -->", re.DOTALL)
 
@@ -52,7 +51,7 @@ def verdicts(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks
         measured = [part for part in row.parts if part.verdict != "not measured"]
         for at, part in enumerate(measured):
             numbers = "; ".join(
-                f"{_word(one.side)} {_spread(one.median, one.least, one.most, _unit(part.claim))}, n = {one.n}"
+                f"{series.word(one.side)} {_spread(one.median, one.least, one.most, _unit(part.claim))}, n = {one.n}"
                 for one in part.spreads
             )
             seen = numbers or ", ".join(f"{name}: {_short(value)}" for name, value in part.evidence.items())
@@ -68,7 +67,7 @@ def stages(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks a
     lines = ["| what | side | stage | median | share | n | read from |", "|---|---|---|---:|---:|---:|---|"]
     for one in tables.stage_lines(run):
         lines.append(
-            f"| {one.experiment} {one.action} | {_word(one.side)} | {_cell(one.name)} | "
+            f"| {one.experiment} {one.action} | {series.word(one.side)} | {_cell(one.name)} | "
             f"{words.quantity(one.median_s, 's')} | {one.share:.0%} | {one.n} | {_cell(one.source)} |"
         )
     return "\n".join(lines)
@@ -103,7 +102,3 @@ _SHOWN = 60
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
-
-
-def _word(side: str) -> str:
-    return KINDS[side].word if side in KINDS else side

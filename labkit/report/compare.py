@@ -75,7 +75,7 @@ def differences(*boxes: Mapping[str, Any]) -> list[view.Fact]:
 def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
     if not isinstance(claim, Measured):
         return ""
-    sides = list(dict.fromkeys(side for one in both for side in series.sides_of(one.run)))
+    sides = list(dict.fromkeys(side for one in both for side in series.sides_of(one.run.experiments)))
     lines = [
         dataclasses.replace(line, label=f"{one.letter}: {line.label}")
         for one in both

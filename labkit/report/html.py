@@ -41,7 +41,7 @@ def page(
         run=run,
         rows=rows,
         digest=digest,
-        sides=series.sides_of(run),
+        sides=series.sides_of(run.experiments),
         sections=view.sections(run, rows, list(streams)),
         counted=verdicts.count(rows),
         claims=parts,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labkit.judge.model import Measured
-from labkit.records import Experiment, Repeat, Run, Stage
+from labkit.records import Experiment, Repeat, Stage
 from labkit.report import quantities
 from labkit.sides.kinds import KINDS
 
@@ -171,9 +171,9 @@ def actions(experiment: Experiment) -> list[str]:
     return list(dict.fromkeys(one.action for one in experiment.repeats))
 
 
-def sides_of(run: Run) -> list[str]:
+def sides_of(experiments: Iterable[Experiment]) -> list[str]:
     """The sides that have a repeat, in the order in which they took turns."""
-    return list(dict.fromkeys(one.side for experiment in run.experiments for one in experiment.repeats))
+    return list(dict.fromkeys(one.side for experiment in experiments for one in experiment.repeats))
 
 
 def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from labkit.judge.model import Judgement, Measured, Row, Spread
 from labkit.records import Experiment, Repeat, Run
-
-_UNITS = (("_percent", "%"), ("_per_s", "/s"), ("_bytes", "bytes"), ("_mib", "MiB"), ("_ms", "ms"), ("_s", "s"))
+from labkit.report.quantities import unit_of
+from labkit.report.series import actions, sides_of
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ def figures(run: Run, rows: Sequence[Row]) -> Iterator[Figure]:
     for experiment in run.experiments:
         for action in actions(experiment):
             for name in dict.fromkeys(name for one in _of(experiment, action) for name in one.values):
-                spreads = tuple(spread(experiment, action, side, name) for side in sides(experiment))
+                spreads = tuple(spread(experiment, action, side, name) for side in sides_of([experiment]))
                 key = (experiment.name, tuple(one.values for one in sorted(spreads, key=lambda one: one.side)))
-                yield Figure(experiment.name, action, name, unit(name), spreads, judged.get(key))
+                yield Figure(experiment.name, action, name, unit_of(name), spreads, judged.get(key))
 
 
 def stage_lines(run: Run) -> Iterator[StageLine]:
     """The stages of each side's actions, in the order in which they happen."""
     for experiment in run.experiments:
         for action in actions(experiment):
-            for side in sides(experiment):
+            for side in sides_of([experiment]):
                 yield from _stages(experiment, action, side)
 
 
@@ -73,21 +73,6 @@ def spread(experiment: Experiment, action: str, side: str, name: str) -> Spread:
     if not values:
         return Spread(side, 0, float("nan"), float("nan"), float("nan"), ())
     return Spread(side, len(values), statistics.median(values), min(values), max(values), values)
-
-
-def actions(experiment: Experiment) -> tuple[str, ...]:
-    """The actions of an experiment, in the order in which they were done."""
-    return tuple(dict.fromkeys(one.action for one in experiment.repeats))
-
-
-def sides(experiment: Experiment) -> tuple[str, ...]:
-    """The sides of an experiment, in the order in which they took turns."""
-    return tuple(dict.fromkeys(one.side for one in experiment.repeats))
-
-
-def unit(name: str) -> str:
-    """The unit that a value's name ends with; empty for a count."""
-    return next((shown for suffix, shown in _UNITS if name.endswith(suffix)), "")
 
 
 def _of(experiment: Experiment, action: str) -> list[Repeat]:

@@ -12,9 +12,8 @@ from rich.text import Text
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row, Verdict
 from labkit.records import Run
-from labkit.report import tables, verdicts
+from labkit.report import quantities, series, tables, verdicts
 from labkit.report.verdicts import SIGNS
-from labkit.sides.kinds import KINDS
 
 BANNER = "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
 
@@ -106,7 +105,7 @@ def _figures(run: Run, rows: Sequence[Row]) -> RenderableType:
             ratio, interval = _ratio(figure.judgement) if at == 0 else ("", "")
             table.add_row(
                 what if at == 0 else "",
-                _word(one.side),
+                series.word(one.side),
                 *numbers,
                 str(one.n),
                 ratio,
@@ -136,7 +135,7 @@ def _stages(run: Run) -> Iterator[RenderableType]:
         table.add_column(heading, justify="right" if heading in ("median", "share", "n") else "left", overflow="fold")
     before = ("", "")
     for line in lines:
-        now = (f"{line.experiment} {line.action}".rstrip(), _word(line.side))
+        now = (f"{line.experiment} {line.action}".rstrip(), series.word(line.side))
         if before not in (("", ""), now):
             table.add_section()
         told = now if now != before else ("", "")
@@ -151,14 +150,13 @@ def _facts(run: Run) -> Iterator[RenderableType]:
     for experiment in run.experiments:
         for repeat in experiment.repeats:
             for name, fact in repeat.facts.items():
-                if name.endswith("_bytes") and isinstance(fact, Mapping) and fact:
+                if quantities.unit_of(name) == quantities.BYTES and isinstance(fact, Mapping) and fact:
                     largest = sorted(fact.items(), key=lambda item: -float(item[1]))
                     told = ", ".join(
-                        f"{key} {words.quantity(float(size), 'bytes')}" for key, size in largest[:_MOST_FACTS]
+                        f"{key} {words.quantity(float(size), quantities.BYTES)}" for key, size in largest[:_MOST_FACTS]
                     )
                     more = f" and {len(largest) - _MOST_FACTS} more" if len(largest) > _MOST_FACTS else ""
-                    title = name.removesuffix("_bytes").replace("_", " ")
-                    yield Text(f"{_word(repeat.side)}, {title}: {told}{more}")
+                    yield Text(f"{series.word(repeat.side)}, {quantities.label_of(name)}: {told}{more}")
 
 
 def _predictions(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
@@ -198,7 +196,3 @@ def _problems(run: Run) -> Iterator[RenderableType]:
             for why in (*repeat.marks, *([repeat.problem] if repeat.problem else [])):
                 label = " ".join(word for word in (experiment.name, repeat.side, repeat.action) if word)
                 yield Text(f"Not counted: {label} {repeat.number}: {why}", style="yellow")
-
-
-def _word(side: str) -> str:
-    return KINDS[side].word if side in KINDS else side

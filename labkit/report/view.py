@@ -100,7 +100,7 @@ class Section:
 
 def sections(run: Run, rows: Sequence[Row], streams: Sequence[Stream]) -> list[Section]:
     """One section an experiment, in the order in which they ran."""
-    sides = series.sides_of(run)
+    sides = series.sides_of(run.experiments)
     by_name = {one.name: one for one in streams}
     return [_section(run, rows, experiment, sides, by_name) for experiment in run.experiments]
 
