@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from docker.models.containers import Container
@@ -18,7 +19,7 @@ from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
 from labkit.errors import LabError
 from labkit.observe import following, polling
 from labkit.paths import runtime
-from labkit.processes import Process
+from labkit.programs import PARTS
 from labkit.progress import Quiet, Report
 from labkit.pulumi import UP
 
@@ -31,13 +32,13 @@ INSIDE: Mapping[str, str] = {
 }
 """What is removed inside the server -> the script that does it."""
 
-KILLS: Mapping[str, Callable[[Process], bool]] = {
-    "the Pulumi CLI": lambda one: Path(one.words[0]).name == "pulumi" and "up" in one.words,
-    "libvirt's plugin": lambda one: Path(one.words[0]).name == "pulumi-resource-libvirt",
-    "the provider of playbooks": lambda one: any(word.endswith("/dynamic_provider.py") for word in one.words),
-    "the playbook's worker": lambda one: "infra.playbook_worker" in one.words,
+KILLS: Mapping[str, str] = {
+    "the Pulumi CLI": "cli",
+    "libvirt's plugin": "libvirt plugin",
+    "the provider of playbooks": "provider",
+    "the playbook's worker": "worker",
 }
-"""Part of `up` that is killed -> how its process is told."""
+"""What of `up` is killed -> which of the PARTS that is."""
 
 STRIKE_AT = "Playbook vm-1-playbook"
 """Pulumi's event at which a part is killed: the domain runs, Ansible has begun."""
@@ -70,8 +71,8 @@ class Recover(Bench):
         self._add(name.format(", engine stopped" if self._engine_too else ""), None, self._heal())
         self._servers(lambda server: server.kill())
         self._time_down("the server was killed")
-        for what, victim in KILLS.items():
-            self._kill_during_up(lambda victim=victim: _kill(victim))  # type: ignore[misc]
+        for what, part in KILLS.items():
+            self._kill_during_up(partial(_kill, part))
             self._time_down(f"{what} was killed during up")
         self._kill_during_up(lambda: self._servers(lambda server: server.kill()))
         self._time_down("the server was killed during up")
@@ -145,10 +146,9 @@ class Recover(Bench):
                     raise LabError("up ended before it was killed; the bench cannot go on.", hint="./lab status")
 
 
-def _kill(victim: Callable[[Process], bool]) -> None:
+def _kill(part: str) -> None:
     def found() -> list[int]:
-        mine = leftovers_processes.of_this_checkout()
-        return [one.pid for one in mine if one.words and victim(one)]
+        return [one.pid for one in leftovers_processes.of_this_checkout() if PARTS[part](one)]
 
     # The worker comes a moment after the event.
     until(lambda: bool(found()), _WORKER_S)

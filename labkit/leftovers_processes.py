@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from infra import plan
+from labkit import programs
 from labkit.engine_processes import mounts_below
 from labkit.paths import CHECKOUT_ID, STATE, runtime
 from labkit.processes import Process, running, starter_gone
@@ -17,8 +18,6 @@ _PROC = Path("/proc")
 _INIT = 1
 _BACKEND = "PULUMI_BACKEND_URL"
 _SERVERS = 9
-_SCRIPTS = ("/toolchain/language_host.py", "/toolchain/dynamic_provider.py", "/toolchain/program_runner.py")
-_WORKER = "infra.playbook_worker"
 _URL = f"file://{quote(str(BACKEND))}"
 _RUN = "VVC_PLAYBOOK_RUN"
 """Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py)."""
@@ -41,7 +40,7 @@ def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Proces
         return process
 
     def handed_on(process: Process) -> bool:
-        if _is_cli(process):
+        if programs.is_cli(process):
             return lab in process.words and _cli_handed_on(process, table.get(process.parent))
         # The CLI, its plugins and this tool's tests, which alone start such programs, have the variable themselves.
         # A shell that has it only since `./lab env` starts none; a reaper has it no more than init.
@@ -49,10 +48,6 @@ def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Proces
         return parent is None or parent.pid == _INIT or parent.environment.get(_BACKEND) != backend
 
     return [process for process in ours.values() if handed_on(top(process))]
-
-
-def _is_cli(process: Process) -> bool:
-    return Path(process.words[0]).name == "pulumi"
 
 
 def _cli_handed_on(cli: Process, parent: Process | None) -> bool:
@@ -72,12 +67,7 @@ def _cli_handed_on(cli: Process, parent: Process | None) -> bool:
 def _of_pulumi(process: Process, backend: str) -> bool:
     if process.environment.get(_BACKEND) != backend or not process.words:
         return False
-    return (
-        Path(process.words[0]).name.startswith("pulumi")
-        or any(word.endswith(_SCRIPTS) for word in process.words)
-        or _WORKER in process.words
-        or _RUN in process.environment
-    )
+    return programs.of_pulumi(process) or _RUN in process.environment
 
 
 def of_dead_servers(processes: Iterable[Process], identities: Iterable[str]) -> list[Process]:

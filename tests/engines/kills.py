@@ -21,6 +21,7 @@ from infra import plan
 from labkit import processes
 from labkit.engine_processes import until
 from labkit.processes import Process
+from labkit.programs import PARTS
 from tests.engines.real import LAB, ROOT, command
 
 EVENT_S = 240
@@ -126,29 +127,18 @@ def collect(process: subprocess.Popen[str], within_s: float) -> tuple[str, bool]
     return told, ended
 
 
-VICTIMS: dict[str, Callable[[Process], bool]] = {
-    "cli": lambda one: Path(one.words[0]).name == "pulumi" and bool({"up", "destroy"} & set(one.words)),
-    "docker plugin": lambda one: Path(one.words[0]).name == "pulumi-resource-docker",
-    "libvirt plugin": lambda one: Path(one.words[0]).name == "pulumi-resource-libvirt",
-    "provider": lambda one: any(word.endswith("/toolchain/dynamic_provider.py") for word in one.words),
-    "language host": lambda one: any(word.endswith("/toolchain/language_host.py") for word in one.words),
-    "program": lambda one: any(word.endswith("/toolchain/program_runner.py") for word in one.words),
-    "worker": lambda one: "infra.playbook_worker" in one.words,
-}
-"""Parts of a command -> how its processes are told. Beside them: lab (the tool itself) and server (the container)."""
-
-
 def strike(site: Site, kill: Kill, lab: subprocess.Popen[str]) -> None:
-    """Send the signal. Ctrl-C goes to ./lab's whole group, as from a terminal."""
+    """Send the signal to the lab (the tool itself), the server (the container), or one of the PARTS.
+
+    Ctrl-C goes to ./lab's whole group, as from a terminal.
+    """
     number = getattr(signal, f"SIG{kill.signal}")
     if kill.victim == "server":
         command(["docker", "kill", "--signal", kill.signal, site.server])
     elif kill.victim == "lab":
         (os.killpg if kill.signal == "INT" else os.kill)(lab.pid, number)
     else:
-        pids = [
-            one.pid for one in processes.running() if site._is_ours(one) and one.words and VICTIMS[kill.victim](one)
-        ]
+        pids = [one.pid for one in processes.running() if site._is_ours(one) and PARTS[kill.victim](one)]
         assert pids, f"no {kill.victim} runs at the event"
         for pid in pids:
             os.kill(pid, number)

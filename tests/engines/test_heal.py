@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from infra import outputs, plan
+from labkit.bench_recover import INSIDE
 from tests.engines.real import LAB, ROOT, UP_S, engine, tool
 
 pytestmark = pytest.mark.engine
@@ -58,17 +59,17 @@ def no_volumes(lab: outputs.Contract) -> None:
 
 def inside_container(lab: outputs.Contract) -> None:
     """Container, its network and its volume."""
-    in_server(lab, "docker rm -f container-1; docker network rm lab; docker volume rm container-1-data")
+    in_server(lab, INSIDE["the container, its network and its volume"])
 
 
 def inside_disk(lab: outputs.Contract) -> None:
     """A VM's disk, under its definition."""
-    in_server(lab, "virsh destroy vm-1; virsh vol-delete --pool lab vm-1.qcow2")
+    in_server(lab, INSIDE["the VM's disk"])
 
 
 def inside_domain(lab: outputs.Contract) -> None:
     """A VM's definition; its disk stays."""
-    in_server(lab, "virsh destroy vm-1; virsh undefine vm-1")
+    in_server(lab, INSIDE["the VM's definition"])
 
 
 @pytest.mark.parametrize(

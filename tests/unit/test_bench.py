@@ -10,6 +10,8 @@ import pytest
 from labkit import bench_recover, clean
 from labkit.bench import Figure
 from labkit.errors import LabError
+from labkit.processes import Process
+from labkit.programs import PARTS
 from labkit.progress import Quiet
 
 
@@ -44,3 +46,22 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
         bench_recover.Recover(ready, Quiet(), engine_too=True)
     assert told in refused.value.problem
     assert refused.value.hint == "./lab bench recover, without --engine"
+
+
+UP = [
+    ("cli", "/cache/pulumi", "up", "--yes"),
+    ("docker plugin", "/cache/pulumi-resource-docker", "127.0.0.1:1"),
+    ("libvirt plugin", "/cache/pulumi-resource-libvirt", "127.0.0.1:1"),
+    ("provider", "python", "-u", "/x/toolchain/dynamic_provider.py"),
+    ("language host", "python", "-u", "/x/toolchain/language_host.py"),
+    ("program", "python", "-u", "/x/toolchain/program_runner.py"),
+    ("worker", "python", "-m", "infra.playbook_worker"),
+]
+
+
+def test_what_is_killed_during_up_is_one_part_of_it() -> None:
+    """Each part is told from all others; every kill of the bench is of one."""
+    for wanted, *words in UP:
+        one = Process(2, 1, 1, tuple(words), {})
+        assert [part for part, tells in PARTS.items() if tells(one)] == [wanted]
+    assert {part for part, *_ in UP} == set(PARTS) >= set(bench_recover.KILLS.values())
