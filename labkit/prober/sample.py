@@ -14,8 +14,9 @@ from typing import NamedTuple
 from labkit.errors import LabError
 
 KINDS = ("read", "write")
+GOOD = "ok"
 OUTCOMES = {
-    "ok": "the right answer, whole and within the deadline",
+    GOOD: "the right answer, whole and within the deadline",
     "refused": "the connection was refused",
     "unreachable": "no route to the host, or the network said so",
     "reset": "the connection was reset",
@@ -58,12 +59,12 @@ class Sample(NamedTuple):
     @property
     def good(self) -> bool:
         """The right answer in time."""
-        return self.outcome == "ok"
+        return self.outcome == GOOD
 
     @property
     def failed(self) -> bool:
         """The service did not give the right answer in time."""
-        return self.outcome != "ok" and self.outcome not in OURS
+        return self.outcome != GOOD and self.outcome not in OURS
 
     @property
     def latency_s(self) -> float:

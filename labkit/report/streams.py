@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.errors import LabError
+from labkit.prober.sample import COLUMNS, GOOD, OURS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,16 +32,11 @@ _ALL_COLUMNS = 5_000
 
 _FEWEST_COLUMNS = 40
 
-_SCHEDULED, _DONE = 3, 6
-_READ = (0, 1, _SCHEDULED, _DONE, 7)
-"""Stream, kind, scheduled, done, outcome."""
+_READ = tuple(COLUMNS.index(name) for name in ("stream", "kind", "scheduled_s", "done_s", "outcome"))
+"""Where in a line stands what is drawn of a sample."""
 
-WIDTH = 12
-"""Columns of a line of samples.jsonl; see labkit.prober.sample."""
-
-GOOD = "ok"
-OURS = ("unsent", "local")
-"""Outcomes that say nothing about the service: the prober itself could not send."""
+_NUMBERS = (COLUMNS.index("scheduled_s"), COLUMNS.index("done_s"))
+"""What of that must be numbers."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +139,7 @@ class _Table:
         import orjson  # noqa: PLC0415 - the standard library's parser would take half of a report's time
 
         columns = list(zip(*orjson.loads(b"[" + b",".join(block) + b"]"), strict=True))
-        if block and len(columns) != WIDTH:
+        if block and len(columns) != len(COLUMNS):
             raise ValueError(f"{len(columns)} columns")
         stream, kind, scheduled, done, outcome = (columns[at] for at in _READ) if block else [()] * 5
         return (
@@ -187,9 +183,9 @@ def _first_bad(block: Sequence[bytes]) -> int:
             row = json.loads(line)
         except ValueError:
             return number
-        if not isinstance(row, list) or len(row) != WIDTH:
+        if not isinstance(row, list) or len(row) != len(COLUMNS):
             return number
-        if not all(isinstance(row[at], int | float) for at in (_SCHEDULED, _DONE)):
+        if not all(isinstance(row[at], int | float) for at in _NUMBERS):
             return number
     return len(block)
 
