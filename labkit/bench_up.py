@@ -6,15 +6,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
-
-from infra import outputs, plan
+from infra import outputs
 from labkit import leftovers, servers
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
 from labkit.errors import LabError
 from labkit.observe import POLL_S, following, polling
-from labkit.paths import CHECKOUT
 from labkit.pulumi import DESTROY, UP
+from labkit.settings_change import config_file
 from labkit.sides import SIDES
 
 STAGES = {
@@ -54,11 +52,7 @@ class Up(Bench):
     def _time_up(self, sides: str, *, stages: bool = True) -> float:
         """Seconds from the start of `pulumi up` to the last of the sides' first correct 200."""
         urls = urls_of(sides.split(","))
-        with tempfile.TemporaryDirectory() as folder:
-            config = Path(folder, "config.yaml")
-            values = yaml.safe_load((CHECKOUT / f"Pulumi.{LAB}.yaml").read_text())
-            values.setdefault("config", {})[f"{plan.PROJECT}:sides"] = sides
-            config.write_text(yaml.safe_dump(values))
+        with config_file(LAB, {"sides": sides}) as config, tempfile.TemporaryDirectory() as folder:
             events = Path(folder, "events.json")
             events.touch()
             begin = time.monotonic()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -24,17 +25,23 @@ def changed(file: Mapping[str, object], settings: Mapping[str, str | int]) -> di
     return {**file, "config": {**before, **{f"{plan.PROJECT}:{key}": str(value) for key, value in settings.items()}}}
 
 
+@contextmanager
+def config_file(lab: str, settings: Mapping[str, str | int]) -> Iterator[Path]:
+    """A copy of the lab's stack file with these settings, for Pulumi's --config-file; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="vvc-settings-") as folder:
+        copy = Path(folder, "config.yaml")
+        stack = yaml.safe_load((CHECKOUT / f"Pulumi.{lab}.yaml").read_text())
+        copy.write_text(yaml.safe_dump(changed(stack, settings)))
+        yield copy
+
+
 def up(place: Place, settings: Mapping[str, str | int], *, targets: Sequence[str] = ()) -> Contract:
     """`pulumi up` with these settings, confined to the resources named in `targets`, if any; what it then exports.
 
     Raises LabError with Pulumi's last words.
     """
-    words = _targets(targets)
-    with tempfile.TemporaryDirectory(prefix="vvc-settings-") as folder:
-        copy = Path(folder, "config.yaml")
-        stack = yaml.safe_load((CHECKOUT / f"Pulumi.{place.lab}.yaml").read_text())
-        copy.write_text(yaml.safe_dump(changed(stack, settings)))
-        return _up(place, [*words, "--config-file", str(copy)])
+    with config_file(place.lab, settings) as copy:
+        return _up(place, [*_targets(targets), "--config-file", str(copy)])
 
 
 def destroy(place: Place, targets: Sequence[str]) -> None:

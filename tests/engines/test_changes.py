@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-import yaml
 
 from infra import outputs
+from labkit.settings_change import config_file
 from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine
@@ -20,15 +20,12 @@ Change = Callable[..., outputs.Contract]
 
 
 @pytest.fixture
-def change(lab: outputs.Contract, tmp_path: Path) -> Iterator[Change]:
+def change(lab: outputs.Contract) -> Iterator[Change]:
     """`pulumi up` with some keys changed, by a copy of the stack's file; as it was again at the end."""
 
     def changer(**config: str | int) -> outputs.Contract:
-        values = yaml.safe_load((ROOT / f"Pulumi.{LAB}.yaml").read_text())
-        values["config"].update({f"vm-vs-container:{key}": str(value) for key, value in config.items()})
-        copy = tmp_path / "config.yaml"
-        copy.write_text(yaml.safe_dump(values))
-        pulumi("up", "--yes", "--skip-preview", "--config-file", str(copy), timeout_s=UP_S)
+        with config_file(LAB, config) as copy:
+            pulumi("up", "--yes", "--skip-preview", "--config-file", str(copy), timeout_s=UP_S)
         return contract()
 
     yield changer

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import yaml
 
 from labkit import kernels, second_server, settings_change, strays
 from labkit.carry import Carried
 from labkit.judge import rows
+from labkit.paths import CHECKOUT
 from labkit.prober.sample import Sample
 from labkit.records import Experiment, Repeat
 from labkit.sides import container_again, updating
@@ -31,6 +33,17 @@ def test_settings_are_texts_beside_the_committed_ones() -> None:
     }
     assert settings_change.changed({}, {"replicas": 2}) == {"config": {"vm-vs-container:replicas": "2"}}
     assert file["config"] == {"vm-vs-container:topology": "single"}
+
+
+def test_a_lab_with_other_settings_has_a_copy_of_its_stack_file() -> None:
+    """It is gone at the end; the committed one stays as it is."""
+    committed = CHECKOUT / "Pulumi.deployment.yaml"
+    before = committed.read_text()
+    with settings_change.config_file("deployment", {"sides": "vm"}) as copy:
+        found = yaml.safe_load(copy.read_text())
+    assert not copy.exists()
+    assert found == settings_change.changed(yaml.safe_load(before), {"sides": "vm"})
+    assert committed.read_text() == before
 
 
 @pytest.mark.parametrize(
