@@ -7,7 +7,6 @@ containerd. It outlives ./lab and ends with `./lab engine --stop` or the machine
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
 import shutil
 import signal
@@ -28,6 +27,7 @@ from labkit import engine_processes as processes
 from labkit import root
 from labkit.engine_processes import until
 from labkit.errors import LabError
+from labkit.locks import held
 
 DATA_VARIABLE, RUN_VARIABLE = "VVC_ENGINE_DIR", "VVC_ENGINE_RUN"
 _START_S = 60.0
@@ -241,17 +241,8 @@ def _clear(folders: Folders) -> None:
 @contextmanager
 def _locked(folders: Folders) -> Iterator[None]:
     """One start or stop at a time."""
-    with (folders.run / "lock").open("w") as lock:
-
-        def take() -> bool:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        if not until(take, _LOCK_S):
-            raise LabError("Another ./lab has been starting or stopping the engine for long.", hint="wait; try again")
+    too_long = LabError("Another ./lab has been starting or stopping the engine for long.", hint="wait; try again")
+    with held(folders.run / "lock", _LOCK_S, too_long):
         yield
 
 

@@ -10,10 +10,8 @@ half-written: files are made in a temporary folder and renamed, images are tagge
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from infra.plan import PROJECT
 from labkit import images_base, images_engine, paths
 from labkit.errors import LabError
 from labkit.images_digest import digest
+from labkit.locks import held
 from labkit.progress import Quiet, Report
 
 RECIPES = paths.CHECKOUT / "images"
@@ -286,19 +285,10 @@ def _sweep(engine: docker.DockerClient) -> None:
 
 @contextmanager
 def _only_one(file: Path, report: Report) -> Iterator[None]:
-    """Hold the lock of the cache; the kernel lets go of it when this process ends, however it ends."""
-    begin = time.monotonic()
-    with file.open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() - begin > _LOCK_WITHIN_S:
-                    raise LabError(
-                        f"Another process has been making images for {_LOCK_WITHIN_S} s (it holds {file})",
-                        hint="End it, then run this again.",
-                    ) from None
-                report.detail("waiting for another process that makes images")
-                time.sleep(0.5)
+    """Hold the lock of the cache."""
+    too_long = LabError(
+        f"Another process has been making images for {_LOCK_WITHIN_S} s (it holds {file})",
+        hint="End it, then run this again.",
+    )
+    with held(file, _LOCK_WITHIN_S, too_long, lambda: report.detail("waiting for another process that makes images")):
         yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from labkit.conduct import Conductor, stamp
 from labkit.errors import LabError
 from labkit.experiment import Experiment, Place
 from labkit.labs import Lab
+from labkit.locks import held
 from labkit.paths import CHECKOUT
 from labkit.progress import Report
 from labkit.records import Run
@@ -62,16 +62,13 @@ def conduct(
 
 @contextmanager
 def only_one(lab: str, runs: Path) -> Iterator[None]:
-    """Hold the lab for one run; the kernel lets go of it when this process ends, however it ends. Raises LabError."""
+    """Hold the lab for one run. Raises LabError."""
     home = runs / lab
     home.mkdir(parents=True, exist_ok=True)
-    with (home / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LabError(
-                f"Another ./lab run is measuring the lab {lab}.", hint="wait until it has ended, or end it by Ctrl-C"
-            ) from None
+    another = LabError(
+        f"Another ./lab run is measuring the lab {lab}.", hint="wait until it has ended, or end it by Ctrl-C"
+    )
+    with held(home / ".lock", 0, another):
         yield
 
 

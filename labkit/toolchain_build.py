@@ -9,7 +9,6 @@ What is built lies in the cache, shared by all checkouts, in folders named by th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import platform
@@ -17,13 +16,13 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from labkit import shell
 from labkit.errors import LabError
+from labkit.locks import held
 from labkit.paths import CHECKOUT, cache
 from labkit.progress import Report
 
@@ -99,20 +98,9 @@ def ensure(report: Report, *, with_cli: bool = True) -> tuple[Path | None, Path]
 def lock(report: Report) -> Iterator[None]:
     """One at a time, over all checkouts of this user; waits for another set-up under way."""
     folder().mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + _LOCK_S
-    with (folder() / "lock").open("w") as held:
-        while True:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                report.detail("waiting for another set-up to end")
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"Another set-up has held {folder() / 'lock'} for {_LOCK_S // 60} min",
-                    hint=f"See which: fuser -v {folder() / 'lock'}",
-                )
-            time.sleep(0.5)
+    file = folder() / "lock"
+    too_long = LabError(f"Another set-up has held {file} for {_LOCK_S // 60} min", hint=f"See which: fuser -v {file}")
+    with held(file, _LOCK_S, too_long, lambda: report.detail("waiting for another set-up to end")):
         for leftover in folder().glob(".new-*"):  # of a set-up that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         yield
