@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from infra import plan
-from labkit import leftovers, setup
+from labkit import leftovers, recover, setup
 from labkit.box import machine_box
 from labkit.errors import LabError
 from labkit.observe import POLL_S
 from labkit.paths import CHECKOUT, CHECKOUT_ID
-from labkit.progress import Report
+from labkit.progress import Quiet, Report
 from labkit.pulumi import DESTROY
 
 LAB = "deployment"
@@ -87,10 +87,7 @@ class Bench(ABC):
         self._report.line(f"  {name}: {seconds:.1f} s")
 
     def _down(self) -> None:
-        pulumi = self._ready.pulumi
-        pulumi.release_stale_lock(LAB)
-        leftovers.remove(self._ready.machine, LAB, pulumi.names(LAB))
-        pulumi.forget_pending(LAB)
+        recover.after_a_kill(self._ready, LAB, Quiet(), leftovers.remove, lambda _: None)
         self._pulumi([*DESTROY, "-s", LAB])
         leftovers.remove(self._ready.machine, LAB)
 

@@ -8,11 +8,12 @@ next one needs, and a disk may be half of what it should be. `*_steps` are pure;
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from labkit import leftovers, servers, shell
+from labkit.current import Current
 from labkit.errors import LabError
 from labkit.progress import Report
 from labkit.pulumi import UP
@@ -141,17 +142,34 @@ def _made_by_up(thing: Thing) -> bool:
     return kind in _NAMES and _NAMES[kind].fullmatch(name) is not None
 
 
+def after_a_kill(
+    ready: Ready | Current,
+    lab: str,
+    report: Report,
+    remove: Callable[[leftovers.OnEngine, str, Collection[str]], Iterable[str]],
+    told: Callable[[str], None],
+) -> None:
+    """Clear what a killed command left: the lock of a dead Pulumi, what it made unnoted, what it was in the midst of.
+
+    `remove` is what of leftovers removes, `told` is called with each thing that it did. Beside a Pulumi that is at work
+    on the lab nothing is touched.
+    """
+    if ready.pulumi.release_stale_lock(lab):
+        report.line("A Pulumi that no longer runs had locked the stack: lock released")
+    if not ready.pulumi.at_work(lab):
+        for what in remove(ready.machine, lab, ready.pulumi.names(lab)):
+            told(what)
+        ready.pulumi.forget_pending(lab)
+
+
 def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     """Clear what a killed command left, start the lab's servers, bring back what `pulumi up` could not.
 
     The words that `pulumi up` needs in addition. Raises LabError when a step fails.
     """
-    if ready.pulumi.release_stale_lock(lab):
-        report.line("A Pulumi that no longer runs had locked the stack: lock released")
-    if not ready.pulumi.at_work(lab):
-        for removed in leftovers.clear_way(ready.machine, lab, ready.pulumi.names(lab)):
-            report.line(f"Removed what an earlier up left: {removed}")
-        ready.pulumi.forget_pending(lab)
+    after_a_kill(
+        ready, lab, report, leftovers.clear_way, lambda what: report.line(f"Removed what an earlier up left: {what}")
+    )
     servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
     steps = outer_steps(state, _on_laptop(ready, lab))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from labkit import current, engine, leftovers
+from labkit import current, engine, leftovers, recover
 from labkit.commands.leftovers import show_appeared
 from labkit.errors import LabError
 from labkit.progress import Terminal
@@ -16,13 +16,8 @@ def run(lab: str) -> int:
     ready = current.need()
     report = Terminal()
     engine.ensure(report)
-    if ready.pulumi.release_stale_lock(lab):
-        report.line("A Pulumi that no longer runs had locked the stack: lock released")
-    if not ready.pulumi.at_work(lab):
-        # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
-        for removed in leftovers.remove(ready.machine, lab, ready.pulumi.names(lab)):
-            click.echo(f"  removed: {removed}")
-        ready.pulumi.forget_pending(lab)
+    # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
+    recover.after_a_kill(ready, lab, report, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
     status = ready.pulumi.show([*DESTROY, "-s", lab])
     if status != 0:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from labkit.recover import Known, Steps, inner_steps, known, outer_steps
+from labkit.progress import Quiet
+from labkit.recover import Known, Steps, after_a_kill, inner_steps, known, outer_steps
 
 OUTER = [Known((kind, f"lab-{kind}"), f"urn-{kind}", outer=True) for kind in ("container", "network", "volume")]
 INNER = [
@@ -122,3 +124,27 @@ def test_the_state_is_read_by_kind_and_by_engine() -> None:
         Known(("network", "x"), "urn-docker:index/network:Network", outer=True, going=True),
         Known(("disk", "x"), "urn-libvirt:index/volume:Volume", outer=False, broken=True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("at_work", "done"),
+    [(False, ["release x", "remove x ('known',)", "told removed", "forget x"]), (True, ["release x"])],
+    ids=["nobody at work", "a Pulumi at work"],
+)
+def test_what_a_kill_left_is_cleared_unless_a_pulumi_is_at_work(at_work: bool, done: list[str]) -> None:
+    """Things go before what Pulumi was in the midst of is forgotten; a lock of the dead goes first."""
+    seen: list[str] = []
+    pulumi = SimpleNamespace(
+        release_stale_lock=lambda lab: seen.append(f"release {lab}"),
+        at_work=lambda _lab: at_work,
+        names=lambda _lab: ("known",),
+        forget_pending=lambda lab: seen.append(f"forget {lab}"),
+    )
+    ready: Any = SimpleNamespace(pulumi=pulumi, machine=SimpleNamespace(docker_host="unix:///x"))
+
+    def remove(_machine: object, lab: str, known: object) -> list[str]:
+        seen.append(f"remove {lab} {known}")
+        return ["removed"]
+
+    after_a_kill(ready, "x", Quiet(), remove, lambda what: seen.append(f"told {what}"))
+    assert seen == done
