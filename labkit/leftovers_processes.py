@@ -5,20 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import quote
 
 from infra import plan
 from labkit import programs
 from labkit.engine_processes import mounts_below
 from labkit.paths import CHECKOUT_ID, STATE, runtime
 from labkit.processes import Process, running, starter_gone
-from labkit.pulumi import BACKEND
+from labkit.pulumi import BACKEND_URL
 
 _PROC = Path("/proc")
 _INIT = 1
 _BACKEND = "PULUMI_BACKEND_URL"
 _SERVERS = 9
-_URL = f"file://{quote(str(BACKEND))}"
 _RUN = "VVC_PLAYBOOK_RUN"
 """Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py)."""
 
@@ -82,12 +80,12 @@ def left(lab: str, there: Iterable[str]) -> list[Process]:
     processes = list(running())
     names = {f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-{number}" for number in range(1, _SERVERS + 1)}
     identities = [str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in names - set(there)]
-    return [*orphans(processes, _URL, lab), *of_dead_servers(processes, identities)]
+    return [*orphans(processes, BACKEND_URL, lab), *of_dead_servers(processes, identities)]
 
 
 def of_this_checkout() -> list[Process]:
     """Programs of Pulumi and workers that use this checkout's state, held by somebody or not."""
-    return [one for one in running() if _of_pulumi(one, _URL)]
+    return [one for one in running() if _of_pulumi(one, BACKEND_URL)]
 
 
 def mounts() -> list[str]:

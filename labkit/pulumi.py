@@ -31,6 +31,9 @@ DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 
 BACKEND = STATE / "pulumi"
 
+BACKEND_URL = f"file://{quote(str(BACKEND))}"
+"""What all programs of a Pulumi of this checkout have in their environment as PULUMI_BACKEND_URL."""
+
 _END_S = 20
 _LOOK_S = 8.0
 """Twice in a row a command must be lost before it is ended: a server may be replaced meanwhile."""
@@ -43,7 +46,7 @@ def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
         **toolchain.env,
         "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]),
         "DOCKER_HOST": docker_host,
-        "PULUMI_BACKEND_URL": f"file://{quote(str(BACKEND))}",
+        "PULUMI_BACKEND_URL": BACKEND_URL,
         "PULUMI_CONFIG_PASSPHRASE": "",
     }
 
