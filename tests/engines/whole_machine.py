@@ -20,6 +20,7 @@ from typing import Any
 
 import docker
 import pytest
+from packaging.requirements import Requirement
 
 from infra import plan
 from labkit import images, images_base, images_engine, paths, shell, toolchain_build
@@ -200,7 +201,9 @@ def _checkout(engine: docker.DockerClient, tag: str, target: Path, work: Path) -
     # By this Python's pip, which knows this network's index, certificates and proxy.
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"]
     choice = ["--only-binary=:all:", "--python-version", PYTHON, "--dest", str(wheels)]
-    _command([*download, *choice, "-r", str(paths.CHECKOUT / "requirements.txt")], _FETCH_S)
+    chosen = work / "requirements.txt"
+    chosen.write_text(_required((paths.CHECKOUT / "requirements.txt").read_text()))
+    _command([*download, *choice, "-r", str(chosen)], _FETCH_S)
     container = engine.containers.create(
         tag,
         command=["./lab", "--help"],
@@ -216,6 +219,21 @@ def _checkout(engine: docker.DockerClient, tag: str, target: Path, work: Path) -
         assert status == 0, container.logs(tail=25).decode(errors="replace")
     finally:
         container.remove(force=True, v=True)
+
+
+def _required(text: str) -> str:
+    """The requirements that PYTHON has, without their markers: `pip download` judges those by its own Python."""
+    environment = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0"}
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        if not line or line[0] in " #":
+            continue
+        requirement, *hashes = line.split(" --hash=")
+        one = Requirement(requirement)
+        if one.marker is None or one.marker.evaluate(environment):
+            one.marker = None
+            found.append(" --hash=".join([str(one), *(each.strip() for each in hashes)]))
+    return "\n".join(found) + "\n"
 
 
 def _command(words: list[str], within_s: float) -> str:
