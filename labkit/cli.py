@@ -262,7 +262,7 @@ def env() -> None:
 
 
 @lab.command()
-@click.argument("what", type=click.Choice(["up", "recover", "measure", "report"]))
+@click.argument("what", type=click.Choice(["up", "recover", "measure", "report", "guide"]))
 @click.option("--repeats", "-n", type=click.IntRange(3, 50), default=3, show_default=True)
 @click.option("--engine", "engine_too", is_flag=True, help="recover: the reboot stops the private Docker Engine too.")
 @YES

@@ -1,4 +1,4 @@
-"""bench/*.json as tables for people. Pure; the README's blocks are made from them and held against them by a test."""
+"""bench/*.json as tables for people. Pure; the pages' blocks are made from them and held against them by a test."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+PAGES: Mapping[str, str] = {
+    "up": "README.md",
+    "recover": "README.md",
+    "guide": "labs/deployment/INSTRUCTOR.md",
+}
+"""Bench -> the page, from the checkout's folder, that has its block."""
+
+SECTION = "section "
+"""With this begins the name of a figure that is a section of the guide."""
+
+ALL = "all commands of the guide"
+
 
 def marks(what: str) -> tuple[str, str]:
-    """Where the block of one bench begins and ends in the README."""
+    """Where the block of one bench begins and ends in its page."""
     return f"<!-- bench:{what} -->", f"<!-- /bench:{what} -->"
 
 
 def table(result: Mapping[str, Any], what: str) -> str:
     """Markdown: one row a figure with median, spread, n and aim; then the cold set-up, and the machine."""
-    box = result["machine"]
     rows = [
-        f"Medians in seconds, measured by `./lab bench {what}` on {box['cpus']} cores ({box['cpu']}), "
-        f"accelerator {box['accelerator']}, kernel {box['kernel']}, Docker Engine {box['engine']}, caches warm.",
+        f"Medians in seconds, measured {_where(result, what)}",
         "",
         "| what | median | min to max | n | aim |",
         "|---|---:|---:|---:|---:|",
@@ -36,10 +46,36 @@ def table(result: Mapping[str, Any], what: str) -> str:
     return "\n".join(rows)
 
 
-def into(readme: str, result: Mapping[str, Any], what: str) -> str:
-    """The README with the block of one bench made anew. Raises ValueError when it has no such block."""
+def by_section(result: Mapping[str, Any], what: str) -> str:
+    """Markdown: what the commands of each section of a guide take, then all of them; and the machine."""
+    rows = [
+        f"Measured {_where(result, what)}",
+        "",
+        "| part (section) | commands take, median (least to most) | n |",
+        "|---|---:|---:|",
+    ]
+    for figure in result["figures"]:
+        if figure["name"].startswith(SECTION) or figure["name"] == ALL:
+            rows.append(
+                f"| {figure['name'].removeprefix(SECTION)} | {figure['median_s']:.1f} s "
+                f"({figure['min_s']:.1f} to {figure['max_s']:.1f}) | {figure['n']} |"
+            )
+    return "\n".join(rows)
+
+
+def into(page: str, result: Mapping[str, Any], what: str) -> str:
+    """The page with the block of one bench made anew. Raises ValueError when it has no such block."""
     begin, end = marks(what)
     block = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
-    if not block.search(readme):
-        raise ValueError(f"README.md has no block {begin} … {end}")
-    return block.sub(lambda _: f"{begin}\n{table(result, what)}\n{end}", readme)
+    if not block.search(page):
+        raise ValueError(f"{PAGES[what]} has no block {begin} … {end}")
+    made = by_section(result, what) if what == "guide" else table(result, what)
+    return block.sub(lambda _: f"{begin}\n{made}\n{end}", page)
+
+
+def _where(result: Mapping[str, Any], what: str) -> str:
+    box = result["machine"]
+    return (
+        f"by `./lab bench {what}` on {box['cpus']} cores ({box['cpu']}), accelerator {box['accelerator']}, "
+        f"kernel {box['kernel']}, Docker Engine {box['engine']}, caches warm."
+    )

@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from labkit import bench, bench_measure, figures
+from labkit.bench_guide import GuideWalk
 from labkit.bench_recover import Recover
 from labkit.bench_up import Up
-from labkit.commands import bench_report, setup
+from labkit.commands import bench_report, guide, setup
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT
 from labkit.progress import Terminal
@@ -30,12 +31,14 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
         result = Up(ready, Terminal()).run(repeats)
         # A part that this checkout's set-up found done keeps the figure of when it was last done.
         result["cold_setup_s"] = {**_known(what).get("cold_setup_s", {}), **setup.cold_seconds()}
+    elif what == "guide":
+        result = GuideWalk(ready, Terminal(), guide.read(bench.LAB)).run(repeats)
     else:
         result = Recover(ready, Terminal(), engine_too=engine_too).run(repeats)
     _write(what, result)
-    readme = CHECKOUT / "README.md"
-    readme.write_text(figures.into(readme.read_text(), result, what))
-    click.echo("README.md: its table is made anew")
+    page = CHECKOUT / figures.PAGES[what]
+    page.write_text(figures.into(page.read_text(), result, what))
+    click.echo(f"{figures.PAGES[what]}: its table is made anew")
     return 0
 
 

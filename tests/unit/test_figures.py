@@ -1,4 +1,4 @@
-"""The README's figures are those of bench/*.json."""
+"""The pages' figures are those of bench/*.json."""
 
 from __future__ import annotations
 
@@ -38,12 +38,36 @@ def test_the_block_is_replaced_and_nothing_else() -> None:
         figures.into("a", RESULT, "up")
 
 
-@pytest.mark.parametrize("what", ["up", "recover"])
-def test_the_readme_says_what_was_measured(what: str) -> None:
+GUIDE = {
+    **RESULT,
+    "figures": [
+        {"name": name, "n": 3, "median_s": 30.0, "min_s": 29.0, "max_s": 90.0}
+        for name in ("step 1: Bring up", "section Bring up", figures.ALL)
+    ],
+}
+
+
+def test_a_guide_is_told_by_section_with_the_machine() -> None:
+    """Its steps stay in the json; a section and all of them are rows."""
+    begin, end = figures.marks("guide")
+    page = figures.into(f"a\n{begin}\n{end}\nb\n", GUIDE, "guide")
+    assert page == (
+        f"a\n{begin}\n"
+        "Measured by `./lab bench guide` on 2 cores (A CPU), accelerator tcg, kernel 6.1, Docker Engine 20.10, "
+        "caches warm.\n\n"
+        "| part (section) | commands take, median (least to most) | n |\n|---|---:|---:|\n"
+        "| Bring up | 30.0 s (29.0 to 90.0) | 3 |\n"
+        "| all commands of the guide | 30.0 s (29.0 to 90.0) | 3 |\n"
+        f"{end}\nb\n"
+    )
+
+
+@pytest.mark.parametrize("what", figures.PAGES)
+def test_the_page_says_what_was_measured(what: str) -> None:
     """Nobody typed a figure in by hand; what has not been measured has an empty block."""
-    readme = (ROOT / "README.md").read_text()
+    page = (ROOT / figures.PAGES[what]).read_text()
     file = ROOT / "bench" / f"{what}.json"
     if file.exists():
-        assert figures.into(readme, json.loads(file.read_text()), what) == readme
+        assert figures.into(page, json.loads(file.read_text()), what) == page
     else:
-        assert "\n".join(figures.marks(what)) in readme
+        assert "\n".join(figures.marks(what)) in page

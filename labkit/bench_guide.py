@@ -1,0 +1,96 @@
+"""./lab bench guide: how long the commands of a lab's guide take, checks included, without reading and typing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit import figures, guide_walk, pulumi, setup
+from labkit.bench import LAB, Bench
+from labkit.errors import LabError
+from labkit.guide import Guide, Section, Step
+from labkit.guide_fence import Runner
+from labkit.guide_text import CHECK, Fence
+from labkit.guide_walk import Choice, Ran
+from labkit.paths import CHECKOUT
+from labkit.progress import Report
+
+Run = Callable[[Fence], Ran]
+
+
+def runner(ready: setup.Ready) -> Run:
+    """Runs fences as ./lab guide does. What a command prints is shown, as a reader sees it."""
+    return Runner(LAB, lambda: pulumi.environment(ready.toolchain, ready.machine.docker_host))
+
+
+class GuideWalk(Bench):
+    """A walk through the whole guide, which takes its lab up and down itself. `begin` makes each walk's runner."""
+
+    def __init__(
+        self, ready: setup.Ready, report: Report, found: Guide, begin: Callable[[setup.Ready], Run] = runner
+    ) -> None:
+        super().__init__(ready, report)
+        self._found = found
+        self._begin = begin
+
+    def _round(self) -> None:
+        ran: list[Ran] = []
+        run = self._begin(self._ready)
+
+        def noted(fence: Fence) -> Ran:
+            ran.append(run(fence))
+            return ran[-1]
+
+        with _restored(CHECKOUT / f"Pulumi.{LAB}.yaml"):
+            guide_walk.walk(self._found, self._found.steps[0], _Screen(self._report), noted)
+        for name, seconds in times(self._found, ran).items():
+            self._add(name, None, seconds)
+
+
+def times(found: Guide, ran: Sequence[Ran]) -> Mapping[str, float]:
+    """Pure: name of a figure -> seconds, of each step's fences together, each section that has steps, and all."""
+    took = {one.fence.line: one.seconds for one in ran}
+    steps = {step.number: took[step.command.line] + took[step.check.line] for step in found.steps}
+    return {
+        **{f"step {step.number}: {step.title}": steps[step.number] for step in found.steps},
+        **{
+            f"{figures.SECTION}{section.title}": sum(steps[step.number] for step in section.steps)
+            for section in found.sections
+            if section.steps
+        },
+        figures.ALL: sum(steps.values()),
+    }
+
+
+@dataclass(frozen=True)
+class _Screen:
+    """Asks nobody; a fence that fails ends the bench."""
+
+    report: Report
+
+    def section(self, section: Section, *, pause: bool) -> bool:  # noqa: ARG002 - the interface
+        return True
+
+    def step(self, step: Step, total: int) -> Choice:
+        self.report.line(f"  step {step.number} of {total}: {step.title}")
+        return "run"
+
+    def passed(self, step: Step, check: Ran) -> None:
+        """Its seconds are told at the end of the round."""
+
+    def failed(self, step: Step, ran: Ran) -> Choice:
+        what = "check" if ran.fence.language == CHECK else "command"
+        problem = f"Step {step.number} of the guide, {step.title!r}: its {what} ended with status {ran.status}."
+        raise LabError(f"{problem}\n{ran.output[-2000:]}".rstrip(), hint=step.hint)
+
+
+@contextmanager
+def _restored(stack_file: Path) -> Iterator[None]:
+    """A walk that ends early leaves no setting behind that the guide changes."""
+    before = stack_file.read_bytes()
+    try:
+        yield
+    finally:
+        stack_file.write_bytes(before)
