@@ -45,7 +45,8 @@ _MEMORY_MIB = 6144
 _SHARES = 512
 """Half of a process's weight: who works beside this is not to feel it."""
 
-_LABELS = {plan.LAB_LABEL: "tests-machine", plan.CHECKOUT_LABEL: paths.CHECKOUT_ID}
+_NAME = "tests-machine"
+_LABELS = {plan.LAB_LABEL: _NAME, plan.CHECKOUT_LABEL: paths.CHECKOUT_ID}
 Say = Callable[[str], None]
 
 
@@ -103,11 +104,20 @@ def running(engine: docker.DockerClient, say: Say) -> Iterator[Machine]:
         disk = _make_disk(engine, ready, work, key.with_suffix(".pub"), say)
         say(f"TIME making the disk: {time.monotonic() - begin:.0f} s")
         begin = time.monotonic()
+        # Not the engine's own bridge: ssh's packets come from its address, which the machine's engine has as well.
+        pool = docker.types.IPAMPool(subnet=str(plan.default_subnet(paths.CHECKOUT_ID, _NAME)))
+        network = engine.networks.create(
+            f"{plan.PREFIX}-{paths.CHECKOUT_ID}-{_NAME}",
+            ipam=docker.types.IPAMConfig(pool_configs=[pool]),
+            labels=_LABELS,
+        )
+        undo.callback(network.remove)
         container = engine.containers.run(
             ready.server,
             entrypoint=["sh", "/recipe/boot.sh"],
             environment={"WITHIN_S": str(WITHIN_S), "MEMORY_MIB": str(_MEMORY_MIB)},
             volumes={str(disk): {"bind": "/out"}, str(RECIPE): {"bind": "/recipe", "mode": "ro"}},
+            network=network.name,
             ports={"22/tcp": ("127.0.0.1", 0)},
             healthcheck={"test": ["NONE"]},
             labels=_LABELS,
