@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labkit.judge import metrics_lab as metrics
 from labkit.judge.model import Claim, Measured, Observation, Observed
-from labkit.records import Repeat, Run
+from labkit.records import Run
+from labkit.sides.kinds import KINDS
 
 _MANY = 2.0
 _WHY_MANY = "a factor below two is a matter of how one tunes a guest, not of having one"
 _A_WHOLE_SYSTEM = 1.5
 _WHY_A_WHOLE_SYSTEM = "less than half as much again is a matter of which packages one picks"
+_FAULTS = ("lost", "doubled", "changed")
+"""What may have happened to an acknowledged write; see labkit.prober.ledger."""
+
 _WHY_WAITED_FOR = "repeats on one busy machine differ by tens of per cent"
 
 _FELTER = (
@@ -124,11 +128,17 @@ def sight(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Ma
 def same_elsewhere(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
     """Both were started in a second server from content with the same digest."""
     evidence = {
-        "digests of the VM's files": vm["digests"],
-        "id of the container's image": container["image_id"],
-        "digests of the container's data": container["digests"],
+        **{f"the VM's {name}": _both(pair) for name, pair in vm["digests"].items()},
+        "the container's image": _both(container["image_id"]),
+        **{f"the container's {name}": _both(pair) for name, pair in container["digests"].items()},
     }
     return bool(vm["same"] and container["same"]), evidence
+
+
+def _both(pair: Mapping[str, str]) -> str:
+    """A digest on the first and on the second server, as much of it as a person compares."""
+    first, second = (pair[place].removeprefix("sha256:")[:12] or "nothing" for place in ("first", "second"))
+    return f"{first} on both" if pair["first"] == pair["second"] else f"{first} on the first, {second} on the second"
 
 
 def by_hand(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
@@ -145,13 +155,17 @@ def nothing_lost(run: Run) -> Observation | None:
     repeats = [one for one in found.repeats if not one.problem and "ledger" in one.facts] if found else []
     if len({one.side for one in repeats}) < len(("vm", "container")):
         return None
-    evidence = {_name(one): dict(one.facts["ledger"]) for one in repeats}
-    sound = all(not (one["lost"] or one["doubled"] or one["changed"]) for one in evidence.values())
-    return Observation(sound, evidence)
+    ledgers: dict[str, list[Mapping[str, Any]]] = {}
+    for one in repeats:
+        ledgers.setdefault(f"{KINDS[one.side].word} {one.action}", []).append(one.facts["ledger"])
+    sound = not any(ledger[fault] for way in ledgers.values() for ledger in way for fault in _FAULTS)
+    return Observation(sound, {way: _told(one) for way, one in ledgers.items()})
 
 
-def _name(repeat: Repeat) -> str:
-    return f"{repeat.side} {repeat.action} {repeat.number}"
+def _told(ledgers: Sequence[Mapping[str, Any]]) -> str:
+    acknowledged = sum(ledger["acknowledged"] for ledger in ledgers)
+    faults = (f"{sum(len(ledger[fault]) for ledger in ledgers)} {fault}" for fault in _FAULTS)
+    return f"{acknowledged} writes acknowledged, {', '.join(faults)}, n = {len(ledgers)}"
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -310,6 +310,16 @@ def test_one_lost_acknowledgement_refutes(fault: dict[str, Any], verdict: str) -
     assert verdicts(facts, "update")["updates-lose-nothing-acknowledged"] == verdict
 
 
+def test_evidence_of_many_repeats_is_told_in_few_words() -> None:
+    """Writes are summed over the repeats of a way; a digest stands once where both servers have it."""
+    ledger = {"acknowledged": 9, "lost": [], "doubled": [], "changed": []}
+    told = claims_more._told([ledger, {**ledger, "lost": [1, 2]}])
+    assert told == "18 writes acknowledged, 2 lost, 0 doubled, 0 changed, n = 2"
+    digest = "sha256:" + "ab" * 32
+    assert claims_more._both({"first": digest, "second": digest}) == "abababababab on both"
+    assert claims_more._both({"first": digest, "second": ""}) == "abababababab on the first, nothing on the second"
+
+
 def test_the_claims_are_well_formed() -> None:
     """Rows of the table, effects above 1, bounds that fit their units, a mechanism each."""
     assert rows.flaws(claims_more.CLAIMS) == []
