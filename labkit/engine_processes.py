@@ -7,12 +7,13 @@ import re
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from labkit import root, shell
 from labkit.errors import LabError
+from labkit.processes import command_line
 
 _PROC = Path("/proc")
 _MACHINE_PIDFILE = Path("/var/run/docker.pid")
@@ -45,14 +46,6 @@ def listens(path: Path) -> bool:
     return True
 
 
-def command_line(pid: int) -> list[str]:
-    """A process's words; empty for one that has ended."""
-    try:
-        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-    except OSError:
-        return []
-
-
 def alive(pid: int) -> bool:
     """Whether the process runs; a zombie does not."""
     with suppress(ChildProcessError):  # not our child: nothing to reap
@@ -66,7 +59,7 @@ def dockerd(pidfile: Path) -> int | None:
     return next(found, None)
 
 
-def is_dockerd(words: list[str], pidfile: str) -> bool:
+def is_dockerd(words: Sequence[str], pidfile: str) -> bool:
     """Whether a command line is a dockerd's with that pidfile."""
     return bool(words) and Path(words[0]).name == "dockerd" and (pidfile in words or f"--pidfile={pidfile}" in words)
 
@@ -153,7 +146,7 @@ def _parent(pid: int) -> int:
         return 0
 
 
-def _everything() -> Iterator[tuple[int, list[str]]]:
+def _everything() -> Iterator[tuple[int, tuple[str, ...]]]:
     for folder in _PROC.iterdir():
         if folder.name.isdigit():
             pid = int(folder.name)

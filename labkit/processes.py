@@ -52,7 +52,12 @@ def process(pid: int) -> Process | None:
     if state == "Z":
         return None
     environment = dict(word.split("=", 1) for word in _words(folder / "environ") if "=" in word)
-    return Process(pid, int(parent), int(session), _words(folder / "cmdline"), environment)
+    return Process(pid, int(parent), int(session), command_line(pid), environment)
+
+
+def command_line(pid: int) -> tuple[str, ...]:
+    """A process's words; empty for one that has ended."""
+    return _words(_PROC / str(pid) / "cmdline")
 
 
 def _words(file: Path) -> tuple[str, ...]:

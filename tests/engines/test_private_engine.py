@@ -21,6 +21,7 @@ import pytest
 from infra import plan
 from labkit import engine_network, engine_processes
 from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
+from labkit.processes import command_line
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -79,7 +80,7 @@ class Machine:
         """All processes with one of the engine's folders on their command line."""
         pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
         marks = (str(self.folders.run), str(self.folders.data))
-        return [pid for pid in pids if any(mark in " ".join(engine_processes.command_line(pid)) for mark in marks)]
+        return [pid for pid in pids if any(mark in " ".join(command_line(pid)) for mark in marks)]
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ def test_stop_takes_back_rules_and_sysctls_and_nothing_else(machine: Machine) ->
     machine.run("sh", "-ec", f"iptables {LATE_RULE}")
     lab = start_sleeper(machine, {plan.LAB_LABEL: "deployment"})
     assert "Labs are up" in machine.python(STOP.format(labs_too=False), check=False)
-    assert any(lab[:12] in " ".join(engine_processes.command_line(pid)) for pid in machine.processes())
+    assert any(lab[:12] in " ".join(command_line(pid)) for pid in machine.processes())
 
     machine.python(STOP.format(labs_too=True))
     after = machine.look()
