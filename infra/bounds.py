@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bound:
-    """A bound in seconds. `variable` names the environment variable that sets another, in whole seconds."""
+    """A bound in seconds of `what`. `variable` names the environment variable that sets another, in whole seconds."""
 
     variable: str
     default_s: int
+    what: str
 
     @property
     def given(self) -> int | None:
@@ -25,20 +26,23 @@ class Bound:
         return self.given or self.default_s
 
 
-HEALTHY = Bound("VVC_HEALTHY_TIMEOUT_S", 90)
-"""The rung "server healthy"; a server takes 3 s on an idle machine."""
+HEALTHY = Bound("VVC_HEALTHY_TIMEOUT_S", 90, "the rung *server healthy*")
+"""A server takes 3 s on an idle machine."""
 
-SSH = Bound("VVC_SSH_TIMEOUT_S", 120)
-"""The rung "sshd answers", from the domain's start. An emulated guest takes 7 s on an idle machine."""
+SSH = Bound("VVC_SSH_TIMEOUT_S", 120, "the rung *sshd answers*, from the domain's start")
+"""An emulated guest takes 7 s on an idle machine."""
 
-READY = Bound("VVC_READY_TIMEOUT_S", 60)
-"""The rung "service answers"."""
+READY = Bound("VVC_READY_TIMEOUT_S", 60, "the rung *service answers*")
 
-PLAYBOOK = Bound("VVC_PLAYBOOK_TIMEOUT_S", 300)
-"""A whole playbook. A first converge takes 15 s in an emulated guest; this leaves room for a busy machine."""
+PLAYBOOK = Bound("VVC_PLAYBOOK_TIMEOUT_S", 300, "a whole playbook")
+"""A first converge takes 15 s in an emulated guest; this leaves room for a busy machine."""
 
-COMMAND = Bound("VVC_COMMAND_TIMEOUT_S", 60)
-"""A short question to a program, such as `pulumi stack ls`. Where the variable is set no command gets less."""
+COMMAND = Bound("VVC_COMMAND_TIMEOUT_S", 60, "a short question to a program; where it is set, no command gets less")
+"""Such as `pulumi stack ls`."""
 
-PULUMI = Bound("VVC_PULUMI_TIMEOUT_S", 30 * 60)
-"""One `pulumi up` or `pulumi destroy` as a whole."""
+PULUMI = Bound("VVC_PULUMI_TIMEOUT_S", 30 * 60, "one `pulumi up` or `pulumi destroy` as a whole")
+
+ACCELERATOR = Bound("VVC_ACCELERATOR_TIMEOUT_S", 10, "the boot of a kernel that decides whether KVM can be used")
+"""About a second on a real KVM."""
+
+ALL = (HEALTHY, SSH, READY, PLAYBOOK, PULUMI, COMMAND, ACCELERATOR)

@@ -272,7 +272,8 @@ def _ansible(
             "VVC_KNOWN_HOSTS": str(known),
             "VVC_RUN_DIR": str(folder),
             "ANSIBLE_CONFIG": str(playbook.with_name("ansible.cfg")),
-            "ANSIBLE_HOME": str(folder / "home"),
+            # What runs here keeps its files there; Mitogen asks for the home, not for ANSIBLE_HOME.
+            "HOME": str(folder / "home"),
             "ANSIBLE_STRATEGY_PLUGINS": next(iter(strategies.submodule_search_locations)),
             # Counts from Ansible's start, and so holds the guest's boot as well.
             "ANSIBLE_TIMEOUT": str(inputs["ssh_timeout_s"] + 60),

@@ -16,14 +16,12 @@ from typing import Literal
 import docker
 from docker.errors import APIError
 
+from infra.bounds import ACCELERATOR
 from labkit import images_engine, paths
 from labkit.errors import LabError
 from labkit.images import Images
 
 KVM = Path("/dev/kvm")
-BOOT_WITHIN_S = 10
-"""A kernel on a real KVM says the marker within about a second."""
-
 MARKER = "vvc-accelerator-works"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -36,7 +34,7 @@ printf '#!/bin/sh\\necho {MARKER}\\n/bin/busybox reboot -f\\n' > probe
 chmod 755 probe
 cp /guest/initrd.img initrd
 echo probe | cpio -o -H newc --quiet >> initrd
-exec timeout {BOOT_WITHIN_S} qemu-system-x86_64 -accel kvm -machine pc -m 256 \
+exec timeout "$0" qemu-system-x86_64 -accel kvm -machine pc -m 256 \
     -nodefaults -display none -serial stdio -no-reboot \
     -kernel /guest/vmlinuz -initrd initrd -append 'console=ttyS0 panic=-1 quiet rdinit=/probe'
 """
@@ -52,11 +50,12 @@ class Accelerator:
 
 
 def probe(engine: docker.DockerClient, images: Images, *, device: Path = KVM, again: bool = False) -> Accelerator:
-    """Find out, at most once per boot of this machine and per set of images; `again` asks anew."""
+    """Find out, at most once per boot of this machine, set of images and bound; `again` asks anew."""
     if not device.exists():
         return Accelerator("tcg", f"{device} does not exist", 0.0)
     file = paths.cache() / "accelerator.json"
-    key = " ".join([platform.release(), _BOOT_ID.read_text().strip(), images.server, images.guest_digest])
+    boot, bound = _BOOT_ID.read_text().strip(), str(ACCELERATOR.seconds)
+    key = " ".join([platform.release(), boot, images.server, images.guest_digest, bound])
     if not again and (known := _load(file, key)) is not None:
         return known
     found, shown = _boot(engine, images, device)
@@ -79,7 +78,7 @@ def judge(status: int, output: str, device: Path = KVM) -> tuple[Literal["kvm", 
     if MARKER in output:
         return "kvm", f"the guest's kernel boots on {device}"
     if status == 124:  # noqa: PLR2004 - the status of timeout(1)
-        return "tcg", f"{device} exists, but the guest's kernel did not boot on it within {BOOT_WITHIN_S} s"
+        return "tcg", f"{device} exists, but the guest's kernel did not boot on it within {ACCELERATOR.seconds} s"
     told = [line.strip() for line in output.splitlines() if line.strip()]
     return "tcg", f"QEMU cannot use {device}: {told[-1] if told else f'it ended with status {status}'}"
 
@@ -92,10 +91,10 @@ def _boot(engine: docker.DockerClient, images: Images, device: Path) -> tuple[Ac
         status, output = images_engine.run(
             engine,
             images.server,
-            ["sh", "-c", _SCRIPT],
+            ["sh", "-c", _SCRIPT, str(ACCELERATOR.seconds)],
             folders={images.guest_dir: "/guest"},
             devices=[str(device)],
-            within_s=BOOT_WITHIN_S + 20,
+            within_s=ACCELERATOR.seconds + 20,
         )
     except APIError as error:
         # The engine that cannot hand over the device refuses as well: that much is tcg for now, and asked again.

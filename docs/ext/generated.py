@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from docs.ext import ROOT
-from infra import outputs
+from infra import bounds, outputs
 from labkit import guide_rules, labs
 from labkit.judge import metrics, rows
 from labkit.judge.model import Claim, Measured
@@ -91,6 +91,14 @@ def packages() -> str:
     return _table(("package", "why", "needed for"), [(f"`{one.name}`", one.why, one.group) for one in PACKAGES])
 
 
+def waits() -> str:
+    """Every bound of a wait with its variable."""
+    return _table(
+        ("variable", "bound of", "default, seconds"),
+        [(f"`{one.variable}`", one.what, str(one.default_s)) for one in bounds.ALL],
+    )
+
+
 def sections() -> str:
     """The headings of a guide."""
     return ", ".join(guide_rules.SECTIONS)
@@ -125,6 +133,7 @@ KINDS: dict[str, Callable[[], str]] = {
     "packages": packages,
     "run-schema": run_schema,
     "sections": sections,
+    "waits": waits,
 }
 
 

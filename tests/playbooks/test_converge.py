@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +26,14 @@ def test_second_converge_changes_nothing(guest: Guest, first: dict[str, Any]) ->
     second = guest.play()
     assert second["changed"] == 0
     assert second["ok"] > 0
+
+
+def test_a_play_leaves_nothing_in_the_persons_home(
+    guest: Guest, first: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    guest.play()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_root_file_system_has_the_disks_size(guest: Guest, first: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ def test_only_a_whole_number_above_0_counts(
     text: str | None, given: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Anything else leaves the default."""
-    bound = Bound("VVC_TEST_TIMEOUT_S", 5)
+    bound = Bound("VVC_TEST_TIMEOUT_S", 5, "a test")
     if text is None:
         monkeypatch.delenv(bound.variable, raising=False)
     else:
@@ -29,5 +29,6 @@ def test_only_a_whole_number_above_0_counts(
 
 def test_no_two_bounds_share_a_variable() -> None:
     """Setting one leaves the others."""
-    assert len({bound.variable for bound in ALL}) == len(ALL) == 6
+    assert len({bound.variable for bound in ALL}) == len(ALL) == 7
+    assert set(bounds.ALL) == set(ALL)
     assert all(bound.variable.startswith("VVC_") and bound.variable.endswith("_TIMEOUT_S") for bound in ALL)
