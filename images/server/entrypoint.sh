@@ -40,20 +40,28 @@ keep_definitions() {
     done
 }
 
+# A group with processes can't hand controllers on to groups below it, and the engine puts a health check into it at any
+# moment: what is there moves, until all controllers are handed on.
+hand_on_controllers() {
+    while read -r pid; do
+        echo "$pid" > /sys/fs/cgroup/init/cgroup.procs || true
+    done < /sys/fs/cgroup/cgroup.procs
+    read -r available < /sys/fs/cgroup/cgroup.controllers
+    lacking=
+    for controller in $available; do
+        echo "+$controller" > /sys/fs/cgroup/cgroup.subtree_control || lacking="$lacking $controller"
+    done
+    [ -z "$lacking" ]
+}
+
 # Where containers that this server's engine starts belong: below the server's own control group, so that they count
 # as the server's and go with it.
 prepare_cgroups() {
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-        # cgroup v2, in a namespace of our own. A group with processes can't hand controllers to groups below it.
+        # cgroup v2, in a namespace of our own.
         mount -o remount,rw /sys/fs/cgroup
         mkdir -p /sys/fs/cgroup/init
-        while read -r pid; do
-            echo "$pid" > /sys/fs/cgroup/init/cgroup.procs 2> /dev/null || true
-        done < /sys/fs/cgroup/cgroup.procs
-        read -r available < /sys/fs/cgroup/cgroup.controllers
-        for controller in $available; do
-            echo "+$controller" > /sys/fs/cgroup/cgroup.subtree_control || say "no control group for $controller"
-        done
+        within 5 hand_on_controllers || say "no control group for$lacking"
         cgroup_parent=/containers
     else
         # cgroup v1, the host's tree.

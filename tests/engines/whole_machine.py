@@ -1,8 +1,8 @@
-"""A whole machine as users have it: Debian 13 with its own kernel, systemd, cgroup v2 and Docker Engine, without KVM.
+"""A whole machine as users have it: Debian 13 with its own kernel, systemd, cgroup v2, Docker Engine and KVM.
 
-The laptop has no QEMU, the server image has: the machine runs in a container of it. It reaches no network, so that
-what set-up would download or build lies on its disk beforehand: the cache, the server image, the Python packages.
-Set-up itself runs in it and finds them as it finds its own.
+The laptop has no QEMU, the server image has: the machine runs, emulated, in a container of it. It reaches no network,
+so that what set-up would download or build lies on its disk beforehand: the cache, the server image, the Python
+packages. Set-up itself runs in it and finds them as it finds its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHECKOUT = f"/home/{USER}/{plan.PROJECT}"
 PYTHON = "3.13"
 """Debian 13's."""
 
-WITHIN_S = 80 * 60
+WITHIN_S = 60 * 60
 """Bound of everything that happens on the machine."""
 
 BOOT_S = 15 * 60

@@ -24,7 +24,8 @@ cp /in/authorized_keys "$home/.ssh/authorized_keys"
 chmod -R go= "$home/.ssh"
 cp -a /in/checkout "$home/vm-vs-container"
 cp -a /in/server.tar "$home/"
-cp -a /cache/toolchain "$home/.cache/vm-vs-container/"
+# Logs come and go while other commands of the laptop run.
+tar -c -C /cache --exclude=toolchain/*/logs/* toolchain | tar -x -C "$home/.cache/vm-vs-container"
 for part in "$@"; do cp -a "/cache/images/$part" "$home/.cache/vm-vs-container/images/"; done
 chown -R 1000:1000 "$home"
 
