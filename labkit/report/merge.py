@@ -11,6 +11,7 @@ from labkit.judge.model import Claim, Measured, Row, Verdict
 from labkit.records import Run
 from labkit.report import html, plots, verdicts
 from labkit.report.series import Line, Point, Series
+from labkit.sides.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -128,4 +129,5 @@ def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> str:
     )
     if not lines or not isinstance(claim, Measured):
         return ""
-    return plots.strip(Series(f"ratio of medians, {claim.metric.name.replace('_', ' ')}", "", lines), ["machines"])
+    title = f"ratio of medians, {KINDS[claim.greater].word} over the other side"
+    return plots.strip(Series(title, "", lines), ["machines"])
