@@ -68,6 +68,18 @@ def test_a_file_that_the_service_no_longer_has_goes_and_a_stopped_service_starts
     assert httpx.get(f"http://127.0.0.1:{guest.http_port}/healthz", timeout=10).status_code == 200
 
 
+def test_a_host_key_that_was_cut_off_while_it_was_written_is_made_anew(guest: Guest, first: dict[str, Any]) -> None:
+    """Its file is there and empty."""
+    key = "/etc/ssh/ssh_host_ed25519_key"
+    told = guest.ssh(
+        f"cp -a {key} /root/kept; : > {key}; systemctl start vvc-host-key.service && sshd -t && stat -c '%a %s' {key}; "
+        f"mv /root/kept {key}"
+    )
+    mode, size = told.split()
+    assert mode == "600"
+    assert int(size) > 300, "an ed25519 key has some 400 bytes"
+
+
 def test_a_bad_role_variable_is_refused_by_name(guest: Guest, first: dict[str, Any]) -> None:
     with pytest.raises(PlaybookError, match="value of service_side must be one of: vm, container, got: cloud"):
         guest.play(vvc_side="cloud")
