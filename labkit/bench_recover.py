@@ -32,16 +32,15 @@ INSIDE: Mapping[str, str] = {
 }
 """What is removed inside the server -> the script that does it."""
 
-KILLS: Mapping[str, str] = {
-    "the Pulumi CLI": "cli",
-    "libvirt's plugin": "libvirt plugin",
-    "the provider of playbooks": "provider",
-    "the playbook's worker": "worker",
-}
-"""What of `up` is killed -> which of the PARTS that is."""
+_DOMAIN, _PLAYBOOK = "Domain vm-1", "Playbook vm-1-playbook"
 
-STRIKE_AT = "Playbook vm-1-playbook"
-"""Pulumi's event at which a part is killed: the domain runs, Ansible has begun."""
+KILLS: Mapping[str, tuple[str, str]] = {
+    "the Pulumi CLI": ("cli", _PLAYBOOK),
+    "libvirt's plugin": ("libvirt plugin", _DOMAIN),
+    "the provider of playbooks": ("provider", _PLAYBOOK),
+    "the playbook's worker": ("worker", _PLAYBOOK),
+}
+"""What of `up` is killed -> which of the PARTS that is; Pulumi's event at which it is at work, and is killed."""
 
 _EVENT_S = 300.0
 _WORKER_S = 10.0
@@ -71,10 +70,10 @@ class Recover(Bench):
         self._add(name.format(", engine stopped" if self._engine_too else ""), None, self._heal())
         self._servers(lambda server: server.kill())
         self._time_down("the server was killed")
-        for what, part in KILLS.items():
-            self._kill_during_up(partial(_kill, part))
+        for what, (part, event) in KILLS.items():
+            self._kill_during_up(event, partial(_kill, part))
             self._time_down(f"{what} was killed during up")
-        self._kill_during_up(lambda: self._servers(lambda server: server.kill()))
+        self._kill_during_up(_PLAYBOOK, lambda: self._servers(lambda server: server.kill()))
         self._time_down("the server was killed during up")
 
     def _heal(self) -> float:
@@ -131,7 +130,7 @@ class Recover(Bench):
                 hint="./lab bench recover, without --engine",
             )
 
-    def _kill_during_up(self, strike: Callable[[], None]) -> None:
+    def _kill_during_up(self, event: str, strike: Callable[[], None]) -> None:
         with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
             events = Path(folder, "events.json")
             events.touch()
@@ -139,7 +138,7 @@ class Recover(Bench):
                 words = [*UP, "-s", LAB, "--event-log", str(events)]
                 ended = pool.submit(self._ready.pulumi.quiet, words)
                 try:
-                    until(lambda: STRIKE_AT in seen or ended.done(), _EVENT_S)
+                    until(lambda: event in seen or ended.done(), _EVENT_S)
                 finally:
                     strike()
                 if ended.result().ok:
