@@ -25,8 +25,8 @@ KVM = Path("/dev/kvm")
 MARKER = "vvc-accelerator-works"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# The guest's initrd with one more program, which the kernel starts instead of the usual one. No CPU model is named,
-# as in the lab's domains: with another one a KVM may fail where a domain would run, or the other way about.
+# The guest's initrd with one more program, which the kernel starts instead of the usual one. The CPU is the domains'
+# (infra.vm.CPU): with another one a KVM may fail where a domain would run, or the other way about.
 _SCRIPT = f"""
 set -eu
 cd /tmp
@@ -34,7 +34,7 @@ printf '#!/bin/sh\\necho {MARKER}\\n/bin/busybox reboot -f\\n' > probe
 chmod 755 probe
 cp /guest/initrd.img initrd
 echo probe | cpio -o -H newc --quiet >> initrd
-exec timeout "$0" qemu-system-x86_64 -accel kvm -machine pc -m 256 \
+exec timeout "$0" qemu-system-x86_64 -accel kvm -cpu host -machine pc -m 256 \
     -nodefaults -display none -serial stdio -no-reboot \
     -kernel /guest/vmlinuz -initrd initrd -append 'console=ttyS0 panic=-1 quiet rdinit=/probe'
 """

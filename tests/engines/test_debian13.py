@@ -67,6 +67,11 @@ def up(machine: Machine, cgroups_before: str) -> str:
     return machine.timed(f"./lab up {LAB}", f"{LAB_COMMAND} up {LAB} --yes", within_s=UP_S, env=BOUNDS)
 
 
+def model(cpuinfo: str) -> str:
+    """The CPU's name."""
+    return next(line for line in cpuinfo.splitlines() if line.startswith("model name"))
+
+
 def test_it_is_such_a_machine(machine: Machine) -> None:
     """systemd is PID 1, cgroups are v2, AppArmor is on, Debian's own Docker Engine answers to a user without root."""
     assert machine.run("cat /proc/1/comm; stat -fc %T /sys/fs/cgroup; id -u") == "systemd\ncgroup2fs\n1000"
@@ -82,6 +87,14 @@ def test_both_services_answer(machine: Machine, up: str) -> None:
     for name, url in urls:
         assert f'"{name}"' in machine.run(f"curl -fsS --max-time 60 {url}")
     assert "EMULATED CPU" not in up
+
+
+@pytest.mark.usefixtures("up")
+def test_the_vm_has_the_machines_cpu(machine: Machine) -> None:
+    """As a container has it."""
+    own = model(machine.run("cat /proc/cpuinfo"))
+    assert "Opteron" in own
+    assert model(machine.run(f"{LAB_COMMAND} exec vm-1 cat /proc/cpuinfo", within_s=300)) == own
 
 
 @pytest.mark.usefixtures("up")

@@ -76,13 +76,14 @@ def test_every_object_of_the_engines_carries_both_labels(build: Build) -> None:
 
 
 def test_kvm_reaches_the_server_only_where_it_works(build: Build) -> None:
-    """The device and the domain's type go together."""
-    for accelerator, kind, devices in (
-        ("tcg", "qemu", ["/dev/net/tun"]),
-        ("kvm", "kvm", ["/dev/net/tun", "/dev/kvm"]),
+    """The device, the domain's type and its CPU go together."""
+    for accelerator, kind, cpu, devices in (
+        ("tcg", "qemu", None, ["/dev/net/tun"]),
+        ("kvm", "kvm", {"mode": "host-passthrough"}, ["/dev/net/tun", "/dev/kvm"]),
     ):
         lab = build(accelerator=accelerator)
         assert lab.resources["vm-1"].inputs["type"] == kind
+        assert lab.resources["vm-1"].inputs.get("cpu") == cpu
         assert [device["hostPath"] for device in lab.resources["server-1"].inputs["devices"]] == devices
 
 
