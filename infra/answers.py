@@ -29,10 +29,10 @@ def wait_until_ready(
     if timeout_s is None:
         timeout_s = READY.seconds
     begin = time.monotonic()
-    last = "no answer yet"
-    while (elapsed := time.monotonic() - begin) < timeout_s:
+    last = ""
+    while (left := timeout_s - (time.monotonic() - begin)) > 0:
         try:
-            answer = httpx.get(f"{url}/whoami", timeout=min(_REQUEST_S, timeout_s - elapsed))
+            answer = httpx.get(f"{url}/whoami", timeout=min(_REQUEST_S, left))
             if answer.status_code == httpx.codes.OK:
                 body = answer.json()
                 if (body.get("replica"), body.get("version")) == (replica, version):
@@ -41,10 +41,12 @@ def wait_until_ready(
             else:
                 last = f"status {answer.status_code}: {answer.text[:200]}"
         except (httpx.HTTPError, ValueError) as error:
-            last = f"{type(error).__name__}: {error}"
+            # A request that the bound cuts short says less than the answer before it.
+            if not (last and isinstance(error, httpx.TimeoutException) and left < _REQUEST_S):
+                last = f"{type(error).__name__}: {error}"
         time.sleep(_PAUSE_S)
     raise NotReadyError(
         f"Rung 'service answers': {url}/whoami did not answer 200 as {replica}, version {version} "
-        f"after {time.monotonic() - begin:.1f} s (bound: {timeout_s:.0f} s). Last: {last}. "
+        f"after {time.monotonic() - begin:.1f} s (bound: {timeout_s:.0f} s). Last: {last or 'no answer yet'}. "
         f"Look inside: ./lab exec {replica}{last_lines.of(console)}"
     )
