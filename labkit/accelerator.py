@@ -50,12 +50,14 @@ class Accelerator:
 
 
 def probe(engine: docker.DockerClient, images: Images, *, device: Path = KVM, again: bool = False) -> Accelerator:
-    """Find out, at most once per boot of this machine, set of images and bound; `again` asks anew."""
+    """Find out, at most once per boot of this machine and per set of images; `again` asks anew.
+
+    That a kernel did not boot is asked again where the bound ACCELERATOR is above the one of that time.
+    """
     if not device.exists():
         return Accelerator("tcg", f"{device} does not exist", 0.0)
     file = paths.cache() / "accelerator.json"
-    boot, bound = _BOOT_ID.read_text().strip(), str(ACCELERATOR.seconds)
-    key = " ".join([platform.release(), boot, images.server, images.guest_digest, bound])
+    key = " ".join([platform.release(), _BOOT_ID.read_text().strip(), images.server, images.guest_digest])
     if not again and (known := _load(file, key)) is not None:
         return known
     found, shown = _boot(engine, images, device)
@@ -110,7 +112,9 @@ def _boot(engine: docker.DockerClient, images: Images, device: Path) -> tuple[Ac
 def _load(file: Path, key: str) -> Accelerator | None:
     try:
         facts = json.loads(file.read_text())
-        return Accelerator(**facts["accelerator"]) if facts["key"] == key else None
+        known = Accelerator(**facts["accelerator"])
+        holds = known.kind == "kvm" or facts["within_s"] >= ACCELERATOR.seconds
+        return known if facts["key"] == key and holds else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -118,5 +122,6 @@ def _load(file: Path, key: str) -> Accelerator | None:
 def _save(file: Path, key: str, accelerator: Accelerator) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps({"key": key, "accelerator": asdict(accelerator)}, indent=2) + "\n")
+    facts = {"key": key, "within_s": ACCELERATOR.seconds, "accelerator": asdict(accelerator)}
+    draft.write_text(json.dumps(facts, indent=2) + "\n")
     draft.replace(file)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import httpx
 import pytest
 
 from infra import answers
@@ -67,3 +68,18 @@ def test_silence_is_told_too() -> None:
     """Nobody listens."""
     with pytest.raises(answers.NotReadyError, match="ConnectError"):
         answers.wait_until_ready("http://127.0.0.1:9", "vm-1", "2", timeout_s=0.3)
+
+
+def test_a_request_that_the_bound_cuts_short_does_not_hide_the_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that answers once and then no more."""
+    found = [httpx.Response(500, text="broken")]
+
+    def get(_url: str, timeout: float) -> httpx.Response:
+        if found:
+            return found.pop()
+        time.sleep(timeout)
+        raise httpx.ReadTimeout("timed out")
+
+    monkeypatch.setattr(httpx, "get", get)
+    with pytest.raises(answers.NotReadyError, match="Last: status 500: broken"):
+        answers.wait_until_ready("http://127.0.0.1:9", "vm-1", "2", timeout_s=0.5)

@@ -8,6 +8,7 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
+from infra.bounds import ACCELERATOR
 from labkit import accelerator, images, images_base, paths
 from labkit.errors import LabError
 from labkit.images_digest import DIGITS, digest
@@ -131,6 +132,32 @@ def test_a_folder_that_is_complete_appears(tmp_path: Path) -> None:
 )
 def test_only_a_kernel_that_booted_proves_kvm(status: int, output: str, kind: str, reason: str) -> None:
     assert accelerator.judge(status, output) == (kind, reason)
+
+
+@pytest.mark.parametrize(
+    ("found", "bounds", "known"),
+    [
+        (accelerator.Accelerator("kvm", "it boots", 1.0), ("90", "10"), True),
+        (accelerator.Accelerator("kvm", "it boots", 1.0), ("10", "90"), True),
+        (accelerator.Accelerator("tcg", "it did not boot", 1.0), ("90", "10"), True),
+        (accelerator.Accelerator("tcg", "it did not boot", 1.0), ("10", "10"), True),
+        (accelerator.Accelerator("tcg", "it did not boot", 1.0), ("10", "90"), False),
+    ],
+)
+def test_only_a_raised_bound_makes_a_failed_boot_be_asked_again(
+    found: accelerator.Accelerator,
+    bounds: tuple[str, str],
+    known: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who raises it for set-up alone keeps the answer."""
+    file = tmp_path / "accelerator.json"
+    monkeypatch.setenv(ACCELERATOR.variable, bounds[0])
+    accelerator._save(file, "key", found)
+    monkeypatch.setenv(ACCELERATOR.variable, bounds[1])
+    assert accelerator._load(file, "key") == (found if known else None)
+    assert accelerator._load(file, "another") is None
 
 
 def test_without_the_device_nothing_is_tried(tmp_path: Path, cache: Path) -> None:
