@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from labkit.images import Images
 
 KVM = Path("/dev/kvm")
 MARKER = "vvc-accelerator-works"
+_ASSERTION = re.compile(r"(\w+): Assertion ")
+"""assert(3)'s words, after the function's name; QEMU ends so where a KVM refuses what it had promised."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # The guest's initrd with one more program, which the kernel starts instead of the usual one. The CPU is the domains'
@@ -81,8 +84,10 @@ def judge(status: int, output: str, device: Path = KVM) -> tuple[Literal["kvm", 
         return "kvm", f"the guest's kernel boots on {device}"
     if status == 124:  # noqa: PLR2004 - the status of timeout(1)
         return "tcg", f"{device} exists, but the guest's kernel did not boot on it within {ACCELERATOR.seconds} s"
-    told = [line.strip() for line in output.splitlines() if line.strip()]
-    return "tcg", f"QEMU cannot use {device}: {told[-1] if told else f'it ended with status {status}'}"
+    told = [line.strip() for line in output.splitlines() if line.strip()] or [f"it ended with status {status}"]
+    if failed := _ASSERTION.search(told[-1]):
+        return "tcg", f"{device} exists, but no CPU like this machine's own runs on it (QEMU's {failed[1]} fails)"
+    return "tcg", f"QEMU cannot use {device}: {told[-1]}"
 
 
 def _boot(engine: docker.DockerClient, images: Images, device: Path) -> tuple[Accelerator, bool]:

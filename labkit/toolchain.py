@@ -20,6 +20,7 @@ OLDEST = (3, 220, 0)
 """Oldest CLI that we take from the PATH: one of the same half year as the pinned SDK, whose newer resource options an
 older engine would refuse half way."""
 
+_LOGS = "PULUMI_LOG_ROTATION_MAX_TOTAL_MB"
 _QUICK_S = 30
 _HOST = "pulumi-language-python"
 _SCRIPTS = {_HOST: "language_host.py", "pulumi-resource-pulumi-python": "dynamic_provider.py"}
@@ -116,8 +117,7 @@ def _own() -> Toolchain | None:
 def _release(program: Path | None) -> Toolchain | None:
     if program is None:
         return None
-    env = {"PULUMI_HOME": str(toolchain_release.home()), "PULUMI_SKIP_UPDATE_CHECK": "1"}
-    return Toolchain(program, VERSION, "official", (program.parent,), env)
+    return Toolchain(program, VERSION, "official", (program.parent,), _own_env(toolchain_release.home()))
 
 
 def _built(program: Path, home: Path) -> Toolchain:
@@ -131,11 +131,16 @@ def _with_plugins(candidate: Toolchain, home: Path) -> Toolchain:
     return Toolchain(candidate.pulumi, candidate.version, candidate.origin, candidate.path_dirs, _built_env(home))
 
 
+def _own_env(home: Path) -> dict[str, str]:
+    """Of a home in our cache, where nobody would look for the logs that Pulumi keeps of each command."""
+    logs_mb = os.environ.get(_LOGS, "50")
+    return {"PULUMI_HOME": str(home), "PULUMI_SKIP_UPDATE_CHECK": "1", _LOGS: logs_mb}
+
+
 def _built_env(home: Path) -> dict[str, str]:
     """Where the plugins can't be downloaded, Pulumi must not try: it would wait for hosts that don't answer."""
     return {
-        "PULUMI_HOME": str(home),
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        **_own_env(home),
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
         "PULUMI_DISABLE_REGISTRY_RESOLVE": "1",
     }

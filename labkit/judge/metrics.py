@@ -79,7 +79,7 @@ def image_compressed_bytes(repeat: Repeat) -> float | None:
 
 @metric(unit="bytes", experiment="size", exact=True, given={"second_replica_bytes": 8 << 20}, gives=8 << 20)
 def second_replica_bytes(repeat: Repeat) -> float | None:
-    """What one more replica takes on disk: a VM's overlay, a container's layer; with the service's data on both."""
+    """What one more replica, newly made, takes on disk: overlay, or layer and volume; the service's data on both."""
     return repeat.values.get("second_replica_bytes")
 
 

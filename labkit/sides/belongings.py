@@ -28,7 +28,7 @@ DISK = {
 virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
 """,
     "container": """
-echo "layer $(docker inspect -s -f '{{.SizeRw}}' "$1")"
+echo "layer $(du -s -B1 "$(docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$1")" | cut -f1)"
 docker inspect -f '{{range .Mounts}}{{println .Source}}{{end}}' "$1" | while read -r folder; do
     [ -z "$folder" ] || echo "volume $(du -s -B1 "$folder" | cut -f1)"
 done

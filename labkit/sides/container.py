@@ -88,13 +88,11 @@ def sizes(replica: Replica, run: Run) -> Sizes:
     image = _json(run(["docker", "image", "inspect", found["Image"]]))[0]
     layers = _layers(image["GraphDriver"]["Data"])
     parts = {f"layer {number}": _blocks(run, [layer]) for number, layer in enumerate(layers, 1)}
-    volumes = [mount["Source"] for mount in found["Mounts"] if mount["Type"] == "volume"]
     pipe = f'docker save "$1" | {" ".join(COMPRESSOR)} | wc -c'
     return Sizes(
         virtual_bytes=int(image["Size"]),
         allocated_bytes=sum(parts.values()),
         compressed_bytes=int(run(["sh", "-c", pipe, "sh", image["Id"]], _COMPRESS_S).output),
-        second_replica_bytes=_blocks(run, [found["GraphDriver"]["Data"]["UpperDir"], *volumes]),
         parts=parts,
         image=(image["RepoTags"] or [image["Id"]])[0],
     )

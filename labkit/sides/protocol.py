@@ -46,8 +46,6 @@ class Sizes:
     """Blocks that it takes on the server's disk."""
     compressed_bytes: int
     """One stream of it through COMPRESSOR, the same on both sides."""
-    second_replica_bytes: int
-    """Blocks that a replica adds once the image is there: overlay, or writable layer and volume."""
     parts: Mapping[str, int]
     """Name of a file or layer -> allocated bytes."""
     image: str

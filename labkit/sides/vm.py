@@ -114,7 +114,6 @@ def sizes(replica: Replica, run: Run) -> Sizes:
         virtual_bytes=int(disk["virtual-size"]) + sum(apparent.values()),
         allocated_bytes=sum(blocks.values()),
         compressed_bytes=int(run(["sh", "-c", pipe, "sh", *files], _COMPRESS_S).output),
-        second_replica_bytes=sum(_blocks(run, [overlay]).values()),
         parts={Path(file).name: size for file, size in blocks.items()},
         image=Path(disk["filename"]).name,
     )

@@ -6,9 +6,10 @@ import time
 from collections.abc import Sequence
 
 from infra.outputs import Contract, Replica
-from labkit import footprint, settings_change
+from labkit import footprint
 from labkit.experiment import Experiment, Place, Seen, Turn
 from labkit.sides.belongings import GUEST_MEMORY
+from labs.deployment.growth import Growth
 
 REPLICAS, QUICK_REPLICAS = 3, 2
 """Replicas a side up to which the lab grows; those after the first are measured."""
@@ -32,49 +33,21 @@ def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
     )
 
 
-def steps(there: int, wanted: int, fresh: bool) -> tuple[int, ...]:
-    """The numbers of replicas to bring the lab to, one after the other, so that the wanted one is newly made. Pure.
-
-    `fresh` says that the wanted one was made in this round already, for the other side.
-    """
-    if there == wanted and fresh:
-        return ()
-    down = () if there < wanted else (wanted - 1,)
-    return (*down, wanted)
+_growth = Growth()
 
 
-class Resources:
-    """Grows the lab step by step. Keeps only which replica of which round is there."""
-
-    def __init__(self) -> None:
-        self._made: tuple[int, int] | None = None
-
-    def measure(self, place: Place, turn: Turn) -> Seen:
-        """Make the replica of this turn, if the other side's turn has not, and read what it takes."""
-        wanted = int(turn.action.split()[-1])
-        contract = self._grow(place, turn.number, wanted)
-        replica = contract.side(turn.side)[wanted - 1]
-        time.sleep(SETTLE_S)
-        values = observe(place, replica, contract, WINDOW_S)
-        return Seen(
-            values,
-            facts={"replica": replica.name, "replicas_a_side": wanted},
-            conditions={"start_line": START_LINE, "finish_line": FINISH_LINE, "client": "none", "cache": "warm"},
-        )
-
-    def _grow(self, place: Place, number: int, wanted: int) -> Contract:
-        contract = settings_change.now(place)
-        there = len(contract.side(contract.replicas[0].side))
-        for count in steps(there, wanted, self._made == (number, wanted)):
-            place.report.detail(f"pulumi up with replicas={count}")
-            contract = settings_change.up(place, {"replicas": count})
-        self._made = (number, wanted)
-        return contract
-
-    def restore(self, place: Place) -> None:
-        """Back to the number of replicas that the stack's file says."""
-        self._made = None
-        settings_change.as_committed(place)
+def measure(place: Place, turn: Turn) -> Seen:
+    """Make the replica of this turn, if the other side's turn has not, and read what it takes."""
+    wanted = int(turn.action.split()[-1])
+    contract = _growth.to(place, turn.number, wanted)
+    replica = contract.side(turn.side)[wanted - 1]
+    time.sleep(SETTLE_S)
+    values = observe(place, replica, contract, WINDOW_S)
+    return Seen(
+        values,
+        facts={"replica": replica.name, "replicas_a_side": wanted},
+        conditions={"start_line": START_LINE, "finish_line": FINISH_LINE, "client": "none", "cache": "warm"},
+    )
 
 
 def observe(place: Place, replica: Replica, contract: Contract, window_s: float) -> dict[str, float]:
@@ -95,14 +68,12 @@ def observe(place: Place, replica: Replica, contract: Contract, window_s: float)
     return values
 
 
-_resources = Resources()
-
 EXPERIMENT = Experiment(
     name="resources",
     question="What does each further replica take of the server: memory, CPU while idle, disk?",
     prediction="Which side takes more memory for one more replica, and how many times as much?",
     turns=turns,
-    measure=_resources.measure,
-    restore=_resources.restore,
+    measure=measure,
+    restore=_growth.restore,
     row="Resource usage",
 )

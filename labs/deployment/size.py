@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from infra.outputs import Replica
-from labkit import steady
+from labkit import footprint
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.sides import COMPRESSOR
+from labs.deployment.growth import Growth
 
 _LIST = ["dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\\n"]
 _KIB = 1024
+_SECOND = 2
+
+_growth = Growth()
 
 
 def turns(sides: Sequence[str], quick: bool) -> Sequence[Turn]:  # noqa: ARG001 - bytes are the same each time
@@ -19,9 +23,11 @@ def turns(sides: Sequence[str], quick: bool) -> Sequence[Turn]:  # noqa: ARG001 
 
 
 def measure(place: Place, turn: Turn) -> Seen:
-    """Count the bytes of one side, and name the Debian packages that no other side has."""
+    """Count the bytes of one side and of its newly made second replica; name the packages that no other side has."""
     replica = place.replica(turn.side)
     sizes = place.side(replica).sizes(replica, place.run(replica))
+    second = _growth.to(place, turn.number, _SECOND).side(turn.side)[_SECOND - 1]
+    own = footprint.read_disk(second, place.run(second))
     packages = _packages(place, replica)
     others = [_packages(place, other) for other in _others(place, replica)]
     return Seen(
@@ -29,13 +35,14 @@ def measure(place: Place, turn: Turn) -> Seen:
             "image_virtual_bytes": sizes.virtual_bytes,
             "image_allocated_bytes": sizes.allocated_bytes,
             "image_compressed_bytes": sizes.compressed_bytes,
-            "second_replica_bytes": sizes.second_replica_bytes,
+            "second_replica_bytes": own["own_disk_bytes"],
             "packages": len(packages),
             "packages_bytes": sum(packages.values()),
         },
         facts={
             "image": sizes.image,
             "parts_bytes": dict(sizes.parts),
+            "second_replica": {"replica": second.name, **own},
             "compressor": " ".join(COMPRESSOR),
             "packages_only_here_bytes": only_here(packages, others),
         },
@@ -70,6 +77,6 @@ EXPERIMENT = Experiment(
     prediction="Which side's image is larger, and by how much? And the second replica on the same server?",
     turns=turns,
     measure=measure,
-    restore=steady.bring_back,
+    restore=_growth.restore,
     row="Size",
 )

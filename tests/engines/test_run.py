@@ -92,6 +92,17 @@ def test_a_run_has_every_repeat_with_its_conditions(run: Run, lab: outputs.Contr
     assert {"qemu", "libvirt", "server_engine", "server_debian", "pulumi", "base_image"} <= set(run.machine)
 
 
+def test_the_second_replica_was_made_for_the_count(run: Run) -> None:
+    """Its disk is that of a new replica, part by part; how old the lab is does not count."""
+    size = run.experiment("size")
+    assert size is not None
+    for side in ("vm", "container"):
+        (one,) = size.of(side)
+        second = dict(one.facts["second_replica"])
+        assert second.pop("replica") == f"{side}-2"
+        assert second.pop("own_disk_bytes") == sum(second.values()) == one.values["second_replica_bytes"] > 0
+
+
 def test_stages_sum_to_the_total_and_explain_it(run: Run) -> None:
     """Within 5 %; of a start each engine's own stages are there."""
     start = run.experiment("start")

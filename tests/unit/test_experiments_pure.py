@@ -17,7 +17,7 @@ from labkit.prober.sample import Sample
 from labkit.records import Experiment, Repeat
 from labkit.sides import container_again, updating
 from labkit.sides.moving import Move
-from labs.deployment import claims_more, operating_system, portability, resources, update
+from labs.deployment import claims_more, growth, operating_system, portability, resources, update
 from tests.unit import judging
 from tests.unit.lab_world import CONTAINER
 
@@ -52,7 +52,7 @@ def test_a_lab_with_other_settings_has_a_copy_of_its_stack_file() -> None:
 )
 def test_a_measured_replica_is_always_newly_made(there: int, wanted: int, fresh: bool, steps: Sequence[int]) -> None:
     """Unless the other side's turn has just made it."""
-    assert resources.steps(there, wanted, fresh) == steps
+    assert growth.steps(there, wanted, fresh) == steps
 
 
 def test_a_whole_run_has_the_six_replicas_a_side_that_a_verdict_needs() -> None:

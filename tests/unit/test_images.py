@@ -124,6 +124,13 @@ def test_a_folder_that_is_complete_appears(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "output", "kind", "reason"),
     [
+        (
+            134,
+            "qemu-system-x86_64: target/i386/kvm/kvm.c:3877: kvm_buf_set_msrs: "
+            "Assertion `ret == cpu->kvm_msr_buf->nmsrs' failed.\n",
+            "tcg",
+            "/dev/kvm exists, but no CPU like this machine's own runs on it (QEMU's kvm_buf_set_msrs fails)",
+        ),
         (0, f"{accelerator.MARKER}\r\n", "kvm", "the guest's kernel boots on /dev/kvm"),
         (124, "", "tcg", "/dev/kvm exists, but the guest's kernel did not boot on it within 10 s"),
         (1, "failed to initialize kvm\n", "tcg", "QEMU cannot use /dev/kvm: failed to initialize kvm"),

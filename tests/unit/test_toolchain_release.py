@@ -187,7 +187,7 @@ def test_the_release_is_used_with_the_official_plugins_where_they_are(
     assert found is not None
     assert (found.pulumi, found.origin, found.version) == (program, "official", toolchain_build.VERSION)
     assert found.path_dirs == (found.pulumi.parent,)
-    assert set(found.env) == {"PULUMI_HOME", "PULUMI_SKIP_UPDATE_CHECK"}
+    assert set(found.env) == {"PULUMI_HOME", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_LOG_ROTATION_MAX_TOTAL_MB"}
     half = toolchain_release.home() / "plugins" / f"resource-docker-v{toolchain_build.PLUGINS['docker']}.partial"
     half.touch()
     assert toolchain.find() is None
