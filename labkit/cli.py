@@ -193,7 +193,7 @@ def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> N
 def report(
     *, lab: str, run: str, html: Path | None, compare: tuple[str, str] | None, merge: Path | None, as_json: bool
 ) -> None:
-    """Show a RUN and what follows from it; the newest if none is named."""
+    """Show a RUN, by id or folder, and what follows from it; the newest if none is named."""
     from labkit.commands import report as command
     from labkit.commands import report_html as pages
 

@@ -56,18 +56,31 @@ def all_of(lab: str, runs: Path = RUNS) -> list[Path]:
     return sorted(file.parent for file in (runs / lab).glob(f"*/{RUN}"))
 
 
-def find(lab: str, run_id: str = "", runs: Path = RUNS) -> Path:
-    """The folder of one run, the newest without an id. Raises RunError naming those that there are."""
+def find(lab: str, given: str = "", runs: Path = RUNS) -> Path:
+    """The folder of one run, given by its path or id, else the newest. Raises RunError naming those that there are."""
+    if given and (Path(given) / RUN).is_file():
+        return Path(given)
     folders = all_of(lab, runs)
     if not folders:
         raise RunError(f"There is no run of lab {lab} yet.", hint=f"./lab run {lab}")
-    if not run_id:
+    if not given:
         return folders[-1]
-    found = [folder for folder in folders if folder.name == run_id]
+    found = [folder for folder in folders if folder.name == given]
     if not found:
         names = ", ".join(folder.name for folder in folders[-5:])
-        raise RunError(f"There is no run {run_id!r} of lab {lab}; the newest are {names}.", hint=f"./lab report {lab}")
+        raise RunError(f"There is no run {given!r} of lab {lab}; the newest are {names}.", hint=f"./lab report {lab}")
     return found[0]
+
+
+def of(lab: str, given: str = "") -> tuple[Path, Run]:
+    """A run of this lab, found and read: its folder and what it holds. Raises RunError, also for another lab's."""
+    folder = find(lab, given)
+    run = load(folder)
+    if run.lab != lab:
+        raise RunError(
+            f"{folder} is a run of the lab {run.lab}, not of {lab}.", hint=f"./lab report {run.lab} {folder}"
+        )
+    return folder, run
 
 
 def save(run: Run, folder: Path) -> Run:

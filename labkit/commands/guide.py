@@ -74,8 +74,7 @@ SHOWN = "shown"
 
 def figures(lab: str, run_id: str) -> int:
     """Store a run as the one that the guide shows, and make the guide's blocks from it."""
-    source = run_folder.find(lab, run_id)
-    run = run_folder.load(source)
+    source, run = run_folder.of(lab, run_id)
     if not run.finished or any(one.state != "complete" for one in run.experiments):
         raise LabError(f"The run {run.id} is not complete.", hint=f"./lab run {lab}")
     home = CHECKOUT / "labs" / lab

@@ -17,10 +17,9 @@ _PIPE_COLUMNS = 132
 
 
 def run(name: str, run_id: str, *, as_json: bool) -> int:
-    """Show a run, the newest if none is named."""
+    """Show a run, given by its id or its folder; the newest if none is."""
     lab = labs.load(name)
-    folder = run_folder.find(name, run_id)
-    found = run_folder.load(folder)
+    folder, found = run_folder.of(name, run_id)
     if as_json:
         from labkit.report import as_json as facts  # noqa: PLC0415 - only where it is asked for
 

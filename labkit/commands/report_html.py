@@ -24,11 +24,10 @@ _HEAD_BYTES = 600
 
 
 def one(name: str, run_id: str, file: Path | None) -> int:
-    """Write the page of a run, the newest if none is named; into its folder if no file is named."""
+    """Write the page of a run: of this id or folder, else the newest; into its folder if no file is named."""
     lab = labs.load(name)
-    folder = run_folder.find(name, run_id)
+    folder, run = run_folder.of(name, run_id)
     target = writable(file or folder / PAGE)
-    run = run_folder.load(folder)
     source = source_of(run, judge(run, lab.claims), folder)
     return _write(source, target)
 
@@ -38,13 +37,9 @@ def compare(name: str, first: str, second: str, file: Path | None) -> int:
     from labkit.report import compare as pages  # noqa: PLC0415 - plotting takes a second to load
 
     lab = labs.load(name)
-    folders = [_folder(name, given) for given in (first, second)]
-    target = writable(file or folders[0].parent / f"compare-{folders[0].name}-{folders[1].name}.html")
-    runs = [run_folder.load(folder) for folder in folders]
-    wrong = [str(folder) for folder, run in zip(folders, runs, strict=True) if run.lab != name]
-    if wrong:
-        raise LabError(f"Not of the lab {name}: {', '.join(wrong)}", hint=f"name two runs of {name}")
-    return _write(pages.page(*((run, judge(run, lab.claims)) for run in runs)), target)
+    found = [run_folder.of(name, given) for given in (first, second)]
+    target = writable(file or found[0][0].parent / f"compare-{found[0][0].name}-{found[1][0].name}.html")
+    return _write(pages.page(*((run, judge(run, lab.claims)) for _, run in found)), target)
 
 
 def merge(name: str, place: Path, file: Path | None) -> int:
@@ -98,11 +93,6 @@ def writable(file: Path) -> Path:
     except OSError as error:
         raise LabError(f"{file} cannot be written: {error.strerror}", hint=hint) from error
     return file
-
-
-def _folder(lab: str, given: str) -> Path:
-    folder = Path(given)
-    return folder if (folder / run_folder.RUN).is_file() else run_folder.find(lab, given)
 
 
 def _write(source: str, file: Path) -> int:

@@ -38,12 +38,13 @@ class Pair:
     @property
     def says(self) -> str:
         """Whether the two verdicts agree, contradict each other, or cannot be held against each other."""
-        found = [part.verdict if part else None for part in self.judgements]
-        if None in found:
+        found = [part.verdict for part in self.judgements if part]
+        if len(found) < len(self.judgements):
             return "only in one run"
-        if len(set(found)) == 1:
-            return "the same on both"
-        return "they contradict each other" if set(found) <= verdicts.DECIDED else "decided differently"
+        decided = [verdict for verdict in found if verdict in verdicts.DECIDED]
+        if len(decided) < len(found):
+            return "decided on one alone" if decided else "decided on neither"
+        return "the same on both" if len(set(decided)) == 1 else "they contradict each other"
 
 
 def page(first: tuple[Run, Sequence[Row]], second: tuple[Run, Sequence[Row]]) -> str:

@@ -80,8 +80,20 @@ def page(entries: Sequence[Entry], broken: Sequence[Broken], *, place: str) -> s
         place=place,
         kinds=sorted(kinds.items()),
         claims=merged(entries),
+        unfair=unfair(entries),
         labs=sorted({entry.run.lab for entry in entries}),
     )
+
+
+def unfair(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Folder -> why some of its claims are not comparable, each reason once; runs without such a claim are left out."""
+    found = {
+        entry.name: list(
+            dict.fromkeys(part.reason for row in entry.rows for part in row.parts if part.verdict == "not comparable")
+        )
+        for entry in entries
+    }
+    return {name: reasons for name, reasons in found.items() if reasons}
 
 
 def merged(entries: Sequence[Entry]) -> list[Merged]:
@@ -129,5 +141,6 @@ def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> str:
     )
     if not lines or not isinstance(claim, Measured):
         return ""
-    title = f"ratio of medians, {KINDS[claim.greater].word} over the other side"
+    words = [KINDS[claim.greater].word, *(kind.word for side, kind in KINDS.items() if side != claim.greater)]
+    title = f"ratio of medians, {' ÷ '.join(words)}"
     return plots.strip(Series(title, "", lines), ["machines"])

@@ -10,6 +10,7 @@ _SUFFIXES = {
     "_per_s": "/s",
     "_bytes": BYTES,
     "_mib": "MiB",
+    "_gib": "GiB",
     "_ms": "ms",
     "_s": "s",
     "_percent": "%",

@@ -10,6 +10,7 @@ import pytest
 from labkit import run_folder
 from labkit.commands import report_html
 from labkit.errors import LabError
+from labkit.judge.model import Judgement, Verdict
 from labkit.report import compare, html, merge
 from tests.unit import judged, runs
 
@@ -35,6 +36,40 @@ def test_a_contradiction_is_said() -> None:
     says = {pair.claim.name: pair.says for pair in compare.pairs(both)}
     assert says["image-larger"] == "they contradict each other"
     assert says["memory-more"] == "only in one run"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "says"),
+    [
+        (("holds", "holds"), "the same on both"),
+        (("holds", "does not hold"), "they contradict each other"),
+        (("holds", "not decidable here"), "decided on one alone"),
+        (("not comparable", "not comparable"), "decided on neither"),
+        (("holds", None), "only in one run"),
+    ],
+)
+def test_what_two_verdicts_say_together(verdicts: tuple[Verdict | None, ...], says: str) -> None:
+    """Two that are open do not agree on anything."""
+    part = judged.rows(RUN)[0].parts[0]
+    judgements = tuple(dataclasses.replace(part, verdict=verdict) if verdict else None for verdict in verdicts)
+    assert compare.Pair(part.claim, judgements, "").says == says
+
+
+def test_runs_that_are_not_comparable_are_named_with_the_reason() -> None:
+    """Each reason once; a run whose claims are all comparable is not named."""
+    rows = judged.rows(RUN)
+
+    def unlike(part: Judgement) -> Judgement:
+        return dataclasses.replace(part, verdict="not comparable", reason="The storage differs.")
+
+    marked = tuple(dataclasses.replace(row, parts=tuple(unlike(part) for part in row.parts)) for row in rows)
+    entries = [merge.Entry("anna", RUN, rows), merge.Entry("ben", RUN, marked)]
+    found = merge.unfair(entries)
+    assert found["ben"] == ["The storage differs."]
+    assert found.get("anna", []) == [
+        part.reason for row in rows for part in row.parts if part.verdict == "not comparable"
+    ]
+    assert "The storage differs." in merge.page(entries, [], place="class")
 
 
 def test_a_class_is_spread_over_kinds_of_machine() -> None:

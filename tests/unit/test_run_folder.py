@@ -201,3 +201,13 @@ def test_the_newest_run_is_found_and_an_unknown_one_is_not(tmp_path: Path) -> No
     assert refused.value.problem == (
         "There is no run 'x' of lab deployment; the newest are 20260101T000000, 20260102T000000."
     )
+
+
+def test_a_run_is_found_by_its_folder_wherever_it_lies(tmp_path: Path) -> None:
+    """A class hands its folders in; one of another lab is refused by its name."""
+    run_folder.save(_run(), run_folder.new("deployment", "anna", tmp_path))
+    theirs = tmp_path / "deployment" / "anna"
+    assert run_folder.of("deployment", str(theirs)) == (theirs, run_folder.load(theirs))
+    with pytest.raises(RunError, match="is a run of the lab deployment, not of failover") as refused:
+        run_folder.of("failover", str(theirs))
+    assert refused.value.hint == f"./lab report deployment {theirs}"
