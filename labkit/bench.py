@@ -88,18 +88,20 @@ class Bench(ABC):
 
     def _down(self) -> None:
         recover.after_a_kill(self._ready, LAB, Quiet(), leftovers.remove, lambda _: None)
-        self._pulumi([*DESTROY, "-s", LAB])
+        pulumi(self._ready, [*DESTROY, "-s", LAB])
         leftovers.remove(self._ready.machine, LAB)
 
     def _time(self, words: Sequence[str]) -> float:
         begin = time.monotonic()
-        self._pulumi([*words, "-s", LAB])
+        pulumi(self._ready, [*words, "-s", LAB])
         return time.monotonic() - begin
 
-    def _pulumi(self, words: Sequence[str]) -> None:
-        outcome = self._ready.pulumi.quiet(words)
-        if not outcome.ok:
-            raise LabError(f"The bench cannot go on: {outcome.output[-2000:]}", hint="./lab status")
+
+def pulumi(ready: setup.Ready, words: Sequence[str]) -> None:
+    """Run Pulumi without a word. Raises LabError with its last words."""
+    outcome = ready.pulumi.quiet(words)
+    if not outcome.ok:
+        raise LabError(f"The bench cannot go on: {outcome.output[-2000:]}", hint="./lab status")
 
 
 def urls_of(sides: Sequence[str]) -> dict[str, str]:

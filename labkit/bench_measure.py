@@ -16,6 +16,7 @@ from typing import Any
 
 from infra import outputs
 from labkit import bench_run, leftovers, setup, vegeta
+from labkit.bench import LAB, pulumi
 from labkit.box import machine_box
 from labkit.errors import LabError
 from labkit.prober.handle import probing
@@ -25,7 +26,6 @@ from labkit.prober.summary import Quantiles, quantiles, summarise
 from labkit.progress import Report
 from labkit.pulumi import DESTROY, UP
 
-LAB = "deployment"
 RATES = (50, 100, 300)
 """Requests a second."""
 SECONDS = 5.0
@@ -164,18 +164,12 @@ def _up(ready: setup.Ready, report: Report) -> Iterator[list[str]]:
     """The lab's URLs while it is up."""
     try:
         with report.step("pulumi up"):
-            _pulumi(ready, [*UP, "-s", LAB])
+            pulumi(ready, [*UP, "-s", LAB])
         yield [replica.url for replica in outputs.from_outputs(ready.pulumi.outputs(LAB)).replicas]
     finally:
         _down(ready)
 
 
 def _down(ready: setup.Ready) -> None:
-    _pulumi(ready, [*DESTROY, "-s", LAB])
+    pulumi(ready, [*DESTROY, "-s", LAB])
     leftovers.remove(ready.machine, LAB)
-
-
-def _pulumi(ready: setup.Ready, words: Sequence[str]) -> None:
-    outcome = ready.pulumi.quiet(words)
-    if not outcome.ok:
-        raise LabError(f"The bench cannot go on: {outcome.output[-2000:]}", hint="./lab status")

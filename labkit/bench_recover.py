@@ -15,7 +15,7 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from labkit import clean, engine, leftovers_processes, recover, servers, setup
-from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
+from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.errors import LabError
 from labkit.observe import following, polling
 from labkit.paths import runtime
@@ -83,7 +83,7 @@ class Recover(Bench):
         with polling(urls) as first:
             if self._engine_too:
                 engine.ensure(Quiet())
-            self._pulumi([*UP, *recover.before_up(self._ready, LAB, Quiet()), "-s", LAB])
+            pulumi(self._ready, [*UP, *recover.before_up(self._ready, LAB, Quiet()), "-s", LAB])
             until(lambda: len(first) == len(urls), FIRST_200_S)
         return time.monotonic() - begin
 

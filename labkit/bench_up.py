@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra import outputs
 from labkit import leftovers, servers
-from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, until, urls_of
+from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.errors import LabError
 from labkit.observe import POLL_S, following, polling
 from labkit.pulumi import DESTROY, UP
@@ -57,7 +57,7 @@ class Up(Bench):
             events.touch()
             begin = time.monotonic()
             with polling(urls) as first, following(events) as seen:
-                self._pulumi([*UP, "-s", LAB, "--config-file", str(config), "--event-log", str(events)])
+                pulumi(self._ready, [*UP, "-s", LAB, "--config-file", str(config), "--event-log", str(events)])
                 end = time.monotonic()
                 time.sleep(2 * POLL_S)
             missing = set(urls.values()) - set(first)
