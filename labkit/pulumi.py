@@ -217,6 +217,7 @@ class Pulumi:
         return any(_is_held(file) for file in _locks(lab))
 
     def _ask(self, words: Sequence[str]) -> str:
+        mend_attributes()
         outcome = shell.run(
             [self._program, *words, "--non-interactive"],
             timeout_s=COMMAND.seconds,
@@ -238,6 +239,19 @@ def stale_locks(lab: str) -> list[Path]:
     return [file for file in _locks(lab) if not _is_held(file)]
 
 
+def mend_attributes() -> None:
+    """Remove attributes of state files that a Pulumi, killed in the midst of a write, left cut short.
+
+    Its store writes a state's attributes not in one piece, and can do without; where they are cut short it reads no
+    state at all ("failed to load checkpoint: EOF"), though the state itself is whole. Those of a lab at which a Pulumi
+    is at work stay.
+    """
+    for file in (BACKEND / ".pulumi" / "stacks" / PROJECT).glob("*.json*.attrs"):
+        lab = file.name.split(".json")[0]
+        if not _is_json(file) and not any(map(_is_held, _locks(lab))):
+            file.unlink(missing_ok=True)
+
+
 def has_resources(lab: str) -> bool:
     """Whether the lab's stack holds anything, as its state file says; asks no Pulumi."""
     return bool(_latest(lab).get("resources"))
@@ -246,6 +260,14 @@ def has_resources(lab: str) -> bool:
 def pending_operations(lab: str) -> int:
     """How many operations of a killed Pulumi the lab's state file has noted; asks no Pulumi."""
     return len(_latest(lab).get("pending_operations") or [])
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _latest(lab: str) -> dict[str, Any]:

@@ -73,6 +73,25 @@ def test_a_pulumi_whose_starter_was_killed_is_waited_for(tmp_path: Path, monkeyp
     assert not (folder / "one.json").exists()
 
 
+@pytest.mark.parametrize("holder", [2**22 + 1, os.getpid()], ids=["dead", "alive"])
+def test_attributes_that_a_killed_pulumi_left_cut_short_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: int
+) -> None:
+    """State, and attributes that are whole, stay. Beside a Pulumi that is at work nothing is touched."""
+    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    locks = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
+    locks.mkdir(parents=True)
+    (locks / "one.json").write_text(json.dumps({"pid": holder, "hostname": os.uname().nodename}))
+    folder = tmp_path / ".pulumi" / "stacks" / "vm-vs-container"
+    folder.mkdir(parents=True)
+    kept = {"deployment.json": "", "deployment.json.bak": "{}", "deployment.json.bak.attrs": "{}"}
+    for name, text in {**kept, "deployment.json.attrs": ""}.items():
+        (folder / name).write_text(text)
+    pulumi.mend_attributes()
+    left = {file.name for file in folder.iterdir()}
+    assert left == (set(kept) if holder != os.getpid() else {*kept, "deployment.json.attrs"})
+
+
 def test_what_a_killed_pulumi_was_at_is_read_from_the_state_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
