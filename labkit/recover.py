@@ -115,6 +115,10 @@ def outer_steps(state: Sequence[Known], laptop: frozenset[Thing]) -> Steps:
     outer = [one for one in state if one.outer and not one.going]
     if all(one.thing in laptop for one in outer):
         return Steps()
+    if all(one.outer and one.thing[0] != "container" for one in state):
+        # A `down` that ended between two steps. No server is noted, nor anything in one: a refresh dials none, and
+        # what a server is made of cannot be brought up without it.
+        return Steps(up=("--refresh",))
     return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
 
 

@@ -59,6 +59,12 @@ def test_what_is_gone_inside_a_server_is_refreshed(gone: set[tuple[str, str]], s
     assert inner_steps(STATE, INSIDE - gone) == steps
 
 
+def test_what_a_killed_down_left_of_a_server_is_looked_at_by_the_up_itself() -> None:
+    """Network and volumes are noted and gone, the server is not noted: there is nothing to bring up before."""
+    left = [one for one in OUTER if one.thing[0] != "container"]
+    assert outer_steps(left, frozenset()) == Steps(up=REFRESH)
+
+
 def test_an_empty_state_needs_nothing() -> None:
     """The first up of a lab."""
     assert outer_steps([], frozenset()) == inner_steps([], frozenset()) == Steps()
