@@ -89,8 +89,8 @@ class Steps:
     """URNs that leave the state with all that depends on them: the provider cannot read a disk without its pool."""
 
     remove: tuple[Thing, ...] = ()
-    """What goes inside the server: domains whose disk is gone (the provider cannot read such a domain), what nobody
-    noted, and disks that are broken."""
+    """What goes, inside the server: domains whose disk is gone (the provider cannot read such a domain), what nobody
+    noted, and disks that are broken; outside: volumes of a server that is gone with all it held."""
 
     up: tuple[str, ...] = ()
 
@@ -113,12 +113,13 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
 def outer_steps(state: Sequence[Known], laptop: frozenset[Thing]) -> Steps:
     """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside."""
     outer = [one for one in state if one.outer and not one.going]
+    if outer and all(one.outer and one.thing[0] != "container" for one in state):
+        # An `up` or `down` that ended between two steps: no server is noted, nor anything in one. What a `down` leaves
+        # to go with its server is still in the volumes, and would be in the way of what is made anew.
+        volumes = sorted(one.thing for one in outer if one.thing[0] == "volume" and one.thing in laptop)
+        return Steps(remove=tuple(volumes), up=("--refresh",))
     if all(one.thing in laptop for one in outer):
         return Steps()
-    if all(one.outer and one.thing[0] != "container" for one in state):
-        # A `down` that ended between two steps. No server is noted, nor anything in one: a refresh dials none, and
-        # what a server is made of cannot be brought up without it.
-        return Steps(up=("--refresh",))
     return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
 
 
@@ -180,6 +181,10 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     if steps.first:
         with report.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
+    for _, name in steps.remove:
+        report.line(f"The volume {name} is left of a server that is gone: it is made anew")
+        with servers.engine(ready.machine) as client:
+            client.volumes.get(name).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
         steps = inner_steps(state, inside(ready, server))

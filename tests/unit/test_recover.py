@@ -59,10 +59,11 @@ def test_what_is_gone_inside_a_server_is_refreshed(gone: set[tuple[str, str]], s
     assert inner_steps(STATE, INSIDE - gone) == steps
 
 
-def test_what_a_killed_down_left_of_a_server_is_looked_at_by_the_up_itself() -> None:
-    """Network and volumes are noted and gone, the server is not noted: there is nothing to bring up before."""
+def test_what_a_killed_down_left_of_a_server_is_made_anew() -> None:
+    """Network and volume are noted, the server is not: its volume goes, there is nothing to bring up before."""
     left = [one for one in OUTER if one.thing[0] != "container"]
     assert outer_steps(left, frozenset()) == Steps(up=REFRESH)
+    assert outer_steps(left, LAPTOP) == Steps(remove=(("volume", "lab-volume"),), up=REFRESH)
 
 
 def test_an_empty_state_needs_nothing() -> None:
