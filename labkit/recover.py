@@ -27,6 +27,8 @@ _KINDS = {
     "libvirt:index/pool:Pool": "pool",
     "libvirt:index/volume:Volume": "disk",
 }
+_SERVER = _KINDS["docker:index/container:Container"]
+"""Kind of a server on the laptop's engine."""
 _LAPTOP = "pulumi:providers:docker::engine::"
 _OVERLAY = ".qcow2"
 _LOOK_S = 30
@@ -113,7 +115,7 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
 def outer_steps(state: Sequence[Known], laptop: frozenset[Thing]) -> Steps:
     """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside."""
     outer = [one for one in state if one.outer and not one.going]
-    if outer and all(one.outer and one.thing[0] != "container" for one in state):
+    if outer and all(one.outer and one.thing[0] != _SERVER for one in state):
         # An `up` or `down` that ended between two steps: no server is noted, nor anything in one. What a `down` leaves
         # to go with its server is still in the volumes, and would be in the way of what is made anew.
         volumes = sorted(one.thing for one in outer if one.thing[0] == "volume" and one.thing in laptop)
