@@ -214,7 +214,7 @@ class Pulumi:
 
     def at_work(self, lab: str) -> bool:
         """Whether a Pulumi that lives holds the lab's stack."""
-        return any(_is_held(file) for file in _locks(lab))
+        return _is_locked(lab)
 
     def _ask(self, words: Sequence[str]) -> str:
         mend_attributes()
@@ -234,6 +234,10 @@ def _locks(lab: str) -> list[Path]:
     return list((BACKEND / ".pulumi" / "locks" / "organization" / PROJECT / lab).glob("*.json"))
 
 
+def _is_locked(lab: str) -> bool:
+    return any(map(_is_held, _locks(lab)))
+
+
 def stale_locks(lab: str) -> list[Path]:
     """Locks of the lab's stack whose Pulumi, on this machine, is dead."""
     return [file for file in _locks(lab) if not _is_held(file)]
@@ -248,7 +252,7 @@ def mend_attributes() -> None:
     """
     for file in (BACKEND / ".pulumi" / "stacks" / PROJECT).glob("*.json*.attrs"):
         lab = file.name.split(".json")[0]
-        if not _is_json(file) and not any(map(_is_held, _locks(lab))):
+        if not _is_json(file) and not _is_locked(lab):
             file.unlink(missing_ok=True)
 
 

@@ -183,9 +183,9 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     if steps.first:
         with report.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
-    for _, name in steps.remove:
-        report.line(f"The volume {name} is left of a server that is gone: it is made anew")
-        with servers.engine(ready.machine) as client:
+    with servers.engine(ready.machine) as client:
+        for _, name in steps.remove:
+            report.line(f"The volume {name} is left of a server that is gone: it is made anew")
             client.volumes.get(name).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
