@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import httpx
 
@@ -16,6 +17,21 @@ _REQUEST_S = 2.0
 
 class NotReadyError(Exception):
     """The service did not give the right answer within the bound."""
+
+
+def ask(url: str, within_s: float) -> httpx.Response:
+    """The answer of `url`/whoami, straight from there: no proxy, no .netrc of the person's. Raises httpx.HTTPError."""
+    return httpx.get(f"{url}/whoami", timeout=within_s, trust_env=False)
+
+
+def whoami(url: str, within_s: float) -> dict[str, Any]:
+    """What a replica says of itself. Raises httpx.HTTPError, or ValueError where the answer is no JSON object."""
+    answer = ask(url, within_s)
+    answer.raise_for_status()
+    said = answer.json()
+    if not isinstance(said, dict):
+        raise ValueError(f"not an object: {answer.text[:200]}")  # noqa: TRY004 - as of what is no JSON
+    return said
 
 
 def wait_until_ready(
@@ -32,7 +48,7 @@ def wait_until_ready(
     last = ""
     while (left := timeout_s - (time.monotonic() - begin)) > 0:
         try:
-            answer = httpx.get(f"{url}/whoami", timeout=min(_REQUEST_S, left))
+            answer = ask(url, min(_REQUEST_S, left))
             if answer.status_code == httpx.codes.OK:
                 body = answer.json()
                 if (body.get("replica"), body.get("version")) == (replica, version):

@@ -13,7 +13,7 @@ from infra.last_lines import LINES
 from infra.plan import PROJECT, SERVICE_PORT
 from infra.ready import Ready
 from infra.server import Server
-from infra.source import tree_digest
+from infra.source import text_digest, tree_digest
 
 DATA_DIR = "/var/lib/vvc-service"
 _STOP_WITHIN_S = 10
@@ -28,18 +28,20 @@ class ContainerStack(pulumi.ComponentResource):
         settings, plan, machine, commit = lab.settings, lab.plan, lab.machine, lab.commit
         service = Path(machine.checkout) / "service"
         # The provider's other builder ignores the provider's host and builds on the engine of DOCKER_HOST.
-        # A digest is in each name: a replacement with a fixed name would delete the image that was just built.
+        # What replaces an image is in its name, its context's place included (a checkout may be moved): a replacement
+        # of the same name would delete the image that was just built.
         base = docker.RemoteImage(
             "container-base",
-            name=f"{PROJECT}/container-base:{machine.container_digest}",
+            name=f"{PROJECT}/container-base:{machine.container_digest}-{text_digest(machine.container_dir)}",
             build=docker.RemoteImageBuildArgs(context=machine.container_dir, use_legacy_builder=True),
             force_remove=True,
             opts=inside,
         )
-        digest = tree_digest(service)
+        parts = (settings.service_version, tree_digest(service), commit.rstrip("+"), text_digest(str(service)))
+        tag = "-".join(parts)
         image = docker.RemoteImage(
             "container-image",
-            name=f"{PROJECT}/service:{settings.service_version}-{digest}-{commit.rstrip('+')}",
+            name=f"{PROJECT}/service:{tag}",
             build=docker.RemoteImageBuildArgs(
                 context=str(service),
                 use_legacy_builder=True,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import socket
-import struct
+import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pulumi
+from docker.errors import DockerException
+from requests.exceptions import RequestException
 
-from infra import plan, settings
+from infra import engine_client, environment, networks, plan, settings
 from infra.machine import Machine
 
-_ROUTES = Path("/proc/net/route")
 _MEMINFO = Path("/proc/meminfo")
+_SBIN = "/usr/sbin:/sbin"
+_IP_S = 10
+_ENGINE_S = 8
 
 
 def config() -> dict[str, str]:
@@ -26,12 +30,14 @@ def config() -> dict[str, str]:
 
 def gather(machine: Machine, own_bridge: str) -> settings.Facts:
     """Facts of this machine right now."""
+    in_use, own = subnets(machine.docker_host, own_bridge)
     return settings.Facts(
         accelerator=machine.accelerator,
         accelerator_reason=machine.accelerator_reason,
-        memory_mib=memory_mib(_MEMINFO.read_text()),
+        memory_mib=memory_mib(_MEMINFO.read_text(encoding="utf-8")),
         cpus=os.cpu_count() or 1,
-        subnets_in_use=routes(_ROUTES.read_text(), without=own_bridge),
+        subnets_in_use=in_use,
+        own_subnet=own,
     )
 
 
@@ -43,16 +49,41 @@ def memory_mib(meminfo: str, field: str = "MemTotal") -> int:
     raise ValueError(f"no {field} in /proc/meminfo")
 
 
-def routes(table: str, *, without: str) -> dict[str, str]:
-    """Networks that this machine routes to, from the text of /proc/net/route, but for one interface and the default."""
-    found = {}
-    for line in table.splitlines()[1:]:
-        interface, destination, _, _, _, _, _, mask, *_ = line.split()
-        network = ipaddress.IPv4Network((_address(destination), _address(mask)))
-        if interface != without and network.prefixlen > 0:
-            found[str(network)] = f"interface {interface}"
-    return found
+def subnets(docker_host: str, own_bridge: str) -> tuple[dict[str, str], str]:
+    """IPv4 networks in use on this machine and its engine, with who uses them; the network of the lab with this bridge.
+
+    An engine that does not answer adds none: that is told elsewhere.
+    """
+    engine, own = networks.from_engine(_engine_networks(docker_host), own_bridge=own_bridge)
+    routes = networks.from_routes(_ip("route", "show", "table", "all"), without=own_bridge)
+    addresses = networks.from_addresses(_ip("address", "show"), without=own_bridge)
+    return {**addresses, **routes, **engine}, own
 
 
-def _address(little_endian: str) -> str:
-    return socket.inet_ntoa(struct.pack("<L", int(little_endian, 16)))
+def _engine_networks(docker_host: str) -> list[dict[str, Any]]:
+    try:
+        client = engine_client.connect(docker_host, _ENGINE_S)
+        try:
+            return list(client.api.networks())
+        finally:
+            client.close()
+    except (DockerException, RequestException):
+        return []
+
+
+def _ip(*words: str) -> str:
+    program = shutil.which("ip", path=f"{os.environ.get('PATH', os.defpath)}:{_SBIN}")
+    if program is None:
+        return ""
+    asked = [program, "-json", "-4", *words]
+    done = subprocess.run(
+        asked,
+        env=environment.plain(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=_IP_S,
+        check=False,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return done.stdout if done.returncode == 0 else ""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from collections.abc import Sequence
 
+from infra import environment
+
 LINES = 15
+CONSOLE_DIR = "/var/log/vvc"
+"""In the server: the log of each guest's console since its last start."""
+
 _WITHIN_S = 10
 _MAX_CHARACTERS = 3000
 
@@ -20,7 +26,12 @@ def of(command: Sequence[str]) -> str:
         return ""
     try:
         done = subprocess.run(
-            list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=_WITHIN_S, check=False
+            list(command),
+            env=environment.plain(os.environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_WITHIN_S,
+            check=False,
         )
         said = (done.stdout + done.stderr).decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -7,15 +7,14 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from infra import checkout
+from infra.checkout import CHECKOUT, NotSetUpError
 from infra.settings import Accelerator
 
+__all__ = ["CHECKOUT", "FILE", "SCHEMA_VERSION", "Machine", "NotSetUpError", "load", "save"]
+
 SCHEMA_VERSION = 1
-CHECKOUT = Path(__file__).resolve().parent.parent
 FILE = CHECKOUT / ".state" / "machine.json"
-
-
-class NotSetUpError(Exception):
-    """This checkout has not been set up, or its set-up is from before a change."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Machine:
 
     schema_version: int
     checkout: str
+    """Path of the checkout as it is now: not kept, since checkouts are moved."""
     docker_host: str
     engine_version: str
     cgroup_version: int
@@ -55,26 +55,28 @@ class Machine:
 
     def public_key(self, lab: str) -> str:
         """The lab's ssh public key."""
-        return self.private_key(lab).with_suffix(".pub").read_text().strip()
+        return self.private_key(lab).with_suffix(".pub").read_text(encoding="utf-8").strip()
 
 
 def save(machine: Machine, file: Path = FILE) -> None:
     """Write it, whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}")
-    draft.write_text(json.dumps(asdict(machine), indent=2) + "\n")
+    kept = {key: value for key, value in asdict(machine).items() if key != "checkout"}
+    draft.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     draft.replace(file)
 
 
 def load(file: Path = FILE) -> Machine:
     """Read it. Raises NotSetUpError when there is none, or when it is not of this checkout and this version."""
+    checkout.enter()
     try:
-        machine = Machine(**json.loads(file.read_text()))
+        machine = Machine(**{**json.loads(file.read_text(encoding="utf-8")), "checkout": str(CHECKOUT)})
     except (OSError, ValueError, TypeError) as error:
-        raise NotSetUpError("This checkout is not set up. Run: ./lab setup") from error
-    if machine.schema_version != SCHEMA_VERSION or machine.checkout != str(CHECKOUT):
-        raise NotSetUpError("This checkout was moved or changed since it was set up. Run: ./lab setup")
+        raise NotSetUpError("This checkout is not set up.") from error
+    if machine.schema_version != SCHEMA_VERSION:
+        raise NotSetUpError("This checkout was changed since it was set up.")
     missing = [path for path in (machine.guest_dir, machine.container_dir) if not Path(path).is_dir()]
     if missing:
-        raise NotSetUpError(f"Images are gone ({', '.join(missing)}). Run: ./lab setup")
+        raise NotSetUpError(f"Images are gone ({', '.join(missing)}).")
     return machine

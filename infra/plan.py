@@ -24,11 +24,6 @@ MAX_REPLICAS = 32
 """Replicas a side; the addresses and ports below leave room for these."""
 
 
-def checkout_id(real_path: str) -> str:
-    """8 hexadecimal digits that stand for one checkout on one machine: SHA-256 of its real path."""
-    return hashlib.sha256(real_path.encode()).hexdigest()[:8]
-
-
 @dataclass(frozen=True)
 class Plan:
     """All that derives from which lab of which checkout this is."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,15 +20,17 @@ import pulumi
 from pulumi.dynamic import (
     CheckFailure,
     CheckResult,
+    ConfigureRequest,
     CreateResult,
     DiffResult,
     ReadResult,
     Resource,
-    ResourceProvider,
     UpdateResult,
 )
 
+from infra import engine_life, environment, guest_lock
 from infra.bounds import PLAYBOOK, READY, SSH
+from infra.provider import Provider
 
 _GRACE_S = 30
 _INPUTS = (
@@ -66,13 +69,16 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
     }
     if READY.given is not None:
         inputs["variables"] = {"service_ready_timeout_s": READY.given, **inputs["variables"]}
-    bound_s = inputs["timeout_s"] + inputs["ssh_timeout_s"] + _GRACE_S
+    bound_s = inputs["timeout_s"] + inputs["ssh_timeout_s"] + guest_lock.WITHIN_S + _GRACE_S
     worker = subprocess.Popen(
         [sys.executable, "-m", "infra.playbook_worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=Path(__file__).resolve().parent.parent,
+        env=environment.for_ansible(os.environ),
         text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     try:
         if worker.stdin is None or worker.stdout is None:
@@ -83,7 +89,7 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
         answer = worker.stdout.read()
         worker.wait(_GRACE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise PlaybookError(f"the worker of {inputs['name']} failed within {bound_s} s: {error}") from error
+        raise PlaybookError(f"the worker of {inputs['name']} failed within {bound_s:.0f} s: {error}") from error
     finally:
         if worker.poll() is None:
             worker.terminate()
@@ -102,9 +108,13 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-class _Provider(ResourceProvider):
+class _Provider(Provider):
     # No secret goes in: the serialised provider stays readable and equal from run to run.
     serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        super().configure(req)
+        engine_life.hold()
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         return CheckResult(news, [CheckFailure(*problem) for problem in problems(news)])
@@ -116,7 +126,7 @@ class _Provider(ResourceProvider):
         return CreateResult(props["name"], outputs(props))
 
     def update(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
-        if all(olds.get(key) == news.get(key) for key in _CONVERGE_AGAIN) and "done" in olds:
+        if _reason(olds) == _reason(news) and "done" in olds:
             kept = {key: olds[key] for key in ("done", "changed", "ok", "seconds")}
             return UpdateResult({**_inputs(news), **kept})
         return UpdateResult(outputs(news))
@@ -207,9 +217,14 @@ def problems(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
 def outputs(props: Mapping[str, Any]) -> dict[str, Any]:
     """Run the playbook; the resource's inputs and outputs."""
     result = run_worker(_inputs(props))
-    reason = json.dumps({key: props[key] for key in _CONVERGE_AGAIN}, sort_keys=True)
-    done = hashlib.sha256(reason.encode()).hexdigest()[:12]
+    done = hashlib.sha256(_reason(props).encode()).hexdigest()[:12]
     return {**_inputs(props), "done": done, **{key: result[key] for key in ("changed", "ok", "seconds")}}
+
+
+def _reason(props: Mapping[str, Any]) -> str:
+    # Where the playbook lies is none: a checkout may be moved, and `digest` tells of its content.
+    told = {key: props.get(key) for key in _CONVERGE_AGAIN}
+    return json.dumps({**told, "playbook": Path(props.get("playbook") or "").name}, sort_keys=True)
 
 
 def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,13 +27,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra import last_lines
+from infra import environment, guest_lock, last_lines, surprise, telling
 
 _POLL_S = 0.25
 _CONNECT_S = 1.0
 _KEYSCAN_S = 10
 _PARTS = 12
 """A guest that may take ssh_timeout_s until its sshd answers may take this part of it for one answer later."""
+_LINES = 15
+"""Of what a task said; the log has the whole."""
 _QUIET_ACTIONS = {"include_tasks", "ansible.builtin.include_tasks", "meta", "ansible.builtin.meta"}
 _CHECKS = "Validating arguments"
 _MARKS = {"ok": "✓", "changed": "✓", "failed": "✗", "unreachable": "✗"}
@@ -44,7 +46,7 @@ _EVENTS = {
     "runner_on_skipped": "skipped",
 }
 _MARKER = "VVC_PLAYBOOK_RUN"
-"""Variable in the environment of all that a run starts; how its processes are found at the end."""
+"""Variable in the environment of all that a run starts: `log_dir`, the guest, and what tells it from other runs."""
 
 
 class RunError(Exception):
@@ -53,12 +55,13 @@ class RunError(Exception):
 
 @dataclass
 class Tally:
-    """What the runner's events amount to: tasks by outcome, and the message of the last task that failed."""
+    """What the runner's events amount to: tasks by outcome, how many are told of, the last failed one's message."""
 
     out: Log
     name: str = ""
     ok: int = 0
     changed: int = 0
+    ran: int = 0
     failure: str = ""
     _began: float = field(default_factory=time.monotonic)
 
@@ -85,6 +88,7 @@ class Tally:
             self.failure = f"{outcome} at task '{task}': {message(result)}"
         hidden = data.get("task_action") in _QUIET_ACTIONS or (task.startswith(_CHECKS) and outcome == "ok")
         if not hidden:
+            self.ran += 1
             seconds = time.monotonic() - self._began
             self.out.line(f"{_MARKS[outcome]} {data.get('host')}: {task}: {outcome} ({seconds:.1f} s)")
         return False
@@ -97,7 +101,8 @@ def message(result: Mapping[str, Any]) -> str:
     parts += [str(result[key]).strip() for key in ("stdout", "stderr", "module_stderr") if result.get(key)]
     errors = result.get("argument_errors") or []
     parts += [str(error) for error in errors if str(error) not in parts[0]]
-    return "\n".join(part for part in dict.fromkeys(parts) if part)
+    said = [telling.telling(part) if len(part.splitlines()) > _LINES else part for part in dict.fromkeys(parts) if part]
+    return telling.without_scripts("\n".join(said))
 
 
 class Log:
@@ -148,19 +153,28 @@ def know_host(inputs: Mapping[str, Any], file: Path) -> None:
     machine = hashlib.sha256(json.dumps([inputs["host"], inputs["port"], inputs["triggers"]]).encode()).hexdigest()
     mark = f"# machine {machine}\n"
     keep = file.with_suffix(".host_key")
-    if not keep.is_file() or not keep.read_text().startswith(mark):
+    if not keep.is_file() or not keep.read_text(encoding="utf-8").startswith(mark):
         bound_s = max(_KEYSCAN_S, inputs["ssh_timeout_s"] // _PARTS)
         scan = ["ssh-keyscan", "-T", str(bound_s), "-t", "ed25519", "-p", str(inputs["port"]), inputs["host"]]
         try:
-            keys = subprocess.run(scan, capture_output=True, text=True, timeout=bound_s + 5, check=False)
+            keys = subprocess.run(
+                scan,
+                env=environment.plain(os.environ),
+                capture_output=True,
+                text=True,
+                timeout=bound_s + 5,
+                check=False,
+                encoding="utf-8",
+                errors="replace",
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise RunError(f"Cannot read the guest's host key: {shlex.join(scan)}: {error}") from error
         if not keys.stdout.strip():
             raise RunError(f"Cannot read the guest's host key: {shlex.join(scan)}: {keys.stderr.strip()}")
-        keep.write_text(mark + keys.stdout)
+        keep.write_text(mark + keys.stdout, encoding="utf-8")
     # The file that holds back Ansible's ssh appears whole.
     draft = file.with_suffix(".draft")
-    draft.write_text(keep.read_text())
+    draft.write_text(keep.read_text(encoding="utf-8"), encoding="utf-8")
     draft.replace(file)
 
 
@@ -168,7 +182,7 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
     """Run the playbook. Ansible starts up while the guest boots, and is held back until its sshd answers."""
     begin = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="vvc-playbook-"))
-    marker = f"{_MARKER}={uuid.uuid4()}"
+    marker = f"{_MARKER}={inputs['log_dir']}/{inputs['name']}/{uuid.uuid4()}"
     known = Path(inputs["log_dir"]) / f"{inputs['name']}.known_hosts"
     known.unlink(missing_ok=True)
     tally = Tally(out, inputs["name"])
@@ -184,7 +198,7 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
     out.detail(output)
     if ladder.problem:
         raise RunError(ladder.problem)
-    if status == "successful":
+    if status == "successful" and tally.ran:
         return {
             "ok": tally.ok,
             "changed": tally.changed,
@@ -196,12 +210,13 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
 
 def _ending(status: str, inputs: Mapping[str, Any], tally: Tally, output: str, seconds: float) -> str:
     name = f"Playbook {Path(inputs['playbook']).name} for {inputs['name']}"
+    if status == "successful":
+        return f"{name} ended without having run a task: something selects none of them (tags, a limit)."
     if status == "timeout":
         return f"{name} gave up after {seconds:.0f} s (bound: {inputs['timeout_s'] + inputs['ssh_timeout_s']} s)."
     if status == "canceled":
         return f"{name} was stopped after {seconds:.0f} s."
-    tail = "\n".join(output.strip().splitlines()[-20:])
-    return f"{name}: {tally.failure or f'it ended as {status!r}:{os.linesep}{tail}'}"
+    return f"{name}: {tally.failure or f'it ended as {status!r}{telling.because(output)}'}"
 
 
 class _Ladder(threading.Thread):
@@ -247,34 +262,44 @@ def _ansible(
     import ansible_runner  # type: ignore[import-untyped]  # noqa: PLC0415
 
     playbook = Path(inputs["playbook"])
+    key, _, value = marker.partition("=")
+    strategies = importlib.util.find_spec("ansible_mitogen.plugins.strategy")
+    if strategies is None or not strategies.submodule_search_locations:
+        raise RunError("the Python package mitogen is not installed; run ./lab setup")
+    names = _plain_names(
+        folder,
+        key=Path(inputs["private_key"]),
+        known_hosts=known,
+        ssh=Path(__file__).with_name("ansible_ssh"),
+        strategy=Path(next(iter(strategies.submodule_search_locations))),
+        python=Path(sys.executable),
+    )
     host = {
         "ansible_host": inputs["host"],
         "ansible_port": inputs["port"],
         "ansible_user": inputs["user"],
-        "ansible_ssh_private_key_file": inputs["private_key"],
-        "ansible_ssh_executable": str(Path(__file__).with_name("ansible_ssh")),
+        "ansible_ssh_private_key_file": names["key"],
+        "ansible_ssh_executable": names["ssh"],
         "mitogen_ssh_keepalive_interval": 3,
         "mitogen_ssh_keepalive_count": max(3, inputs["ssh_timeout_s"] // _PARTS // 3),
         # Costs more on an emulated CPU than the bytes do on a network inside one machine.
         "mitogen_ssh_compression": False,
     }
-    key, _, value = marker.partition("=")
-    strategies = importlib.util.find_spec("ansible_mitogen.plugins.strategy")
-    if strategies is None or not strategies.submodule_search_locations:
-        raise RunError("the Python package mitogen is not installed; run ./lab setup")
+    # Ansible's own value is the path of this interpreter, which Mitogen takes for words of a shell.
+    here = {"ansible_connection": "local", "ansible_python_interpreter": names["python"]}
     runner = ansible_runner.run(
         private_data_dir=str(folder),
         playbook=str(playbook),
-        inventory={"guests": {"hosts": {inputs["name"]: host}}},
+        inventory={"guests": {"hosts": {inputs["name"]: host}}, "ungrouped": {"hosts": {"localhost": here}}},
         extravars=dict(inputs["variables"]),
         envvars={
             key: value,
-            "VVC_KNOWN_HOSTS": str(known),
+            "VVC_KNOWN_HOSTS": names["known_hosts"],
             "VVC_RUN_DIR": str(folder),
             "ANSIBLE_CONFIG": str(playbook.with_name("ansible.cfg")),
             # What runs here keeps its files there; Mitogen asks for the home, not for ANSIBLE_HOME.
             "HOME": str(folder / "home"),
-            "ANSIBLE_STRATEGY_PLUGINS": next(iter(strategies.submodule_search_locations)),
+            "ANSIBLE_STRATEGY_PLUGINS": names["strategy"],
             # Counts from Ansible's start, and so holds the guest's boot as well.
             "ANSIBLE_TIMEOUT": str(inputs["ssh_timeout_s"] + 60),
             "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
@@ -286,6 +311,13 @@ def _ansible(
     )
     with runner.stdout as text:
         return str(runner.status), text.read()
+
+
+def _plain_names(folder: Path, **targets: Path) -> dict[str, str]:
+    """Links in the run's own folder: ssh and Ansible expand some characters that a checkout's path may have."""
+    for name, target in targets.items():
+        (folder / name).symlink_to(target)
+    return {name: str(folder / name) for name in targets}
 
 
 def end_marked(marker: str, grace_s: float = 2.0) -> None:
@@ -326,15 +358,20 @@ def main() -> int:
     threading.Thread(target=until_parent_ends, daemon=True).start()
     log = Path(inputs["log_dir"]) / f"{inputs['name']}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file:
+    with log.open("a", encoding="utf-8") as file:
         out = Log(file)
         out.detail(f"## {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {inputs['playbook']} for {inputs['host']}")
         try:
-            result = run(inputs, out, stop)
+            with guest_lock.held(log.with_suffix(".lock"), inputs["name"], stop, out.line):
+                result = run(inputs, out, stop)
             status = 0
-        except RunError as error:
+        except (RunError, guest_lock.HeldError) as error:
             out.detail(f"✗ {error}")
             result, status = {"problem": str(error)}, 1
+        except Exception as error:  # noqa: BLE001 - the person gets a sentence, the log the traceback
+            surprise.note(error, log)
+            met = f"Playbook for {inputs['name']} met what it does not expect: {surprise.sentence(error)}. Log: {log}"
+            result, status = {"problem": met}, 1
     sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()
     return status

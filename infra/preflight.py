@@ -1,10 +1,16 @@
-"""Looks at the laptop's engine before any resource is touched: is it there, is our server running, is our name free."""
+"""Looks at the laptop's engine before any resource is touched.
+
+Is it there, and where our servers can live; is our server running, is our name free.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import docker
 from docker.errors import DockerException, NotFound
 
+from infra import engine_client, engine_place
 from infra.machine import Machine
 from infra.plan import CHECKOUT_LABEL, LAB_LABEL, Plan
 
@@ -18,8 +24,9 @@ class RefusedError(Exception):
 def check(machine: Machine, plan: Plan, servers: tuple[str, ...] = ("server-1",)) -> None:
     """Raise RefusedError when a server is stopped, a name is taken by something foreign, or the engine is silent."""
     try:
-        client = docker.DockerClient(base_url=machine.docker_host, timeout=_TIMEOUT_S)
+        client = engine_client.connect(machine.docker_host, _TIMEOUT_S)
         try:
+            _check_place(client, machine)
             for server in servers:
                 _check_server(client, plan, plan.name(server))
         finally:
@@ -28,6 +35,17 @@ def check(machine: Machine, plan: Plan, servers: tuple[str, ...] = ("server-1",)
         raise RefusedError(
             f"No Docker Engine answers at {machine.docker_host} ({error}). Start it and the lab: ./lab up {plan.lab}"
         ) from error
+
+
+def _check_place(client: docker.DockerClient, machine: Machine) -> None:
+    folders = (Path(machine.checkout, ".state"), Path(machine.guest_dir).parent, Path(machine.runtime_dir))
+    place = engine_place.look(client, client.version(), client.info(), machine.docker_host, folders)
+    problem = engine_place.problem(place, engine_place.this_kernel())
+    if problem:
+        raise RefusedError(
+            f"The Docker Engine at {machine.docker_host} cannot carry local servers: {problem}. "
+            "Find another: ./lab setup"
+        )
 
 
 def _check_server(client: docker.DockerClient, plan: Plan, name: str) -> None:

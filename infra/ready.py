@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, UpdateResult
 
+from infra import engine_life
 from infra.answers import wait_until_ready
+from infra.provider import Provider
 
 
-class _Provider(ResourceProvider):
+class _Provider(Provider):
+    def configure(self, req: ConfigureRequest) -> None:
+        super().configure(req)
+        engine_life.hold()
+
     def create(self, props: dict[str, Any]) -> CreateResult:
         _wait(props)
         return CreateResult(f"{props['replica']}-ready", props)

@@ -40,4 +40,10 @@ RULES: Mapping[str, Rule] = {
 def options(kind: str) -> pulumi.ResourceOptions:
     """Resource options with the exceptions for one kind of resource."""
     rule = RULES[kind]
-    return pulumi.ResourceOptions(ignore_changes=list(rule.ignore), replace_on_changes=list(rule.replace))
+    return pulumi.ResourceOptions(
+        ignore_changes=list(rule.ignore),
+        replace_on_changes=list(rule.replace),
+        # Where the provider would have made no replacement of a change, Pulumi would make the new one first, whose
+        # name is then taken.
+        delete_before_replace=True if rule.replace else None,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import quote
 
 import pulumi
 import pulumi_docker as docker
@@ -99,7 +100,7 @@ class Server(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(child, rules.options("server container")),
         )
         self.docker_host = f"unix://{sockets}/docker.sock"
-        self.libvirt_uri = f"qemu+unix:///system?socket={sockets}/libvirt.sock"
+        self.libvirt_uri = f"qemu+unix:///system?socket={quote(sockets)}/libvirt.sock"
         self._dependent = pulumi.ResourceOptions(deleted_with=self.container)
         # Built from an output of the container: nothing dials before the server is healthy.
         healthy = self.container.id

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from infra import plan
+from infra import networks, plan
 
 Side = Literal["vm", "container"]
 Accelerator = Literal["kvm", "tcg"]
@@ -34,8 +34,6 @@ GUEST_MEMORY_MIN_MIB = 256
 SERVER_RESERVE_MIB = 768
 """Memory left to the laptop and to the server's own daemons when guests and containers have taken theirs."""
 
-_PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-_LAN_BITS = 24
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
 _MAX_VCPUS = 64
 _MAX_DISK_GIB = 64
@@ -52,6 +50,10 @@ class SettingsError(Exception):
         self.problems = problems
 
 
+class _WithNextStepError(ValueError):
+    """A value that cannot be used, said with the next step."""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What the settings must know of the machine; taken as an argument, so that they stay pure."""
@@ -62,6 +64,8 @@ class Facts:
     cpus: int
     subnets_in_use: Mapping[str, str]
     """Network in CIDR form -> who uses it (an interface, a Docker network). The lab's own are left out."""
+    own_subnet: str = ""
+    """The network that this lab has on the engine now; "" where it is not up."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,11 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
     def read(key: str, reader: Callable[[str], T], fallback: T) -> T:
         try:
             return reader(values[key])
+        except _WithNextStepError as error:
+            problems.append(f"{key} is {values[key]!r}: {error}")
         except ValueError as error:
             problems.append(f"{key} is {values[key]!r}: {error}. {_set(lab, key)}")
-            return fallback
+        return fallback
 
     problems.extend(_unknown(lab, key) for key in config if key not in DEFAULTS)
     settings = Settings(
@@ -177,19 +183,33 @@ def _version(text: str) -> str:
 
 
 def _subnet(facts: Facts, checkout: str, lab: str) -> Callable[[str], ipaddress.IPv4Network]:
+    spare = networks.choose(checkout, lab, facts.subnets_in_use)
+    own = _lan(facts.own_subnet)
+
     def reader(text: str) -> ipaddress.IPv4Network:
-        if text == "auto":
-            network = plan.default_subnet(checkout, lab)
-        else:
-            try:
-                network = ipaddress.IPv4Network(text)
-            except ValueError:
-                raise ValueError("an IPv4 network such as 10.200.7.0/24 is needed") from None
-            if network.prefixlen != _LAN_BITS or not any(network.subnet_of(private) for private in _PRIVATE):
-                raise ValueError("a private IPv4 network of 24 bits such as 10.200.7.0/24 is needed")
-        for other, user in facts.subnets_in_use.items():
-            if network.overlaps(ipaddress.IPv4Network(other)):
-                raise ValueError(f"{network} overlaps {other}, which {user} uses; choose another")
-        return network
+        wanted = own or spare if text == "auto" else _lan(text)
+        if wanted is not None and wanted in (own, spare):
+            return wanted  # a lab that is up stays where it is, whoever has come since
+        if spare is None:
+            raise _WithNextStepError(
+                f"{networks.why_none_is_free(facts.subnets_in_use)}. End what takes so much, such as a VPN, or let it "
+                f"take less; then: pulumi config set subnet auto -s {lab}"
+            )
+        change = f"Change it: pulumi config set subnet {spare} -s {lab}"
+        if wanted is None:
+            raise _WithNextStepError(f"a private IPv4 network of 24 bits such as {spare} is needed. {change}")
+        for other, user in networks.overlaps(wanted, facts.subnets_in_use):
+            raise _WithNextStepError(f"{wanted} overlaps {other}, which {user} uses; choose another. {change}")
+        return wanted
 
     return reader
+
+
+def _lan(text: str) -> ipaddress.IPv4Network | None:
+    """The network that a text names, if a lab may have it."""
+    try:
+        network = ipaddress.IPv4Network(text)
+    except ValueError:
+        return None
+    private = any(network.subnet_of(block) for block in networks.PRIVATE)
+    return network if private and network.prefixlen == networks.LAN_BITS else None

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from pathlib import Path
+
+from infra import environment
 
 _NOT_SOURCE = {"__pycache__", ".pytest_cache", ".mypy_cache"}
 _GIT_S = 5
 
 
 def tree_digest(*folders: Path) -> str:
-    """12 hexadecimal digits over names, executable bits and contents of all files below these folders."""
+    """12 hexadecimal digits over names and contents of all files below these folders."""
     digest = hashlib.sha256()
     for folder in folders:
         for file in sorted(folder.rglob("*")):
             if not file.is_file() or _NOT_SOURCE & set(file.parts):
                 continue
-            digest.update(f"{file.relative_to(folder)}\0{file.stat().st_mode & 0o100}\0".encode())
+            digest.update(f"{file.relative_to(folder)}\0".encode())
             digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]
+
+
+def text_digest(text: str) -> str:
+    """6 hexadecimal digits of a text."""
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:6]
 
 
 def service_commit(checkout: Path) -> str:
@@ -37,5 +45,12 @@ def service_commit(checkout: Path) -> str:
 
 def _git(checkout: Path, *words: str) -> str:
     return subprocess.run(
-        ["git", "-C", str(checkout), *words], capture_output=True, text=True, timeout=_GIT_S, check=True
+        ["git", "-C", str(checkout), *words],
+        env=environment.for_git(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=_GIT_S,
+        check=True,
+        encoding="utf-8",
+        errors="replace",
     ).stdout.strip()

@@ -11,7 +11,7 @@ import pulumi_libvirt as libvirt
 
 from infra import outputs, rules
 from infra.lab import Lab
-from infra.last_lines import LINES
+from infra.last_lines import CONSOLE_DIR, LINES
 from infra.machine import Machine
 from infra.plan import SERVICE_PORT, Plan, playbook_name
 from infra.playbook import Playbook
@@ -35,11 +35,12 @@ CPU = {"kvm": libvirt.DomainCpuArgs(mode="host-passthrough"), "tcg": None}
 """A container sees the machine's own CPU, and so does a VM that can. Without a word it gets QEMU's oldest, without AES
 and AVX; which is also what is emulated fastest."""
 
-EMULATOR = "/usr/local/bin/vvc-emulator"
-"""In the server image: QEMU, with a log of the console and a bounded translation cache."""
+EMULATOR = "/usr/bin/vvc-emulator"
+"""In the server image: QEMU, with a log of the console and a bounded translation cache.
 
-CONSOLE_DIR = "/var/log/vvc"
-"""In the server: the log of each guest's console since its last start."""
+Where the laptop has libvirt, its AppArmor profile holds for the server's libvirtd too: of the folders of programs it
+lets libvirtd start what lies in /usr/bin and /usr/sbin, not what lies in /usr/local.
+"""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class VmStack(pulumi.ComponentResource):
                 name=f"{part}-{lab.machine.guest_digest}",
                 pool=pool.name,
                 format=kind,
-                source=str(guest / file),
+                source=_as_url_path(guest / file),
                 opts=inside,
             )
 
@@ -156,6 +157,11 @@ class VmStack(pulumi.ComponentResource):
         return ready.url.apply(
             lambda url: outputs.Replica(name=name, side="vm", server=server.name, url=url, handle=name)
         )
+
+
+def _as_url_path(path: Path) -> str:
+    # The provider reads it as a URL without a scheme.
+    return str(path).replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
 def _last_lines(name: str, server: Server, machine: Machine) -> list[str]:

@@ -60,7 +60,9 @@ def probe(engine: docker.DockerClient, images: Images, *, device: Path = KVM, ag
     if not device.exists():
         return Accelerator("tcg", f"{device} does not exist", 0.0)
     file = paths.cache() / "accelerator.json"
-    key = " ".join([platform.release(), _BOOT_ID.read_text().strip(), images.server, images.guest_digest])
+    key = " ".join(
+        [platform.release(), _BOOT_ID.read_text(encoding="utf-8").strip(), images.server, images.guest_digest]
+    )
     if not again and (known := _load(file, key)) is not None:
         return known
     found, shown = _boot(engine, images, device)
@@ -116,7 +118,7 @@ def _boot(engine: docker.DockerClient, images: Images, device: Path) -> tuple[Ac
 
 def _load(file: Path, key: str) -> Accelerator | None:
     try:
-        facts = json.loads(file.read_text())
+        facts = json.loads(file.read_text(encoding="utf-8"))
         known = Accelerator(**facts["accelerator"])
         holds = known.kind == "kvm" or facts["within_s"] >= ACCELERATOR.seconds
         return known if facts["key"] == key and holds else None
@@ -128,5 +130,5 @@ def _save(file: Path, key: str, accelerator: Accelerator) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}")
     facts = {"key": key, "within_s": ACCELERATOR.seconds, "accelerator": asdict(accelerator)}
-    draft.write_text(json.dumps(facts, indent=2) + "\n")
+    draft.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     draft.replace(file)

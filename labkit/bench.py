@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra import plan
+from infra import plan, telling
 from labkit import leftovers, recover, setup
 from labkit.box import machine_box
 from labkit.errors import LabError
@@ -101,7 +101,7 @@ def pulumi(ready: setup.Ready, words: Sequence[str]) -> None:
     """Run Pulumi without a word. Raises LabError with its last words."""
     outcome = ready.pulumi.quiet(words)
     if not outcome.ok:
-        raise LabError(f"The bench cannot go on: {outcome.output[-2000:]}", hint="./lab status")
+        raise LabError(f"The bench cannot go on{telling.because(outcome.output)}", hint="./lab status")
 
 
 def urls_of(sides: Sequence[str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from infra import environment
 from labkit import run_folder
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT
@@ -74,7 +75,7 @@ def made_up(folder: Path, machine: Mapping[str, Any], samples: int) -> Run:
     rng = random.Random(1)  # noqa: S311 - made-up latencies, no secret
     each = samples // _STREAMS
     repeats = []
-    with (folder / run_folder.SAMPLES).open("w") as file:
+    with (folder / run_folder.SAMPLES).open("w", encoding="utf-8") as file:
         for number in range(_STREAMS):
             side, stream = _SIDES[number % 2], f"update-{number}"
             repeats.append(
@@ -108,7 +109,15 @@ def _once(folder: Path) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.monotonic()
     words = [sys.executable, "-P", "-c", _PAGE, str(folder), str(page)]
-    with subprocess.Popen(words, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words,
+        cwd=CHECKOUT,
+        env=environment.for_python(os.environ),
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
         try:
             _, told = process.communicate(timeout=_TIMEOUT_S)
         finally:

@@ -43,7 +43,7 @@ def laptop_box() -> dict[str, Any]:
         "cpu": _cpu(),
         "cpus": os.cpu_count(),
         "cores": _cores(),
-        "memory_mib": facts.memory_mib(Path("/proc/meminfo").read_text()),
+        "memory_mib": facts.memory_mib(Path("/proc/meminfo").read_text(encoding="utf-8")),
         "load_1min": round(os.getloadavg()[0], 2),
         "kernel": platform.release(),
         "python": platform.python_version(),
@@ -57,14 +57,14 @@ def server_box(run: Run) -> dict[str, str]:
 
 def _cores() -> int:
     """Physical cores; as many as CPUs where the kernel does not tell (proc(5): physical id, core id)."""
-    fields = [line.partition(":") for line in Path("/proc/cpuinfo").read_text().splitlines()]
+    fields = [line.partition(":") for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()]
     sockets = [value.strip() for name, _, value in fields if name.strip() == "physical id"]
     cores = [value.strip() for name, _, value in fields if name.strip() == "core id"]
     return len(set(zip(sockets, cores, strict=False))) or os.cpu_count() or 1
 
 
 def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return "unknown"

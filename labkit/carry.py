@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import tempfile
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from infra import environment
 from labkit import shell
 from labkit.errors import CommandError
 
@@ -30,12 +32,24 @@ def carry(source: Sequence[str], sink: Sequence[str], timeout_s: float) -> Carri
     begin, digest, count = time.monotonic(), hashlib.sha256(), 0
     with tempfile.TemporaryFile() as told:
         reading = subprocess.Popen(
-            source, stdout=subprocess.PIPE, stderr=told, stdin=subprocess.DEVNULL, start_new_session=True
+            source,
+            env=environment.plain(os.environ),
+            stdout=subprocess.PIPE,
+            stderr=told,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         processes = [reading]
         expired = threading.Event()
         try:
-            writing = subprocess.Popen(sink, stdin=subprocess.PIPE, stdout=told, stderr=told, start_new_session=True)
+            writing = subprocess.Popen(
+                sink,
+                env=environment.plain(os.environ),
+                stdin=subprocess.PIPE,
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+            )
             processes.append(writing)
 
             def expire() -> None:

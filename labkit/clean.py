@@ -7,9 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
-
-from infra import plan
+from infra import engine_client, plan, telling
 from labkit import engine, images, inventory, labs, leftovers, paths, shell
 from labkit.engine import Engine
 from labkit.engine_private import Folders
@@ -85,7 +83,7 @@ def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Report) -> list
             )
         if pulumi.resources(name):
             # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
-            for what in leftovers.remove(machine, name, pulumi.names(name)):
+            for what in leftovers.remove(machine, name, pulumi.ids(name)):
                 report.line(f"  removed: {what}")
             with report.step(f"pulumi {' '.join(DESTROY)} -s {name}"):
                 _destroy(machine, name, pulumi, report)
@@ -93,7 +91,7 @@ def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Report) -> list
         report.line(f"  removed: {what}")
     if pulumi is None:
         # No Pulumi can correct its state, which now speaks of what is gone; set-up makes it anew.
-        shutil.rmtree(BACKEND, ignore_errors=True)
+        shutil.rmtree(BACKEND / ".pulumi", ignore_errors=True)
     inventory.file(name).unlink(missing_ok=True)
     return leftovers.find(machine, name)
 
@@ -107,8 +105,9 @@ def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Report) -> No
     leftovers.remove(machine, name)
     outcome = pulumi.quiet(words)
     if not outcome.ok:
-        tail = "\n".join(outcome.output.strip().splitlines()[-15:])
-        raise LabError(f"pulumi destroy of {name} failed:\n{tail}", hint=f"./lab down {name}")
+        raise LabError(
+            f"pulumi destroy of {name} failed{telling.because(outcome.output)}", hint=f"./lab leftovers {name}"
+        )
 
 
 def cache(found: Engine | None, report: Report) -> None:
@@ -146,7 +145,7 @@ def _delete(path: Path) -> None:
 
 
 def _read(host: str) -> list[Thing]:
-    client = docker.DockerClient(base_url=host, timeout=_REMOVAL_S)
+    client = engine_client.connect(host, _REMOVAL_S)
     try:
         return inventory.read(client)
     finally:

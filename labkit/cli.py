@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-import time
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 import click
 
+from labkit import completing
 from labkit.errors import LabError
+from labkit.verbs import YES_WORDS, Verbs
 
-_INTERRUPTED = 130
-
-
-class _Commands(click.Group):
-    """Shows the commands in the order in which one meets them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
-        return list(self.commands)
-
-
-YES = click.option("--yes", "-y", is_flag=True, help="Answer yes to every question (installing packages).")
+YES = click.option(*YES_WORDS, is_flag=True, help="Answer yes to every question (installing packages).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON on stdout.")
 
 
@@ -35,10 +25,10 @@ def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
 
         return labs.known(value)
 
-    return click.argument("lab", callback=check)(command)
+    return click.argument("lab", callback=check, shell_complete=completing.labs)(command)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def lab() -> None:
     """VMs vs containers, settled with numbers from your own machine.
 
@@ -138,7 +128,7 @@ def watch(lab: str, plain: bool, seconds: float | None) -> None:
 
 
 @lab.command()
-@click.argument("lab", required=False)
+@click.argument("lab", required=False, shell_complete=completing.labs)
 @JSON
 def status(lab: str | None, as_json: bool) -> None:
     """Show what is up and where it answers."""
@@ -149,9 +139,9 @@ def status(lab: str | None, as_json: bool) -> None:
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("replica")
+@click.argument("replica", shell_complete=completing.replicas)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--lab", "lab_name", help="The lab, where more than one is up.")
+@click.option("--lab", "lab_name", help="The lab, where more than one is up.", shell_complete=completing.labs)
 def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
     """Run COMMAND, or a shell, in a replica such as vm-1, or in a server."""
     from labkit.commands import exec_ as module
@@ -161,7 +151,7 @@ def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
 
 @lab.command()
 @lab_argument
-@click.argument("experiments", nargs=-1)
+@click.argument("experiments", nargs=-1, shell_complete=completing.experiments)
 @click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")
 @click.option("--predict", is_flag=True, help="Ask first what you expect, and show it beside the result.")
 def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> None:
@@ -173,7 +163,7 @@ def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> N
 
 @lab.command()
 @lab_argument
-@click.argument("run", required=False, default="")
+@click.argument("run", required=False, default="", shell_complete=completing.runs)
 @click.option(
     "--html",
     is_flag=False,
@@ -182,7 +172,13 @@ def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> N
     metavar="[FILE]",
     help="Write one HTML file, which needs nothing else.",
 )
-@click.option("--compare", nargs=2, metavar="A B", help="As HTML: two runs side by side, by id or folder.")
+@click.option(
+    "--compare",
+    nargs=2,
+    metavar="A B",
+    shell_complete=completing.runs,
+    help="As HTML: two runs side by side, by id or folder.",
+)
 @click.option(
     "--merge",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -219,7 +215,7 @@ def down(lab: str) -> None:
 
 
 @lab.command()
-@click.argument("lab", required=False)
+@click.argument("lab", required=False, shell_complete=completing.labs)
 @JSON
 def leftovers(lab: str | None, as_json: bool) -> None:
     """Name what is left of a lab, and how to remove it.
@@ -287,37 +283,29 @@ def test(long_: bool, pytest_arguments: tuple[str, ...], yes: bool) -> None:
     sys.exit(command.run(pytest_arguments, long=long_, yes=yes))
 
 
+@lab.command(name="completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete labs, replicas, experiments and runs.
+
+    \b
+    bash:  eval "$(./lab completion bash)"          for good: append that line to ~/.bashrc, with the path of ./lab
+    zsh:   eval "$(./lab completion zsh)"           for good: to ~/.zshrc, after compinit
+    fish:  ./lab completion fish | source           for good: to ~/.config/fish/completions/lab.fish
+    """
+    click.echo(completing.source(lab, shell))
+
+
 def main() -> NoReturn:
     """Run the command line; errors go to stderr with one next step."""
-    from labkit import shell
-    from labkit.paths import STATE
+    from labkit import ending, ownership
 
-    signal.signal(signal.SIGTERM, _terminated)
-    shell.log_to(STATE / "logs" / f"{time.strftime('%Y%m%dT%H%M%S')}-{'-'.join(sys.argv[1:2]) or 'lab'}.log")
-    try:
-        lab(prog_name="./lab", standalone_mode=False)
-    except LabError as error:
-        _fail(error.problem, error.hint)
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _fail("Interrupted.", "Nothing is lost: run the same command again.", _INTERRUPTED)
-    sys.exit(0)
+    words = sys.argv[1:]
+    if completing.VARIABLE in os.environ:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
 
+    def tool() -> object:
+        ownership.check()
+        return lab.main(words, prog_name="./lab", complete_var=completing.VARIABLE, standalone_mode=False)
 
-def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
-    # As Ctrl-C: what was started is ended on the way out.
-    raise KeyboardInterrupt
-
-
-def _fail(problem: str, hint: str, status: int = 1) -> NoReturn:
-    from labkit import shell
-
-    click.echo(f"{click.style('✗', fg='red')} {problem}", err=True)
-    if hint:
-        click.echo(f"  Next: {hint}", err=True)
-    log = shell.log_file()
-    if log is not None and log.exists():
-        click.echo(f"  Log: {log}", err=True)
-    sys.exit(status)
+    ending.run(tool, words)

@@ -29,7 +29,7 @@ def offset_s(run: Run, boot: str) -> float:
     is, some times over one connection; an answer can be late but not early, so that the least difference is the
     nearest. It is right to within /proc/uptime's 10 ms and the time of the fastest answer on its way.
     """
-    if boot == BOOT_ID.read_text().strip():
+    if boot == BOOT_ID.read_text(encoding="utf-8").strip():
         return 0.0
     return min(_differences(run))
 

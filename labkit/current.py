@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
 from labkit import toolchain
@@ -23,13 +24,27 @@ class Current:
     pulumi: Pulumi
 
 
-def need() -> Current:
-    """The set-up of this checkout. Raises LabError naming `./lab setup` when there is none."""
+def never() -> bool:
+    """Whether this checkout was never set up: then none of its labs can be up."""
+    return not machine_file.FILE.exists()
+
+
+def need(then: str = _HINT) -> Current:
+    """The set-up of this checkout. Raises LabError naming `./lab setup`, or what else sets up, when there is none."""
     try:
         machine = machine_file.load()
-    except machine_file.NotSetUpError as error:
-        raise LabError(str(error), hint=_HINT) from error
+    except checkout.NotSetUpError as error:
+        raise LabError(error.problem, hint=then if error.hint == _HINT else error.hint) from error
     tools = toolchain.find()
     if tools is None:
-        raise LabError("The Pulumi that this checkout was set up with is gone.", hint=_HINT)
+        raise LabError("The Pulumi that this checkout was set up with is gone.", hint=then)
     return Current(tools, machine, Pulumi(tools, machine.docker_host))
+
+
+def refuse_copy() -> None:
+    """Raise LabError where what the state speaks of is another checkout's; all is well where there is no state."""
+    try:
+        checkout.enter()
+    except checkout.NotSetUpError as error:
+        if checkout.identify().kind == "copy":
+            raise LabError(error.problem, hint=error.hint) from error

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-
-import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from infra import facts, plan
 from infra import machine as machine_file
 from infra import settings as lab_settings
-from labkit import accelerator, engine, labs, leftovers, packages, pulumi, shell, toolchain
+from labkit import (
+    accelerator,
+    checks_cpu,
+    checks_firewall,
+    checks_network,
+    engine,
+    labs,
+    leftovers,
+    packages,
+    pulumi,
+    toolchain,
+    toolchain_check,
+)
+from labkit.checks import Check
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT_ID, cache, runtime
 from labkit.toolchain_build import PLUGINS
@@ -41,17 +48,6 @@ _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 _GIB = 1024**3
 _SUN_PATH = 108
 """Bytes of a Unix socket's path, the closing zero included (unix(7))."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """A yes/no statement about the machine. `needed` = `up` cannot work without; else it is set up by itself."""
-
-    name: str
-    ok: bool
-    found: str
-    hint: str = ""
-    needed: bool = True
 
 
 def look() -> list[Check]:
@@ -77,11 +73,11 @@ def _packages() -> Check:
 
 def _engine() -> Check:
     try:
-        found = engine.connect()
+        found, passed = engine.find()
     except LabError as error:
         return Check("Docker Engine", False, error.problem, error.hint)
     if found is None:
-        return Check("Docker Engine", False, "none answers", "./lab setup starts a private one", False)
+        return Check("Docker Engine", False, passed or "none answers", "./lab setup starts a private one", False)
     kind = "private, " if found.private else ""
     return Check("Docker Engine", True, f"{found.version} ({kind}API {found.api_version}, {found.storage_driver})")
 
@@ -102,7 +98,7 @@ def _tun() -> Check:
 
 
 def _memory() -> Check:
-    text = Path("/proc/meminfo").read_text()
+    text = Path("/proc/meminfo").read_text(encoding="utf-8")
     total, free = facts.memory_mib(text), facts.memory_mib(text, "MemAvailable")
     # A lab that is up has taken its part already.
     enough = free >= MEMORY_FREE_MIN_MIB or any(_is_up(lab) for lab in labs.names())
@@ -121,6 +117,8 @@ def _pulumi() -> Check:
     found = toolchain.find()
     if found is None:
         return Check("Pulumi", False, "none yet", "./lab setup brings one", False)
+    if why := toolchain_check.problem(found):
+        return Check("Pulumi", False, why, toolchain_check.hint(found))
     return Check("Pulumi", True, f"{found.version} ({found.origin}), with plugins {', '.join(PLUGINS)}")
 
 
@@ -128,7 +126,7 @@ def _images() -> Check:
     try:
         found = machine_file.load()
     except machine_file.NotSetUpError as error:
-        return Check("set-up", False, str(error), "./lab setup", False)
+        return Check("set-up", False, error.problem, error.hint, needed=error.hint != "./lab setup")
     return Check("set-up", True, f"guest disk {found.guest_digest}, container base {found.container_digest}")
 
 
@@ -142,84 +140,23 @@ def _accelerator() -> Check:
 
 
 def _config() -> Check:
-    """The committed configuration of each lab, by the same rules as `pulumi up` has, but for subnets."""
+    """The committed configuration of each lab, by the rules of `pulumi up`; subnets have a check of their own."""
     told: list[str] = []
     try:
         kind, reason = machine_file.load().accelerator, machine_file.load().accelerator_reason
     except machine_file.NotSetUpError:
         kind, reason = "tcg", "./lab setup has not looked yet"
-    total = facts.memory_mib(Path("/proc/meminfo").read_text())
+    total = facts.memory_mib(Path("/proc/meminfo").read_text(encoding="utf-8"))
     known = lab_settings.Facts(kind, reason, total, os.cpu_count() or 1, {})
     for lab in labs.names():
         try:
-            lab_settings.parse(lab, _values(lab), known, CHECKOUT_ID)
+            others = {key: value for key, value in labs.values(lab).items() if key != "subnet"}
+            lab_settings.parse(lab, others, known, CHECKOUT_ID)
         except lab_settings.SettingsError as error:
             told += error.problems
         except LabError as error:
             told.append(error.problem)
     return Check("stack files", not told, "; ".join(told) or ", ".join(labs.names()) or "none", "Change what is named.")
-
-
-def _values(lab: str) -> dict[str, str]:
-    values = labs.config(lab).items()
-    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values}
-
-
-def _subnets() -> Check:
-    table = Path("/proc/net/route").read_text()
-    told: list[tuple[str, str]] = []
-    for lab in labs.names():
-        try:
-            given = _values(lab).get("subnet", "auto")
-            own = ipaddress.IPv4Network(given) if given != "auto" else plan.default_subnet(CHECKOUT_ID, lab)
-        except (LabError, ValueError):
-            continue  # told by the check of the stack files
-        routes = facts.routes(table, without=plan.bridge_name(CHECKOUT_ID, lab))
-        mine = plan.Plan(CHECKOUT_ID, lab, own).name("")
-        foreign = {net: f"Docker network {name}" for name, net in _docker_networks() if not name.startswith(mine)}
-        used = {**routes, **foreign}
-        told += [
-            (lab, f"{own} of {lab} overlaps {network} of {user}")
-            for network, user in used.items()
-            if own.overlaps(ipaddress.IPv4Network(network))
-        ]
-    hint = f"Choose another: pulumi config set subnet 10.200.7.0/24 -s {told[0][0]}" if told else ""
-    return Check("subnets", not told, "; ".join(text for _, text in told) or "no overlap", hint)
-
-
-def _docker_networks() -> list[tuple[str, str]]:
-    """Name and IPv4 network of each of the engine's networks; none if no engine answers."""
-    with suppress(DockerException, RequestException, LabError), _client() as client:
-        return [
-            (str(network.name), str(part["Subnet"]))
-            for network in client.networks.list()
-            for part in (network.attrs.get("IPAM") or {}).get("Config") or []
-            if "." in part.get("Subnet", "")
-        ]
-    return []
-
-
-@contextmanager
-def _client() -> Iterator[docker.DockerClient]:
-    found = engine.connect()
-    if found is None:
-        raise LabError("no Docker Engine answers")
-    client = found.client()
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _firewall() -> Check:
-    """The backend of the engine's rules: nftables by itself (Docker 29), or iptables of one of two kinds."""
-    with suppress(DockerException, RequestException, LabError), _client() as client:
-        driver = (client.info().get("FirewallBackend") or {}).get("Driver", "")
-        if driver:
-            return Check("firewall", True, f"the engine's backend is {driver}")
-    told = shell.run(["iptables", "--version"], timeout_s=_QUICK_S, env={"PATH": _PATH}, check=False)
-    found = told.output.strip() if told.ok else "no iptables"
-    return Check("firewall", told.ok, found, "./lab setup brings iptables, with which engines make rules", False)
 
 
 def _is_up(lab: str) -> bool:
@@ -263,6 +200,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _platform,
     _python,
     _cgroup,
+    checks_cpu.cpu,
     _tun,
     _memory,
     _disk,
@@ -270,8 +208,8 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     _sockets,
     _packages,
     _engine,
-    _firewall,
-    _subnets,
+    checks_firewall.firewall,
+    checks_network.subnets,
     _pulumi,
     _images,
     _accelerator,

@@ -15,22 +15,30 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from infra import plan
+from infra import engine_client, engine_place, plan
 from labkit import engine_private, root
 from labkit.engine_private import Folders
 from labkit.engine_processes import listens, until
 from labkit.errors import LabError
+from labkit.paths import STATE, cache, runtime
 from labkit.progress import Report
 
 API_MIN, API_MAX = (1, 40), (1, 52)
 """Versions of the Docker Engine API that we can speak: Docker 19.03 to 29."""
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
+_OWN_ENGINE = "unset DOCKER_HOST; then ./lab setup finds this machine's own engine, or starts one"
+_PRIVATE_ELSEWHERE = "use this checkout where ./lab setup was run, or there: ./lab engine --stop"
+_INSTEAD = {True: "Another engine of this machine is used.", False: "A private one is started."}
 _ANSWER_S = 10
 _CLIENT_S = 60
 _OTHER_STARTS_S = 30.0
 _START_S = 120
 _STOP_S = 240
+
+
+class ElsewhereError(LabError):
+    """An engine that answers, and lives where local servers cannot."""
 
 
 @dataclass(frozen=True)
@@ -46,23 +54,39 @@ class Engine:
 
     def client(self, timeout_s: int = _CLIENT_S) -> docker.DockerClient:
         """A client; the caller closes it. `timeout_s` bounds each answer."""
-        return docker.DockerClient(base_url=self.host, timeout=timeout_s)
+        return engine_client.connect(self.host, timeout_s)
 
 
 def connect() -> Engine | None:
-    """The engine to use: DOCKER_HOST's, the current Docker context's, our private one; None if none answers.
+    """The engine to use: DOCKER_HOST's, the current Docker context's, the machine's, our private one; None if none.
 
     Raises LabError where there is one that we cannot use: no permission, too old, not on this machine.
     """
-    for host, private in candidates(os.environ.get("DOCKER_HOST", ""), _context_host(), Folders.here().host):
-        found = _ask(host, private=private)
+    return find()[0]
+
+
+def find() -> tuple[Engine | None, str]:
+    """The same, and what is said of an engine that was found first and cannot carry servers; "" if there is none.
+
+    One that DOCKER_HOST names is refused; one found by itself gives way to the next.
+    """
+    given = os.environ.get("DOCKER_HOST", "")
+    passed = ""
+    for host, private in candidates(given, _context_host(), Folders.here().host):
+        try:
+            found = _ask(host, private=private)
+        except ElsewhereError as error:
+            if given or private:
+                raise
+            passed = passed or error.problem
+            continue
         if found is not None:
-            return found
-    return None
+            return found, passed
+    return None, passed
 
 
 def answers() -> bool:
-    """Whether there is an engine, be it one that we cannot use."""
+    """Whether there is an engine, be it one that we cannot use; one that gives way to ours does not count."""
     try:
         return connect() is not None
     except LabError:
@@ -76,14 +100,14 @@ def candidates(given: str, context: str, own: str) -> list[tuple[str, bool]]:
     """
     if given and given != own:
         return [(given, False)]
-    others = [] if given else [(context or DEFAULT_HOST, False)]
-    return [*others, (own, True)]
+    others = [] if given else dict.fromkeys(host for host in (context, DEFAULT_HOST) if host and host != own)
+    return [*((host, False) for host in others), (own, True)]
 
 
 def _context_host() -> str:
     try:
         context = ContextAPI.get_current_context()
-    except (DockerException, OSError, ValueError, KeyError):
+    except (DockerException, OSError, ValueError, KeyError, TypeError, AttributeError):  # a file of any shape
         return ""
     host = getattr(context, "Host", None)
     return host if isinstance(host, str) and host.startswith("unix://") else ""
@@ -102,10 +126,15 @@ def _ask(host: str, *, private: bool) -> Engine | None:
         if os.environ.get("DOCKER_HOST") == host and not private:
             raise LabError(f"DOCKER_HOST={host} is set, and no Docker Engine answers there.", hint="unset DOCKER_HOST")
         return None
-    version, info = answer
+    version, info, misplaced = answer
     problem = api_problem(version["ApiVersion"], version.get("MinAPIVersion", ""))
     if problem:
         raise LabError(f"Docker Engine {version['Version']} at {host}: {problem}", hint="use Docker 20.10 to 29")
+    if misplaced:
+        raise ElsewhereError(
+            f"The Docker Engine {version['Version']} at {host} cannot carry local servers: {misplaced}.",
+            hint=_PRIVATE_ELSEWHERE if private else _OWN_ENGINE,
+        )
     return Engine(
         host=host,
         private=private,
@@ -116,11 +145,16 @@ def _ask(host: str, *, private: bool) -> Engine | None:
     )
 
 
-def _version_and_info(host: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def _version_and_info(host: str) -> tuple[dict[str, Any], dict[str, Any], str] | None:
+    """What the engine says of itself, and why it is in the wrong place, if it is."""
     try:
-        client = docker.DockerClient(base_url=host, timeout=_ANSWER_S)
+        client = engine_client.connect(host, _ANSWER_S)
         try:
-            return client.version(), client.info()
+            version, info = client.version(), client.info()
+            if api_problem(version["ApiVersion"], version.get("MinAPIVersion", "")):
+                return version, info, ""
+            place = engine_place.look(client, version, info, host, (STATE, cache(), runtime()))
+            return version, info, engine_place.problem(place, engine_place.this_kernel())
         finally:
             client.close()
     except (DockerException, RequestException):
@@ -155,10 +189,14 @@ def _number(version: str) -> tuple[int, ...]:
 
 def ensure(report: Report) -> Engine:
     """The engine that answers; else our private one, started (needs root or sudo) and waited for."""
-    found = connect()
+    found, passed = find()
+    if passed:
+        report.line(f"{passed} {_INSTEAD[found is not None]}")
     if found is not None:
         return found
     if engine_private.other_engines(Folders.here()):
+        if passed:  # two in one network namespace would take each other's bridge and rules
+            raise ElsewhereError(passed, hint="stop that engine, or give it the files; then ./lab setup again")
         with report.step("Waiting for the Docker Engine that is starting"):
             if until(lambda: connect() is not None, _OTHER_STARTS_S):
                 return _answering()
@@ -174,8 +212,18 @@ def ensure(report: Report) -> Engine:
 def _answering() -> Engine:
     found = connect()
     if found is None:
-        raise LabError("The Docker Engine stopped answering.", hint="the same command again")
+        raise LabError("The Docker Engine stopped answering.", hint="see why: ./lab doctor")
     return found
+
+
+def restart(report: Report) -> None:
+    """Restart the private engine. Labs that are up on it are told: their servers stop, and come back with `up`."""
+    folders = Folders.here()
+    running = _running_labs(folders)
+    if running:
+        report.line(f"Labs that are up on it stop, and come back with ./lab up LAB: {', '.join(running)}")
+    with report.step("Restarting the private Docker Engine"):
+        _as_root(report, "restart", lambda: engine_private.restart(folders, os.getuid(), os.getgid()))
 
 
 def stop(report: Report, *, labs_too: bool = False) -> None:
@@ -218,7 +266,7 @@ def _running_labs(folders: Folders) -> list[str]:
     if not listens(folders.socket):
         return []
     try:
-        client = docker.DockerClient(base_url=folders.host, timeout=_ANSWER_S)
+        client = engine_client.connect(folders.host, _ANSWER_S)
         try:
             containers = client.containers.list(filters={"label": plan.LAB_LABEL})
             return sorted({container.labels[plan.LAB_LABEL] for container in containers})
@@ -232,9 +280,9 @@ def _as_root(report: Report, verb: str, action: Callable[[], None]) -> None:
     if os.geteuid() == 0:
         action()
         return
-    words = [sys.executable, "-B", "-P", "-m", "labkit.engine_private", verb, str(os.getuid()), str(os.getgid())]
-    env = {name: os.environ[name] for name in (engine_private.DATA_VARIABLE, engine_private.RUN_VARIABLE)
-           if name in os.environ}  # fmt: skip
+    words = [sys.executable, "-B", "-P", "-X", "utf8", "-m", "labkit.engine_private"]
+    words += [verb, str(os.getuid()), str(os.getgid())]
+    env = {name: os.environ[name] for name in engine_private.TAKEN_VARIABLES if name in os.environ}
     outcome = root.run(words, timeout_s=max(_START_S, _STOP_S), env=env, check=False)
     if not outcome.ok:
         raise LabError(outcome.output.strip() or f"Could not {verb} the private engine.", hint="./lab doctor")

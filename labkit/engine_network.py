@@ -142,7 +142,7 @@ def look() -> Before:
 def load(file: Path) -> Before | None:
     """What was noted since this boot, if anything: rules do not outlive a boot."""
     try:
-        noted = Before(**json.loads(file.read_text()))
+        noted = Before(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return noted if noted.boot_id == boot_id() else None
@@ -151,7 +151,7 @@ def load(file: Path) -> Before | None:
 def save(before: Before, file: Path) -> None:
     """Write it, whole or not at all."""
     draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(before)) + "\n")
+    draft.write_text(json.dumps(asdict(before)) + "\n", encoding="utf-8")
     draft.replace(file)
 
 
@@ -182,7 +182,7 @@ def read_sysctls() -> dict[str, str]:
     for pattern in _SYSCTLS:
         for file in sorted(_SYS.glob(pattern)):
             try:
-                found[str(file.relative_to(_SYS))] = file.read_text().strip()
+                found[str(file.relative_to(_SYS))] = file.read_text(encoding="utf-8").strip()
             except OSError:  # write-only ones, and those of an interface that has just gone
                 continue
     return found
@@ -191,8 +191,8 @@ def read_sysctls() -> dict[str, str]:
 def _write(name: str, value: str) -> None:
     file = _SYS / name
     try:
-        if file.read_text().strip() != value:
-            file.write_text(value)
+        if file.read_text(encoding="utf-8").strip() != value:
+            file.write_text(value, encoding="utf-8")
     except OSError as error:
         raise LabError(f"sysctl {name} could not be set back to {value}: {error}", hint="set it by hand") from error
 
@@ -223,4 +223,4 @@ def _program(name: str) -> str:
 
 def boot_id() -> str:
     """The kernel's name for this boot."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()

@@ -18,10 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
+from infra import engine_client, environment
 from labkit import engine_network as network
 from labkit import engine_processes as processes
 from labkit import root
@@ -41,7 +41,12 @@ _SPAWN_S = 2.0
 _LOCK_S = 90.0
 _PING_S = 5
 _SUN_PATH = 108
-_KEPT_VARIABLES = ("HOME", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_NETWORK_VARIABLES = (*environment.PROXIES, *environment.CERTIFICATES)
+"""What dockerd pulls with."""
+
+_KEPT_VARIABLES = ("HOME", *_NETWORK_VARIABLES)
+TAKEN_VARIABLES = (DATA_VARIABLE, RUN_VARIABLE, *_NETWORK_VARIABLES)
+"""What sudo must let through to a start."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,24 @@ def start(folders: Folders, uid: int, gid: int) -> None:
             return gone or _answers(folders)
 
         if not until(over, _START_S) or not _answers(folders):
-            said = "\n".join(folders.log.read_text(errors="replace").splitlines()[-8:]) if folders.log.exists() else ""
+            said = (
+                "\n".join(folders.log.read_text(errors="replace", encoding="utf-8").splitlines()[-8:])
+                if folders.log.exists()
+                else ""
+            )
             raise LabError(f"The private Docker Engine did not start; it said:\n{said}", hint=f"less {folders.log}")
         before = network.load(folders.before)
         if before is not None and before.after is None:
             network.save(dataclasses.replace(before, after=network.read_sysctls()), folders.before)
+
+
+def restart(folders: Folders, uid: int, gid: int) -> None:
+    """Start the engine anew, with all that it makes at a start; its containers are stopped, their data stays."""
+    with _locked(folders):
+        pid = processes.dockerd(folders.pidfile)
+        if pid is not None:
+            _end(pid)
+    start(folders, uid, gid)
 
 
 def stop(folders: Folders, say: Callable[[str], None]) -> None:
@@ -161,7 +179,7 @@ def _check(folders: Folders) -> None:
     """Everything that would keep the engine from starting, before anything is touched."""
     if root.which("dockerd") is None:
         raise LabError("No Docker Engine answers, and dockerd is not installed.", hint="./lab setup")
-    problem = processes.cgroup_problem(Path("/proc/self/mountinfo").read_text())
+    problem = processes.cgroup_problem(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
     if problem:
         raise LabError(problem, hint="mount them: apt-get install cgroupfs-mount, or boot with systemd")
     if len(str(folders.exec_root / "containerd" / "containerd-debug.sock")) >= _SUN_PATH:
@@ -178,7 +196,7 @@ def _check_data(folder: Path) -> None:
 
 def _launch(folders: Folders, gid: int) -> None:
     config = folders.run / "daemon.json"
-    config.write_text("{}\n")
+    config.write_text("{}\n", encoding="utf-8")
     words = [
         # In a session of its own, and nobody's child but init's: it outlives this process and its terminal.
         *("setsid", "--fork"),
@@ -197,7 +215,7 @@ def _launch(folders: Folders, gid: int) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**kept, "PATH": root.path()},
+            env={**environment.plain(os.environ), **kept, "PATH": root.path()},
             cwd="/",
             timeout=_SPAWN_S,
             check=True,
@@ -208,7 +226,7 @@ def _answers(folders: Folders) -> bool:
     if not processes.listens(folders.socket):
         return False
     try:
-        client = docker.DockerClient(base_url=folders.host, timeout=_PING_S)
+        client = engine_client.connect(folders.host, _PING_S)
     except (DockerException, RequestException):
         return False
     try:
@@ -253,6 +271,8 @@ def main() -> int:
     try:
         if verb == "start":
             start(Folders.here(), uid, gid)
+        elif verb == "restart":
+            restart(Folders.here(), uid, gid)
         elif verb == "stop":
             stop(Folders.here(), _tell)
         else:

@@ -77,7 +77,7 @@ def _same_network(pid: int) -> bool:
     try:
         return (_PROC / str(pid) / "ns/net").readlink() == (_PROC / "self/ns/net").readlink()
     except PermissionError:  # not root: only the machine's own engine is known by its file
-        return _MACHINE_PIDFILE.exists() and _MACHINE_PIDFILE.read_text().strip() == str(pid)
+        return _MACHINE_PIDFILE.exists() and _MACHINE_PIDFILE.read_text(encoding="utf-8").strip() == str(pid)
     except OSError:
         return False
 
@@ -104,7 +104,7 @@ def end_orphans(exec_root: Path) -> None:
 def unmount(folder: Path) -> None:
     """Unmount all that an engine mounted on or below a folder, innermost first."""
     for _ in range(3):  # a mount may lie on another
-        below = mounts_below((_PROC / "self/mountinfo").read_text(), str(folder))
+        below = mounts_below((_PROC / "self/mountinfo").read_text(encoding="utf-8"), str(folder))
         if not below:
             return
         for mount in below:
@@ -141,7 +141,7 @@ def cgroup_problem(mountinfo: str) -> str:
 
 def _parent(pid: int) -> int:
     try:
-        return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+        return int((_PROC / str(pid) / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
     except (OSError, IndexError):
         return 0
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
+from infra import environment
 from labkit import shell
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Ran
@@ -32,14 +33,14 @@ class Runner:
         self._environment = environment
         self._journal = journal(lab)
         self._journal.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._journal.write_text("")
+        self._journal.write_text("", encoding="utf-8")
 
     def __call__(self, fence: Fence) -> Ran:
         """Run one fence to its end. A check's output is kept; a command's goes to the person at the terminal."""
         begin = time.monotonic()
         ran = None
         try:
-            status, output = _run(fence, {**os.environ, **self._environment()})
+            status, output = _run(fence, self._environment())
             ran = Ran(fence, status, time.monotonic() - begin, output)
         finally:
             self._note(fence, ran, time.monotonic() - begin)
@@ -49,7 +50,7 @@ class Runner:
         status = None if ran is None else ran.status
         entry = {"line": fence.line, "language": fence.language, "text": fence.text, "status": status,
                  "seconds": round(seconds, 2)}  # fmt: skip
-        with self._journal.open("a") as file:
+        with self._journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
         shell.note(shell.Outcome(("sh", "-euc", fence.text), -1 if status is None else status, "", seconds))
 
@@ -59,7 +60,7 @@ def journal(lab: str) -> Path:
     return STATE / lab / "guide.jsonl"
 
 
-def _run(fence: Fence, env: Mapping[str, str]) -> tuple[int, str]:
+def _run(fence: Fence, exports: Mapping[str, str]) -> tuple[int, str]:
     """Exit status and, of a check, the output. Raises KeyboardInterrupt when it was interrupted, after its end."""
     terminal = sys.stdin.isatty()
     process: subprocess.Popen[str] | None = None
@@ -73,7 +74,7 @@ def _run(fence: Fence, env: Mapping[str, str]) -> tuple[int, str]:
     # Before the start: an interrupt in between would leave the fence's programs alone.
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        process = _start(fence, env, terminal=terminal)
+        process = _start(fence, exports, terminal=terminal)
         if came:
             _tell(process, came[0], terminal=terminal)
         output = _wait(process, came)
@@ -88,13 +89,13 @@ def _run(fence: Fence, env: Mapping[str, str]) -> tuple[int, str]:
     return process.returncode, output
 
 
-def _start(fence: Fence, env: Mapping[str, str], *, terminal: bool) -> subprocess.Popen[str]:
+def _start(fence: Fence, exports: Mapping[str, str], *, terminal: bool) -> subprocess.Popen[str]:
     quiet = fence.language == CHECK
     sys.stdout.flush()
     return subprocess.Popen(
         ["sh", "-euc", fence.text],
         cwd=CHECKOUT,
-        env=env,
+        env=environment.of_person(os.environ, exports),
         stdin=None if terminal else subprocess.DEVNULL,
         stdout=subprocess.PIPE if quiet else None,
         stderr=subprocess.STDOUT if quiet else None,
@@ -102,6 +103,7 @@ def _start(fence: Fence, env: Mapping[str, str], *, terminal: bool) -> subproces
         errors="replace",
         # Without a terminal nobody else tells the fence's programs of an interrupt.
         process_group=None if terminal else 0,
+        encoding="utf-8",
     )
 
 

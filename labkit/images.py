@@ -11,8 +11,9 @@ half-written: files are made in a temporary folder and renamed, images are tagge
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,9 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit import images_base, images_engine, paths
+from labkit import downloads, images_base, images_engine, paths
 from labkit.errors import LabError
-from labkit.images_digest import digest
+from labkit.images_context import digest, files, settle
 from labkit.locks import held
 from labkit.progress import Quiet, Report
 
@@ -30,6 +31,11 @@ RECIPES = paths.CHECKOUT / "images"
 """Recipes: one folder an image, and the list of the service's Debian packages."""
 
 PACKAGES = "service-packages.txt"
+APT = "apt.conf"
+"""How apt in a build behaves: it ends at its first cause."""
+
+CERTIFICATES = "certificates.crt"
+"""This machine's certificates, as apt in a build finds them; not part of what a digest is of."""
 GUEST_FILES = ("disk.qcow2", "vmlinuz", "initrd.img")
 CONTAINER_FILES = ("Dockerfile", "rootfs.tar.gz")
 SERVER_FILE = "image.tar.gz"
@@ -48,7 +54,7 @@ class Images:
     base: str
     """Tag of the base image; the engine has it only where something was built from it."""
     source: str
-    """Where the base root file system came from: `registry` or `mmdebstrap`."""
+    """Where the base root file system came from: `registry`, `engine` or `mmdebstrap`."""
     server: str
     """ID of the server image in the engine."""
     server_tag: str
@@ -113,20 +119,25 @@ def find(engine: docker.DockerClient) -> Images | None:
     )
 
 
-def ensure(engine: docker.DockerClient, report: Report) -> Images:
-    """The images, after making what is missing. Safe to interrupt; one process at a time makes images."""
+def ensure(engine: docker.DockerClient, report: Report, prepare: Callable[[], None] = lambda: None) -> Images:
+    """The images, after making what is missing. Safe to interrupt; one process at a time makes images.
+
+    `prepare` installs what is needed where the engine's registry refuses.
+    """
     if (ready := find(engine)) is not None:
         return ready
     folder().mkdir(parents=True, exist_ok=True)
     with _only_one(folder() / "lock", report):
         _sweep(engine)
         try:
-            _make(engine, report)
+            _make(engine, report, prepare)
         finally:
             _sweep(engine)
     images = find(engine)
     if images is None:
-        raise LabError("Images vanished while they were made", hint="Run it again: ./lab setup")
+        raise LabError(
+            "Images vanished while they were made", hint="somebody cleans up meanwhile? When that is over: ./lab setup"
+        )
     return images
 
 
@@ -160,13 +171,13 @@ def clean(engine: docker.DockerClient) -> None:
 
 
 def _keys(base: images_base.Base) -> _Keys:
-    packages = RECIPES / PACKAGES
-    container = digest(RECIPES / "container", packages, salt=base.digest)
+    packages, apt = RECIPES / PACKAGES, RECIPES / APT
+    container = digest(RECIPES / "container", packages, apt, salt=base.digest)
     return _Keys(
         base=base.digest,
-        server=digest(RECIPES / "server", salt=base.digest),
+        server=digest(RECIPES / "server", apt, salt=base.digest),
         container=container,
-        guest=digest(RECIPES / "guest", packages, salt=container),
+        guest=digest(RECIPES / "guest", packages, apt, salt=container),
     )
 
 
@@ -182,12 +193,12 @@ def _server_dir(tag: str) -> Path:
     return folder() / f"server-{tag.rsplit(':', 1)[1]}"
 
 
-def _make(engine: docker.DockerClient, report: Report) -> None:
+def _make(engine: docker.DockerClient, report: Report, prepare: Callable[[], None]) -> None:
     """Make what is missing, each thing from those before it."""
     base = images_base.load(folder())
     if base is None:
         with report.step(f"Debian {images_base.RELEASE} base root file system"):
-            base = images_base.make(engine, folder(), report)
+            base = images_base.make(engine, folder(), report, prepare)
         report.line(f"base root file system: from {base.source}, {base.size_mib} MiB")
     keys = _keys(base)
     need_guest = not _guest_dir(keys).is_dir()
@@ -210,10 +221,15 @@ def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, re
         images_engine.load(engine, kept, keys.server_tag)
         return
     _base_image(engine, base, keys)
-    arguments = {"BASE": keys.base_tag}
-    images_engine.build(
-        engine, RECIPES / "server", "Dockerfile", tag=keys.server_tag, arguments=arguments, report=report
-    )
+    _build(engine, "server", keys.server_tag, keys.base_tag, report)
+
+
+def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, report: Report) -> None:
+    """Build the image of one folder of recipes from another image."""
+    contents: dict[str, Path | bytes] = {**files(RECIPES / recipe, RECIPES / PACKAGES, RECIPES / APT)}
+    trusted = downloads.certificates(os.environ)
+    contents[CERTIFICATES] = trusted.read_bytes() if trusted is not None else b""
+    images_engine.build(engine, contents, f"{recipe}/Dockerfile", tag=tag, arguments={"BASE": base}, report=report)
 
 
 def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys) -> None:
@@ -229,8 +245,7 @@ def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys,
             images_engine.import_rootfs(engine, ready / "rootfs.tar.gz", keys.container_tag)
             return
         _base_image(engine, base, keys)
-        recipe, arguments = "container/Dockerfile", {"BASE": keys.base_tag}
-        images_engine.build(engine, RECIPES, recipe, tag=keys.container_tag, arguments=arguments, report=report)
+        _build(engine, "container", keys.container_tag, keys.base_tag, report)
     if ready.is_dir():
         return
     with _draft(ready, CONTAINER_FILES) as draft:
@@ -245,8 +260,7 @@ def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys,
 
 def _guest(engine: docker.DockerClient, keys: _Keys, report: Report) -> None:
     """The guest's container image, whose files become the disk image, in a container of the server image."""
-    recipe, arguments = "guest/Dockerfile", {"BASE": keys.container_tag}
-    images_engine.build(engine, RECIPES, recipe, tag=keys.guest_tag, arguments=arguments, report=report)
+    _build(engine, "guest", keys.guest_tag, keys.container_tag, report)
     with _draft(_guest_dir(keys), GUEST_FILES) as draft:
         source = draft / "in"
         source.mkdir()
@@ -272,7 +286,11 @@ def _draft(final: Path, files: tuple[str, ...]) -> Iterator[Path]:
     yield draft
     found = sorted(entry.name for entry in draft.iterdir())
     if found != sorted(files):
-        raise LabError(f"{final.name} should hold {', '.join(files)}, but holds {', '.join(found) or 'nothing'}")
+        raise LabError(
+            f"{final.name} should hold {', '.join(files)}, but holds {', '.join(found) or 'nothing'}",
+            hint=f"remove it and set up anew: rm -r {final}; ./lab setup",
+        )
+    settle(draft)
     draft.rename(final)
 
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
-from labkit import images_engine, shell
+from labkit import apt_says, images_bootstrap, images_engine
 from labkit.errors import LabError
-from labkit.images_digest import DIGITS, file_digest
+from labkit.images_context import DIGITS, file_digest, settle
 from labkit.progress import Report
 
 RELEASE = "trixie"
 """Debian release of servers, guests and containers."""
 
 REGISTRY_IMAGE = f"debian:{RELEASE}-slim"
-_REACH_WITHIN_S = 10
-_BOOTSTRAP_WITHIN_S = 1200
-
-# Left out of every package that is ever installed, as in the registry's slim image; copyright files stay.
-_LEFT_OUT = ("doc/*", "info/*", "linda/*", "lintian/*", "locale/*", "man/*")
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class Base:
     rootfs: Path
     digest: str
     source: str
-    """`registry` or `mmdebstrap`."""
+    """`registry`, `engine` (it had the registry's image already) or `mmdebstrap`."""
 
     @property
     def size_mib(self) -> int:
@@ -45,29 +39,38 @@ class Base:
 def load(folder: Path) -> Base | None:
     """The base root file system in this folder of the cache, if there is one."""
     try:
-        facts = json.loads((home(folder) / "base.json").read_text())
+        facts = json.loads((home(folder) / "base.json").read_text(encoding="utf-8"))
         return Base(home(folder) / "rootfs.tar", digest=facts["digest"], source=facts["source"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def make(engine: docker.DockerClient, folder: Path, report: Report) -> Base:
-    """Get a base root file system into this folder of the cache: from the registry if it answers, else bootstrapped."""
+def make(engine: docker.DockerClient, folder: Path, report: Report, prepare: Callable[[], None]) -> Base:
+    """Get a base root file system into this folder of the cache: from the registry, from the engine, or bootstrapped.
+
+    `prepare` installs what bootstrapping needs; it is called when the registry has refused.
+    """
     draft = folder / f"draft-{home(folder).name}"
     draft.mkdir()
     rootfs = draft / "rootfs.tar"
-    if _from_registry(engine, rootfs, report):
-        source = "registry"
-    else:
-        _bootstrap(rootfs, report)
-        source = "mmdebstrap"
-    (draft / "base.json").write_text(json.dumps({"digest": file_digest(rootfs), "source": source}) + "\n")
+    source, refusal = "registry", _from_registry(engine, rootfs, report)
+    if refusal:
+        source = "engine" if _from_engine(engine, rootfs, report) else "mmdebstrap"
+    if source == "mmdebstrap":
+        _bootstrap(engine, rootfs, refusal, prepare, report)
+    (draft / "base.json").write_text(
+        json.dumps({"digest": file_digest(rootfs), "source": source}) + "\n", encoding="utf-8"
+    )
+    settle(draft)
     if home(folder).exists():
         shutil.rmtree(home(folder))
     draft.rename(home(folder))
     base = load(folder)
     if base is None or len(base.digest) != DIGITS:
-        raise LabError(f"The base root file system in {home(folder)} is not readable")
+        raise LabError(
+            f"The base root file system in {home(folder)} is not readable",
+            hint="look whose it is: ls -l, or remove it: ./lab clean --cache",
+        )
     return base
 
 
@@ -76,38 +79,44 @@ def home(folder: Path) -> Path:
     return folder / f"base-{RELEASE}"
 
 
-def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Report) -> bool:
-    """Whether the registry's image could be had; it is then in `rootfs`."""
+def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Report) -> str:
+    """Why the registry's image could not be had; "" if it is in `rootfs` now."""
     report.detail(f"asking the registry for {REGISTRY_IMAGE}")
-    usual, engine.api.timeout = engine.api.timeout, _REACH_WITHIN_S
-    try:
-        engine.api.inspect_distribution(REGISTRY_IMAGE)  # type: ignore[no-untyped-call]  # missing in the stubs
-    except (DockerException, RequestException):
-        return False
-    finally:
-        engine.api.timeout = usual
     try:
         images_engine.pull(engine, REGISTRY_IMAGE, report)
         images_engine.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
-    except (DockerException, RequestException) as error:
-        report.line(f"The registry's {REGISTRY_IMAGE} could not be had ({error}): bootstrapping instead")
+    except LabError as error:
+        return error.problem
+    return ""
+
+
+def _from_engine(engine: docker.DockerClient, rootfs: Path, report: Report) -> bool:
+    """Whether the engine has the image already, as where somebody has loaded it; it is then in `rootfs`."""
+    if images_engine.image_id(engine, REGISTRY_IMAGE) is None:
         return False
+    report.line(f"The engine has {REGISTRY_IMAGE} itself: taking that")
+    images_engine.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
     return True
 
 
-def _bootstrap(rootfs: Path, report: Report) -> None:
-    if shutil.which("mmdebstrap") is None:
+def _bootstrap(
+    engine: docker.DockerClient, rootfs: Path, refusal: str, prepare: Callable[[], None], report: Report
+) -> None:
+    """The second way, prepared now that the first has failed."""
+    report.line(f"The engine's registry does not hand out {REGISTRY_IMAGE}: {refusal}")
+    report.line("Making it from Debian's packages instead")
+    unprepared, hint = "", ""
+    try:
+        prepare()
+    except LabError as error:
+        # In a container it may still be possible.
+        unprepared, hint = error.problem, error.hint
+    try:
+        images_bootstrap.make(engine, RELEASE, rootfs, report)
+    except LabError as error:
+        reasons = "\n".join(filter(None, (unprepared, error.problem)))
+        hint = hint or error.hint
         raise LabError(
-            f"The engine's registry does not hand out {REGISTRY_IMAGE}, and mmdebstrap, which could make the base "
-            "root file system instead, is not installed",
-            hint="Install it: sudo apt-get install mmdebstrap",
-        )
-    leave_out = [f"--dpkgopt=path-exclude=/usr/share/{pattern}" for pattern in _LEFT_OUT]
-    keep = "--dpkgopt=path-include=/usr/share/doc/*/copyright"
-    shell.run(
-        ["mmdebstrap", "--variant=minbase", "--format=tar", *leave_out, keep, RELEASE, rootfs],
-        timeout_s=_BOOTSTRAP_WITHIN_S,
-        on_line=report.detail,
-        problem=f"Debian {RELEASE} could not be bootstrapped",
-        hint="See that Debian's packages can be reached: apt-get update",
-    )
+            f"The images' base cannot be had.\nThe registry: {refusal}\nDebian's packages: {reasons}",
+            hint=hint if apt_says.CLASS_FILE in hint else f"{hint}; or {apt_says.CLASS_FILE}",
+        ) from error

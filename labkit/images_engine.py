@@ -19,10 +19,12 @@ from docker.models.containers import Container
 from docker.types import Mount
 from requests.exceptions import ConnectionError as SilentError
 from requests.exceptions import Timeout
+from urllib3.exceptions import HTTPError as SilentLayerError
 
+from infra import engine_client, telling
 from infra.plan import PROJECT
-from labkit import paths
-from labkit.errors import LabError
+from labkit import apt_says, downloads, images_context, paths, shell
+from labkit.errors import LOOK, LabError
 from labkit.progress import Report
 
 BUILD_LABEL = f"{PROJECT}.build"
@@ -34,6 +36,11 @@ _SILENT_WITHIN_S = 600
 _BUILD_WITHIN_S = 1800
 """A build or a pull as a whole; on 2 cores the longest takes about a minute."""
 
+_REGISTRY_WITHIN_S = 10
+_LAYER_WITHIN_S = 120
+"""How long a registry may take to answer at all, and a pull to say something."""
+
+_LINES = 60
 _EXPORT_CHUNK = 4 * 2**20
 _SAVE_LEVEL = 3
 
@@ -48,37 +55,67 @@ def image_id(engine: docker.DockerClient, name: str) -> str | None:
 
 def build(
     engine: docker.DockerClient,
-    context: Path,
+    contents: Mapping[str, Path | bytes],
     dockerfile: str,
     *,
     tag: str,
     arguments: Mapping[str, str],
     report: Report,
 ) -> None:
-    """Build a container image; it gets its tag only when it is complete.
+    """Build a container image from these files; it gets its tag only when it is complete.
 
-    It carries no label of ours: every container made from it would inherit that.
+    It downloads with what this machine has: in its network (a proxy or a name server on its loopback is there, too),
+    with its proxies, which as predefined arguments leave no trace in the image. It carries no label of ours: every
+    container made from it would inherit that.
     """
-    events = engine.api.build(
-        path=str(context),
-        dockerfile=dockerfile,
-        tag=tag,
-        buildargs=dict(arguments),
-        rm=True,
-        forcerm=True,
-        decode=True,
-        timeout=_SILENT_WITHIN_S,
-    )
-    _follow(events, f"Building {tag} failed", report)
+    proxies = downloads.here(engine)
+    with engine_client.without_config():
+        events = engine.api.build(
+            fileobj=images_context.pack(contents),
+            custom_context=True,
+            dockerfile=dockerfile,
+            tag=tag,
+            buildargs={**proxies, **arguments},
+            network_mode="host",
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=_SILENT_WITHIN_S,
+        )
+    try:
+        _follow(events, report)
+    except _FailedError as failed:
+        shell.note(shell.Outcome(("docker", "build", "--tag", tag), 1, failed.said, 0.0))
+        raise failed_build(tag, failed.said, proxies) from failed
+
+
+def failed_build(tag: str, said: str, proxies: Mapping[str, str]) -> LabError:
+    """Why a build failed, in a sentence, and what it had to download with."""
+    fault = apt_says.fault(said)
+    had = ""
+    if fault.kind in apt_says.OF_NETWORKS:
+        had = f"\nThe build had this machine's network and name servers, and {downloads.shown(proxies)}."
+    return LabError(f"Building {tag} failed. {fault.sentence}{had}", hint=fault.hint)
 
 
 def pull(engine: docker.DockerClient, image: str, report: Report) -> None:
-    """Pull an image. Raises DockerException when that fails."""
-    events = engine.api.pull(image, stream=True, decode=True)
+    """Pull a public image, without credentials. Raises LabError with what the registry said."""
+    usual, engine.api.timeout = engine.api.timeout, _REGISTRY_WITHIN_S
     try:
-        _follow(events, f"Pulling {image} failed", report)
-    except LabError as error:
-        raise DockerException(error.problem) from error
+        with engine_client.without_config():
+            engine.api.inspect_distribution(image)  # type: ignore[no-untyped-call]  # missing in the stubs
+            engine.api.timeout = _LAYER_WITHIN_S
+            events = engine.api.pull(image, stream=True, decode=True)
+        _follow(events, report)
+    except _FailedError as failed:
+        raise LabError(apt_says.fault(failed.said).sentence, hint=apt_says.fault(failed.said).hint) from failed
+    except (Timeout, SilentError, SilentLayerError) as error:
+        raise LabError("The registry does not answer", hint=apt_says.CLASS_FILE) from error
+    except DockerException as error:
+        said = str(getattr(error, "explanation", None) or error)
+        raise LabError(apt_says.fault(said).sentence, hint=apt_says.fault(said).hint) from error
+    finally:
+        engine.api.timeout = usual
 
 
 def import_rootfs(engine: docker.DockerClient, rootfs: Path, tag: str) -> None:
@@ -88,7 +125,7 @@ def import_rootfs(engine: docker.DockerClient, rootfs: Path, tag: str) -> None:
         answer = engine.api.import_image_from_data(stream, repository=repository, tag=version)
     for line in answer.splitlines():
         if line and "error" in (event := json.loads(line)):
-            raise LabError(f"The engine did not take {rootfs} as {tag}: {event['error']}")
+            raise LabError(f"The engine did not take {rootfs} as {tag}: {event['error']}", hint=LOOK)
 
 
 def export_rootfs(engine: docker.DockerClient, image: str, rootfs: Path) -> None:
@@ -130,12 +167,16 @@ def run(
     folders: Mapping[Path, str],
     out: tuple[Path, str] | None = None,
     devices: Sequence[str] = (),
+    network: str = "none",
+    environment: Mapping[str, str] | None = None,
+    may: Sequence[str] = (),
     within_s: float,
 ) -> tuple[int, str]:
-    """Run a command as root in a temporary container without network; its status and its output.
+    """Run a command as root in a temporary container, by default without network; its status and its output.
 
-    `folders` are given read-only; what the command leaves in `out` becomes this user's. Raises LabError when the
-    command outlasts `within_s` seconds or, where there is an `out`, when it fails.
+    `folders` are given read-only, capabilities in `may` besides the usual ones; what the command leaves in `out`
+    becomes this user's. Raises LabError when the command outlasts `within_s` seconds or, where there is an `out`, when
+    it fails.
     """
     mounts = [Mount(target, str(source), type="bind", read_only=True) for source, target in folders.items()]
     words = list(command)
@@ -151,7 +192,10 @@ def run(
         healthcheck={"test": ["NONE"]},
         labels={BUILD_LABEL: _label_value()},
         mounts=mounts,
-        network_mode="none",
+        network_mode=network,
+        environment=dict(environment or {}),
+        cap_add=list(may),
+        security_opt=["apparmor=unconfined", "seccomp=unconfined"] if may else [],
     )
     try:
         container.start()
@@ -160,9 +204,13 @@ def run(
     finally:
         _remove(container)
     if status is None:
-        raise LabError(f"`{' '.join(command)}` in {image} took more than {within_s:.0f} s\n{_tail(output)}")
+        raise LabError(
+            f"`{telling.command(command)}` in {image} took more than {within_s:.0f} s{telling.because(output)}",
+            hint=LOOK,
+        )
     if out is not None and status != 0:
-        raise LabError(f"`{' '.join(command)}` in {image} failed with status {status}\n{_tail(output)}")
+        fault = apt_says.fault(output)
+        raise LabError(f"Making files in a container of {image} failed. {fault.sentence}", hint=fault.hint)
     return status, output
 
 
@@ -206,20 +254,24 @@ def _wait(container: Container, within_s: float) -> int | None:
         return None
 
 
-def _follow(events: Iterable[dict[str, Any]], problem: str, report: Report) -> None:
-    last: deque[str] = deque(maxlen=15)
+class _FailedError(Exception):
+    """A build or a pull failed; `said` is what it printed last."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+
+
+def _follow(events: Iterable[dict[str, Any]], report: Report) -> None:
+    last: deque[str] = deque(maxlen=_LINES)
     deadline = time.monotonic() + _BUILD_WITHIN_S
     for event in events:
         if time.monotonic() > deadline:
-            raise LabError(f"{problem}: not done after {_BUILD_WITHIN_S} s")
+            raise _FailedError(f"it was not done after {_BUILD_WITHIN_S} s")
         if "error" in event:
-            told = "\n".join(last)
-            raise LabError(f"{problem}: {event['error']}\n{told}".rstrip())
+            # Docker repeats the whole command; what it printed before tells more.
+            raise _FailedError("\n".join([*last, str(event["error"]).replace("\n", " ")]))
         text = str(event.get("stream") or event.get("status") or "").strip()
         if text:
             last.append(text)
             report.detail(text.splitlines()[-1])
-
-
-def _tail(output: str) -> str:
-    return "\n".join(output.strip().splitlines()[-15:])

@@ -126,7 +126,7 @@ def _interfaces() -> list[Thing]:
     for folder in sorted(_NET.iterdir()):
         # An interface may go while it is read, as those of containers do.
         with suppress(OSError):
-            mac = (folder / "address").read_text().strip()
+            mac = (folder / "address").read_text(encoding="utf-8").strip()
             master = folder / "master"
             bridge = master.readlink().name if master.is_symlink() else ""
             found.append(Thing("interface", folder.name, folder.name, mac=mac, bridge=bridge))
@@ -145,14 +145,17 @@ def note(lab: str, things: Iterable[Thing]) -> None:
     draft = target.with_suffix(".new")
     keys = sorted(thing.key for thing in things)
     taken = time.strftime("%Y-%m-%d %H:%M:%S")
-    draft.write_text(json.dumps({"schema_version": _SCHEMA_VERSION, "taken": taken, "things": keys}, indent=1) + "\n")
+    draft.write_text(
+        json.dumps({"schema_version": _SCHEMA_VERSION, "taken": taken, "things": keys}, indent=1) + "\n",
+        encoding="utf-8",
+    )
     draft.replace(target)
 
 
 def noted(lab: str) -> Note | None:
     """The note of the lab's latest `up` from nothing; None where there is none that can be read."""
     try:
-        found = json.loads(file(lab).read_text())
+        found = json.loads(file(lab).read_text(encoding="utf-8"))
         if found["schema_version"] != _SCHEMA_VERSION:
             return None
         return Note(found["taken"], frozenset((kind, id_) for kind, id_ in found["things"]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra import plan
-from labkit.errors import LabError
+from labkit import checks_cpu
+from labkit.errors import LabError, meant
 from labkit.paths import CHECKOUT, STATE
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ class Lab:
         known = [experiment.name for experiment in self.experiments]
         for name in names:
             if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
                 raise LabError(
                     f"The lab {self.name} has no experiment {name!r}; there is {', '.join(known)}.",
-                    hint=f"Did you mean {close[0]}?" if close else f"Try: ./lab run {self.name} {known[0]}",
+                    hint=meant(name, known, f"Try: ./lab run {self.name} {known[0]}"),
                 )
         return tuple(one for one in self.experiments if not names or one.name in names)
 
@@ -52,10 +51,9 @@ def known(name: str) -> str:
     if not labs or (STATE / name / "id_ed25519").exists():
         file = f"Pulumi.{name}.yaml" if labs else "Pulumi.*.yaml"
         raise LabError(f"The stack file {file} is gone from {CHECKOUT}.", hint=f"git checkout -- '{file}'")
-    close = difflib.get_close_matches(name, labs, 1)
     raise LabError(
         f"There is no lab {name!r}; there is {', '.join(labs)}.",
-        hint=f"Did you mean {close[0]}?" if close else f"Try: ./lab up {labs[0]}",
+        hint=meant(name, labs, f"Try: ./lab up {labs[0]}"),
     )
 
 
@@ -66,7 +64,7 @@ def config(name: str) -> dict[str, Any]:
     file = CHECKOUT / f"Pulumi.{name}.yaml"
     hint = f"git diff {file.name}; git checkout -- {file.name}"
     try:
-        values = (yaml.safe_load(file.read_text()) or {}).get("config") or {}
+        values = (yaml.safe_load(file.read_text(encoding="utf-8")) or {}).get("config") or {}
         found = {str(key).removeprefix(f"{plan.PROJECT}:"): value for key, value in values.items()}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LabError(
@@ -77,9 +75,19 @@ def config(name: str) -> dict[str, Any]:
     return found
 
 
+def values(name: str) -> dict[str, str]:
+    """The same as text, as Pulumi hands it to the program. Raises LabError."""
+    found = config(name).items()
+    return {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in found}
+
+
 def load(name: str) -> Lab:
-    """The lab's experiments and claims. The one place where this tool reaches into labs/. Raises LabError."""
+    """The lab's experiments and claims, for who runs or judges them. The one place where this tool reaches into labs/.
+
+    Raises LabError, also where the CPU could not judge what is measured.
+    """
     module = f"labs.{known(name)}.lab"
+    checks_cpu.need()
     try:
         lab: Lab = importlib.import_module(module).LAB
     except ModuleNotFoundError as error:

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from infra import plan
-from labkit import inventory, leftovers_processes, shell
+from infra import engine_client, plan
+from labkit import inventory, leftovers_processes, programs, shell
 from labkit.engine import DEFAULT_HOST
 from labkit.engine_processes import alive, until
 from labkit.errors import LabError
@@ -74,7 +73,7 @@ class Findings:
 
 
 def look(machine: OnEngine, lab: str, known: Collection[str] = ()) -> Findings:
-    """Look, and change nothing. `known` are the names of what Pulumi's state holds: the lab that is up is not left."""
+    """Look, and change nothing. `known` are the ids of what Pulumi's state holds: the lab that is up is not left."""
     things = _read(machine)
     before = inventory.noted(lab)
     every = Mine.of(CHECKOUT_ID, {lab, *_labs(things)})
@@ -138,16 +137,19 @@ def on_engine(host: str, things: Iterable[Thing], mine: Mine) -> list[Leftover]:
     ]
 
 
+def noted_as(thing: Thing) -> str:
+    """Pure: what Pulumi's state has as the id of a thing on the engine, another one of its name has another."""
+    return thing.name if thing.kind == "volume" else thing.id
+
+
 def _ours(machine: OnEngine, lab: str, things: list[Thing], known: Collection[str]) -> list[Leftover]:
     mine = Mine.of(CHECKOUT_ID, [lab])
     there = {thing.name for thing in things if thing.kind in _VERBS}
     found = [
-        Leftover(
-            "process", f"{one.pid} ({Path(one.words[0]).name if one.words else '?'})", (*_sudo(), "kill", f"{one.pid}")
-        )
+        Leftover("process", f"{one.pid} ({programs.name(one)})", (*_sudo(), "kill", f"{one.pid}"))
         for one in leftovers_processes.left(lab, there)
     ]
-    found += [thing for thing in on_engine(machine.docker_host, things, mine) if thing.name not in known]
+    found += on_engine(machine.docker_host, (thing for thing in things if noted_as(thing) not in known), mine)
     up = bool(known)
     for thing in things:
         if thing.kind == "interface" and inventory.is_ours(thing, mine) and not (up and thing.name in mine.bridges):
@@ -161,7 +163,7 @@ def _ours(machine: OnEngine, lab: str, things: list[Thing], known: Collection[st
 
 def _read(machine: OnEngine) -> list[Thing]:
     try:
-        client = docker.DockerClient(base_url=machine.docker_host, timeout=_CLIENT_S)
+        client = engine_client.connect(machine.docker_host, _CLIENT_S)
         try:
             return inventory.read(client)
         finally:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from infra import plan
 from labkit import programs
 from labkit.engine_processes import mounts_below
-from labkit.paths import CHECKOUT_ID, STATE, runtime
+from labkit.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
 from labkit.processes import Process, running, starter_gone
 from labkit.pulumi import BACKEND_URL
 
@@ -18,17 +19,42 @@ _INIT = 1
 _BACKEND = "PULUMI_BACKEND_URL"
 _SERVERS = 9
 _RUN = "VVC_PLAYBOOK_RUN"
-"""Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py)."""
+"""Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py): begins with a folder of
+.state."""
 
 
-def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Process]:
-    """Pure: programs of Pulumi and workers that use this `backend` (URL) and whose starter is gone.
+@dataclass(frozen=True)
+class Home:
+    """What a checkout's programs of Pulumi are known by: the URL of its state, or the folder that they work in.
 
-    A process is an orphan when it or the topmost program of ours above it was handed to another parent. A Pulumi CLI
-    that lives on by itself counts only where it works on `lab`: on another one it may be somebody's.
+    A plain `pulumi` that finds its state by Pulumi.yaml has no URL in its environment.
+    """
+
+    backend: str
+    checkout: str
+
+    def has(self, process: Process) -> bool:
+        """Whether it belongs to the checkout, whatever it runs."""
+        backend = process.environment.get(_BACKEND)
+        return backend == self.backend if backend else process.folder == self.checkout
+
+    def runs(self, process: Process) -> bool:
+        """Whether it is one of its programs of Pulumi, or what a playbook has started."""
+        run = process.environment.get(_RUN)
+        if run is not None and run.rpartition("/.state/")[0] == self.checkout:
+            return True
+        return programs.of_pulumi(process) and self.has(process)
+
+
+def orphans(processes: Iterable[Process], home: Home, lab: str) -> list[Process]:
+    """Pure: programs of Pulumi and workers of this checkout whose starter is gone.
+
+    A process is an orphan when it or the topmost program of ours above it was handed to another parent: of the
+    official tools a script lives on between the killed CLI and what it has started. A Pulumi CLI that lives on by
+    itself counts only where it works on `lab`: on another one it may be somebody's.
     """
     table = {process.pid: process for process in processes}
-    ours = {pid: process for pid, process in table.items() if _of_pulumi(process, backend)}
+    ours = {pid: process for pid, process in table.items() if home.runs(process)}
 
     def top(process: Process) -> Process:
         seen = {process.pid}
@@ -40,10 +66,10 @@ def orphans(processes: Iterable[Process], backend: str, lab: str) -> list[Proces
     def handed_on(process: Process) -> bool:
         if programs.is_cli(process):
             return lab in process.words and _cli_handed_on(process, table.get(process.parent))
-        # The CLI, its plugins and this tool's tests, which alone start such programs, have the variable themselves.
-        # A shell that has it only since `./lab env` starts none; a reaper has it no more than init.
+        # A CLI, its plugins and this tool's tests alone start such programs. A shell that has the URL only since
+        # `./lab env` starts none; a reaper belongs to the checkout no more than init.
         parent = table.get(process.parent)
-        return parent is None or parent.pid == _INIT or parent.environment.get(_BACKEND) != backend
+        return parent is None or parent.pid == _INIT or not (programs.of_pulumi(parent) or home.has(parent))
 
     return [process for process in ours.values() if handed_on(top(process))]
 
@@ -62,10 +88,8 @@ def _cli_handed_on(cli: Process, parent: Process | None) -> bool:
     return parent is None or parent.session != cli.session
 
 
-def _of_pulumi(process: Process, backend: str) -> bool:
-    if process.environment.get(_BACKEND) != backend or not process.words:
-        return False
-    return programs.of_pulumi(process) or _RUN in process.environment
+HOME = Home(BACKEND_URL, str(CHECKOUT))
+"""This checkout."""
 
 
 def of_dead_servers(processes: Iterable[Process], identities: Iterable[str]) -> list[Process]:
@@ -80,15 +104,15 @@ def left(lab: str, there: Iterable[str]) -> list[Process]:
     processes = list(running())
     names = {f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-{number}" for number in range(1, _SERVERS + 1)}
     identities = [str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in names - set(there)]
-    return [*orphans(processes, BACKEND_URL, lab), *of_dead_servers(processes, identities)]
+    return [*orphans(processes, HOME, lab), *of_dead_servers(processes, identities)]
 
 
 def of_this_checkout() -> list[Process]:
     """Programs of Pulumi and workers that use this checkout's state, held by somebody or not."""
-    return [one for one in running() if _of_pulumi(one, BACKEND_URL)]
+    return [one for one in running() if HOME.runs(one)]
 
 
 def mounts() -> list[str]:
     """Mount points in this checkout's folders for sockets and state, the innermost first."""
-    table = (_PROC / "self/mountinfo").read_text()
+    table = (_PROC / "self/mountinfo").read_text(encoding="utf-8")
     return [point for folder in (runtime(), STATE) for point in mounts_below(table, str(folder))]

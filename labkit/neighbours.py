@@ -26,7 +26,7 @@ _TIMEOUT_S = 30.0
 def pinned(machine: Machine, lab: str, replicas: Iterable[Replica]) -> Iterator[None]:
     """While inside, these replicas' addresses keep the MACs that the laptop knows for them now."""
     hosts = {str(urlsplit(replica.url).hostname) for replica in replicas}
-    entries = [entry for entry in known(_ARP.read_text()) if entry[0] in hosts]
+    entries = [entry for entry in known(_ARP.read_text(encoding="utf-8")) if entry[0] in hosts]
     try:
         for address, mac, device in entries:
             _ip(machine, lab, ["neigh", "replace", address, "lladdr", mac, "dev", device, "nud", "permanent"])

@@ -86,7 +86,7 @@ def following(events: Path) -> Iterator[dict[str, list[float]]]:
     over = threading.Event()
 
     def follow() -> None:
-        with events.open() as log:
+        with events.open(encoding="utf-8") as log:
             rest = ""
             while True:
                 last = over.is_set()

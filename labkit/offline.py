@@ -6,6 +6,7 @@ packages, Docker Engine among them; each machine needs those from its own Debian
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import docker
 
-from labkit import images, images_base, offline_file, offline_wheels, paths, shell, toolchain
+from infra import environment
+from labkit import downloads, images, images_base, offline_file, offline_wheels, paths, shell, toolchain
 from labkit import toolchain_build as build
 from labkit import toolchain_release as release
 from labkit.errors import LabError
@@ -140,11 +142,13 @@ def _make_wheels(report: Report) -> Path:
         shell.run(
             [sys.executable, "-m", "pip", *words, "-r", CHECKOUT / "requirements.txt"],
             timeout_s=_WHEELS_S,
+            gets=environment.for_pip,
+            env=downloads.trusting(os.environ),
             on_line=report.detail,
             problem="The Python packages could not be had as wheels",
             hint="check the network, then run it again",
         )
-        (new / offline_wheels.LIST).write_text(_pinned(new))
+        (new / offline_wheels.LIST).write_text(_pinned(new), encoding="utf-8")
         offline_wheels.place(new, target)
     return target
 
@@ -160,5 +164,5 @@ def _pinned(folder: Path) -> str:
 
 def _commit() -> str:
     words = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"]
-    told = shell.run(words, timeout_s=_QUICK_S, check=False)
+    told = shell.run(words, timeout_s=_QUICK_S, gets=environment.for_git, check=False)
     return told.output.strip() if told.ok else "unknown"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import engine, images_base, paths, root, shell
-from labkit.errors import CommandError, LabError
+from labkit import apt, engine, images_base, paths, root
+from labkit.errors import LabError
 from labkit.progress import Report
 
 ENGINE, BASE, BOOTSTRAP, TESTS = "engine", "base", "bootstrap", "tests"
@@ -45,7 +44,7 @@ PACKAGES = (
     Package("docker-cli", BASE, "./lab exec", program="docker", instead="docker.io"),
     Package("openssh-client", BASE, "reaches guests", program="ssh"),
     Package("ca-certificates", BASE, "downloads are checked with it", file="/etc/ssl/certs/ca-certificates.crt"),
-    Package("mmdebstrap", BOOTSTRAP, "makes the images' base where the engine's registry cannot be reached",
+    Package("mmdebstrap", BOOTSTRAP, "makes the images' base where the engine's registry does not",
             program="mmdebstrap"),
     Package("debian-archive-keyring", BOOTSTRAP, "mmdebstrap checks Debian's signatures with it",
             file="/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -59,14 +58,8 @@ _REGISTRY = ("registry-1.docker.io", 443)
 _REACH_S = 3.0
 _LISTS = Path("/var/lib/apt/lists")
 _LISTS_MAX_AGE_S = 24 * 3600
-_UPDATE_S = 300
-_INSTALL_S = 900
-_QUERY_S = 30
-_BOUNDS = ("-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20")
-_NO_NETWORK = re.compile(
-    r"Could not (resolve|connect)|Temporary failure|Failed to fetch|Connection (timed out|refused)|Unable to connect"
-)
-_UNKNOWN = re.compile(r"Unable to locate package|has no installation candidate|404 +Not Found")
+_OLD_LISTS = {"unknown", "gone", "download"}
+"""Why an installation fails where the package lists are older than what the servers have."""
 
 
 def needed(which: set[str]) -> list[Package]:
@@ -100,7 +93,15 @@ def _registry_reachable() -> bool:
 
 def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> None:
     """Install what this machine lacks, after asking. Raises LabError with the command to type when it may not."""
-    groups = _groups() | ({TESTS} if tests else set())
+    _ensure(_groups() | ({TESTS} if tests else set()), report, yes=yes, confirm=confirm)
+
+
+def ensure_bootstrap(report: Report, *, yes: bool, confirm: Callable[[str], bool]) -> None:
+    """The same for what makes the images' base, where the engine's registry has refused."""
+    _ensure({BOOTSTRAP}, report, yes=yes, confirm=confirm)
+
+
+def _ensure(groups: set[str], report: Report, *, yes: bool, confirm: Callable[[str], bool]) -> None:
     lacking = missing(groups)
     if not lacking:
         return
@@ -125,58 +126,27 @@ def install(report: Report, names: Sequence[str], *, yes: bool, confirm: Callabl
             raise LabError(f"Missing packages: {', '.join(names)}", hint=f"{command}   (or repeat with --yes)")
         if not confirm(f"Run: {command} ?"):
             raise LabError(f"Not installed: {', '.join(names)}", hint=command)
-    fresh = lists_are_fresh(_LISTS, time.time())
-    if not fresh:
-        _update(report)
-    try:
-        _install(report, names)
-    except CommandError as error:
-        if not fresh or not _UNKNOWN.search(error.outcome.output):
-            raise _worded(error) from error
-        _update(report)
-        try:
-            _install(report, names)
-        except CommandError as again:
-            raise _worded(again) from again
+    with apt.with_readable_sources(report) as own:
+        fresh = lists_are_fresh(_LISTS, time.time())
+        if not fresh:
+            own.update()
+        fault = own.install(_known_names(own, names))
+        if fault is not None and fresh and fault.kind in _OLD_LISTS:
+            own.update()
+            fault = own.install(_known_names(own, names))
+    if fault is not None:
+        raise LabError(
+            f"Not installed: {', '.join(names)}. {fault.sentence}", hint=f"{fault.hint}; then the same again"
+        )
+
+
+def _known_names(own: apt.Apt, names: Sequence[str]) -> list[str]:
+    """The names under which this Debian has them."""
+    instead = {package.name: package.instead for package in PACKAGES if package.instead}
+    return list(dict.fromkeys(instead[name] if name in instead and not own.has(name) else name for name in names))
 
 
 def lists_are_fresh(folder: Path, now: float) -> bool:
     """Whether apt's package lists are there and less than a day old. `now` in seconds since 1970."""
     times = [file.stat().st_mtime for file in folder.glob("*_Packages*")] if folder.is_dir() else []
     return bool(times) and now - max(times) < _LISTS_MAX_AGE_S
-
-
-def _update(report: Report) -> None:
-    with report.step("Reading Debian's package lists"):
-        try:
-            _apt(["update"], report, _UPDATE_S)
-        except CommandError as error:
-            raise _worded(error) from error
-
-
-def _install(report: Report, names: Iterable[str]) -> None:
-    real = list(dict.fromkeys(_known_name(name) for name in names))
-    with report.step(f"Installing {', '.join(real)}"):
-        _apt(["install", "-y", "--no-install-recommends", *real], report, _INSTALL_S)
-
-
-def _known_name(name: str) -> str:
-    instead = next((package.instead for package in PACKAGES if package.name == name), "")
-    if not instead:
-        return name
-    answer = shell.run(["apt-cache", "show", "--no-all-versions", name], timeout_s=_QUERY_S, check=False)
-    return name if answer.ok and answer.output.startswith("Package:") else instead
-
-
-def _apt(words: Sequence[str], report: Report, timeout_s: float) -> None:
-    env = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "NEEDRESTART_MODE": "l"}
-    if not Path("/run/systemd/system").exists():
-        # Without systemd a package's start script may half-start its service; the engine is started by us instead.
-        env["RUNLEVEL"] = "1"
-    root.run(["apt-get", *_BOUNDS, *words], timeout_s=timeout_s, env=env, on_line=report.detail)
-
-
-def _worded(error: CommandError) -> LabError:
-    if _NO_NETWORK.search(error.outcome.output):
-        return LabError("Debian's package servers cannot be reached.", hint="check the network; then the same again")
-    return LabError(error.problem, hint=f"as root: {error.outcome.pasteable}")

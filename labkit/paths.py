@@ -5,25 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from infra import plan
+from infra import checkout, plan
+from infra.checkout import CHECKOUT, cache
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-"""The checkout that this tool runs from (its real path)."""
+__all__ = ["CHECKOUT", "CHECKOUT_ID", "STATE", "VENV", "cache", "runtime"]
 
-CHECKOUT_ID = plan.checkout_id(str(CHECKOUT))
+CHECKOUT_ID = checkout.identify().id
+"""The id in the names and labels of all that is ours. Of a copy it is the one with which set-up begins it anew."""
 
 STATE = CHECKOUT / ".state"
 """All that this checkout keeps: Pulumi's state, keys, logs. Git ignores it."""
 
 VENV = CHECKOUT / ".venv"
-
-
-def cache() -> Path:
-    """Folder of what is costly to make and the same for every checkout: toolchain and images."""
-    given = os.environ.get("VVC_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / plan.PROJECT
 
 
 def runtime() -> Path:

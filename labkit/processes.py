@@ -14,13 +14,14 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """What tells whose a process is. `environment` is the one it was started with."""
+    """What tells whose a process is. `environment` is the one it was started with, `folder` where it works."""
 
     pid: int
     parent: int
     session: int
     words: tuple[str, ...]
     environment: Mapping[str, str]
+    folder: str = ""
 
 
 def starter_gone(cli: Process) -> bool | None:
@@ -42,17 +43,17 @@ def running() -> Iterator[Process]:
 def process(pid: int) -> Process | None:
     """One process; None for one that has ended, be it a zombie still.
 
-    Of another account's process, words and environment may be empty.
+    Of another account's process, words, environment and folder may be empty.
     """
     folder = _PROC / str(pid)
     try:
-        state, parent, _, session, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+        state, parent, _, session, *_ = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:  # it has ended
         return None
     if state == "Z":
         return None
     environment = dict(word.split("=", 1) for word in _words(folder / "environ") if "=" in word)
-    return Process(pid, int(parent), int(session), command_line(pid), environment)
+    return Process(pid, int(parent), int(session), command_line(pid), environment, _folder(folder / "cwd"))
 
 
 def command_line(pid: int) -> tuple[str, ...]:
@@ -65,3 +66,10 @@ def _words(file: Path) -> tuple[str, ...]:
         return tuple(file.read_bytes().decode(errors="replace").split("\0")[:-1])
     except OSError:  # it has ended, or is another account's
         return ()
+
+
+def _folder(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # it has ended, or is another account's
+        return ""

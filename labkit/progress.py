@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol, TextIO
 
 
@@ -43,6 +43,10 @@ class Quiet:
         yield
 
 
+ALIVE_S = 30.0
+"""So often a long step says without a terminal that it lives."""
+
+
 class Terminal:
     """Tells a person: on a terminal one line, redrawn; elsewhere a line when a step begins and ends."""
 
@@ -71,22 +75,41 @@ class Terminal:
         self._detail = ""
         over = threading.Event()
         if self._live:
-            painter = threading.Thread(target=self._paint, args=(text, begin, over), daemon=True)
-            painter.start()
+            teller = threading.Thread(target=self._paint, args=(text, begin, over), daemon=True)
         else:
             self.line(f"… {text}")
+            teller = threading.Thread(target=self._tell, args=(text, begin, over), daemon=True)
+        teller.start()
         ending = "failed after"
         try:
             yield
             ending = ""
         finally:
             over.set()
-            if self._live:
-                painter.join()
+            teller.join()
             seconds = time.monotonic() - begin
             self.steps.append((text, seconds))
             mark = "✗" if ending else "✓"
             self.line(f"{mark} {text} ({ending + ' ' if ending else ''}{seconds:.1f} s)")
+
+    @contextmanager
+    def alive(self, text: str) -> Iterator[None]:
+        """Without a terminal, say every half minute that what shows itself, such as Pulumi, is still at work."""
+        over = threading.Event()
+        teller = threading.Thread(target=self._tell, args=(text, time.monotonic(), over), daemon=True)
+        if not self._live:
+            teller.start()
+        try:
+            yield
+        finally:
+            over.set()
+            if not self._live:
+                teller.join()
+
+    def _tell(self, text: str, begin: float, over: threading.Event) -> None:
+        while not over.wait(ALIVE_S):
+            with suppress(OSError, ValueError):  # nobody listens any more
+                self.line(f"… {text}: {time.monotonic() - begin:.0f} s  {self._detail}".rstrip())
 
     def _paint(self, text: str, begin: float, over: threading.Event) -> None:
         while not over.wait(0.2):

@@ -11,17 +11,21 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
+from infra import checkout
 from infra.bounds import COMMAND, PULUMI
-from infra.plan import PROJECT
+from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
+from infra.networks import LAN_BITS
+from infra.plan import PROJECT, default_subnet
 from labkit import labs, processes, pulumi_events, shell
 from labkit.engine_processes import alive, until
 from labkit.errors import LabError
-from labkit.paths import CHECKOUT, STATE, VENV
+from labkit.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
 from labkit.processes import STARTED_BY, starter_gone
 from labkit.toolchain import Toolchain
 
@@ -48,12 +52,35 @@ def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
         "DOCKER_HOST": docker_host,
         "PULUMI_BACKEND_URL": BACKEND_URL,
         "PULUMI_CONFIG_PASSPHRASE": "",
+        "PYTHONUTF8": OURS["PYTHONUTF8"],
+        **straight(os.environ, _lans()),
     }
 
 
+def _lans() -> list[str]:
+    """The labs' networks: what the person asks there goes by no proxy either."""
+    return [lan for lab in labs.names() for lan in lans(noted_outputs(lab), _wanted_lan(lab))]
+
+
+def lans(outputs: Mapping[str, Any], wanted: str) -> list[str]:
+    """Pure: networks of a lab: those of its servers, by the outputs of one that is up, else the one `wanted`."""
+    addresses = [str(server["address"]) for server in outputs.get("servers", ())]
+    return sorted({str(IPv4Network(f"{one}/{LAN_BITS}", strict=False)) for one in addresses}) or [wanted]
+
+
+def _wanted_lan(lab: str) -> str:
+    given = str(labs.config(lab).get("subnet", "auto"))
+    return str(default_subnet(CHECKOUT_ID, lab)) if given == "auto" else given
+
+
 def exports(variables: Mapping[str, str]) -> str:
-    """The environment as sh lines, for eval "$(./lab env)". What is already in PATH is not said again."""
-    lines = []
+    """The environment as sh lines, for eval "$(./lab env)". What is already in PATH is not said again.
+
+    First what must go, since Pulumi would heed it: the person's variables for other work.
+    """
+    # Pulumi needs a folder for temporary files; Python would look for another one.
+    lines = ['[ -w "${TMPDIR:-/tmp}" ] || unset TMPDIR']
+    lines += [f"unset {name}" for name in in_pulumis_way(os.environ, variables)]
     for key, value in variables.items():
         if key == "PATH":
             own = value.removesuffix(os.environ.get("PATH", "")).rstrip(os.pathsep)
@@ -111,7 +138,7 @@ class Pulumi:
     ) -> int:
         # The terminal is Pulumi's own; what it says there is noted from its events.
         command = [self._program, *words, "--event-log", str(events)]
-        env = {**os.environ, **self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
+        own = {**self._own_env(), "PULUMI_DEBUG_COMMANDS": "1"}
         bond = shell.end_with_starter()
         started: list[subprocess.Popen[bytes]] = []
 
@@ -123,7 +150,12 @@ class Pulumi:
         before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
         begin = time.monotonic()
         try:
-            process = subprocess.Popen(command, env=env, cwd=CHECKOUT, preexec_fn=bond)  # noqa: PLW1509 - see there
+            process = subprocess.Popen(
+                command,
+                env={**for_pulumi(os.environ), **own},
+                cwd=CHECKOUT,
+                preexec_fn=bond,  # noqa: PLW1509 - see there
+            )
             if came:  # before there was anything to end
                 process.send_signal(signal.SIGINT)
             started.append(process)
@@ -157,6 +189,7 @@ class Pulumi:
         return shell.run(
             [self._program, *words],
             timeout_s=PULUMI.seconds,
+            gets=for_pulumi,
             env=env,
             cwd=CHECKOUT,
             check=False,
@@ -179,10 +212,13 @@ class Pulumi:
         found: list[dict[str, Any]] = deployment.get("resources", [])
         return found
 
-    def names(self, lab: str) -> frozenset[str]:
-        """Names, on the engine, of what the stack's state holds; empty when the lab is down."""
-        outputs = [one.get("outputs", {}) for one in self.resources(lab) if one["type"].startswith("docker:")]
-        return frozenset(found["name"] for found in outputs if isinstance(found.get("name"), str))
+    def ids(self, lab: str) -> frozenset[str]:
+        """Ids, on the engine, of what the stack's state holds; empty when the lab is down.
+
+        What was deleted for another to be made in its place is noted still, but what has its name now is not it.
+        """
+        noted = [one for one in self.resources(lab) if one["type"].startswith("docker:")]
+        return frozenset(one["id"] for one in noted if one.get("id") and not one.get("pendingReplacement"))
 
     def release_stale_lock(self, lab: str) -> bool:
         """Remove the lock of a Pulumi on this machine that is dead; whether there was one.
@@ -208,7 +244,7 @@ class Pulumi:
             exported["deployment"]["pending_operations"] = []
             with tempfile.TemporaryDirectory(prefix="vvc-pulumi-") as folder:
                 file = Path(folder, "state.json")
-                file.write_text(json.dumps(exported))
+                file.write_text(json.dumps(exported), encoding="utf-8")
                 self._ask(["stack", "import", "--file", str(file), "-s", lab])
         return pending
 
@@ -221,6 +257,7 @@ class Pulumi:
         outcome = shell.run(
             [self._program, *words, "--non-interactive"],
             timeout_s=COMMAND.seconds,
+            gets=for_pulumi,
             env=self._own_env(),
             cwd=CHECKOUT,
             stdout_only=True,
@@ -261,6 +298,12 @@ def has_resources(lab: str) -> bool:
     return bool(_latest(lab).get("resources"))
 
 
+def noted_outputs(lab: str) -> dict[str, Any]:
+    """The stack's outputs, as its state file says; asks no Pulumi. Empty when the lab is down."""
+    stacks = [one for one in _latest(lab).get("resources") or [] if one.get("type") == "pulumi:pulumi:Stack"]
+    return dict(stacks[0].get("outputs") or {}) if stacks else {}
+
+
 def pending_operations(lab: str) -> int:
     """How many operations of a killed Pulumi the lab's state file has noted; asks no Pulumi."""
     return len(_latest(lab).get("pending_operations") or [])
@@ -268,24 +311,19 @@ def pending_operations(lab: str) -> int:
 
 def _is_json(file: Path) -> bool:
     try:
-        json.loads(file.read_text())
+        json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True
 
 
 def _latest(lab: str) -> dict[str, Any]:
-    file = BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json"
-    try:
-        latest = json.loads(file.read_text())["checkpoint"]["latest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return latest if isinstance(latest, dict) else {}
+    return checkout.latest(BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json") or {}
 
 
 def _is_held(lock: Path) -> bool:
     try:
-        held = json.loads(lock.read_text())
+        held = json.loads(lock.read_text(encoding="utf-8"))
         if held["hostname"] != os.uname().nodename:
             return True
         return alive(int(held["pid"]))
@@ -296,7 +334,7 @@ def _is_held(lock: Path) -> bool:
 def _is_ending(lock: Path) -> bool:
     """Whether a living Pulumi of this tool holds the lock, and the ./lab that started it is gone."""
     try:
-        holder = processes.process(int(json.loads(lock.read_text())["pid"]))
+        holder = processes.process(int(json.loads(lock.read_text(encoding="utf-8"))["pid"]))
     except (OSError, ValueError, KeyError):
         return False
     return holder is not None and bool(starter_gone(holder))

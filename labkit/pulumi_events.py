@@ -14,7 +14,7 @@ _COLOUR = re.compile(r"<\{%.*?%\}>")
 def text(file: Path) -> str:
     """The whole log in words; empty if there is none. Lines that are no events are left out."""
     try:
-        lines = file.read_text(errors="replace").splitlines()
+        lines = file.read_text(errors="replace", encoding="utf-8").splitlines()
     except OSError:
         return ""
     return "\n".join(line for event in lines for line in _words(event))

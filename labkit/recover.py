@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+from infra import telling
 from labkit import leftovers, servers, shell
 from labkit.current import Current
 from labkit.errors import LabError
@@ -52,32 +53,54 @@ _ORDER = list(_REMOVE)
 """Kinds in the order in which they can be removed."""
 
 _LOOK = """
-docker ps -a --format 'container {{.Names}}'
-docker network ls --format 'network {{.Name}}'
-docker volume ls --format 'volume {{.Name}}'
-virsh -q list --all --name | sed 's/^/domain /'
-virsh -q pool-list --all --name | sed 's/^/pool /'
+docker ps -a --no-trunc --format 'container {{.ID}} {{.Names}}'
+docker network ls --no-trunc --format 'network {{.ID}} {{.Name}}'
+docker volume ls --format 'volume {{.Name}} {{.Name}}'
+virsh -q list --all --uuid --name | sed 's/^/domain /'
+virsh -q pool-list --all --uuid --name | sed 's/^/pool /'
 if virsh -q pool-refresh lab >/dev/null 2>&1; then
-  virsh -q vol-list lab | awk '{print "disk " $1}'
+  virsh -q vol-list lab | awk '{print "disk " $2 " " $1}'
 fi
 """
-"""Asks a server what it holds, one "kind name" a line."""
+"""Asks a server what it holds, one "kind id name" a line."""
+
+_LINE = re.compile(r"(?P<kind>\S+) (?P<id>\S+) +(?P<name>.+)")
 
 Thing = tuple[str, str]
 """Kind and name of an object: ("domain", "vm-1")."""
+
+
+class There(NamedTuple):
+    """An object that is there. Its id, which is what Pulumi notes of it, tells it from another one of that name."""
+
+    kind: str
+    name: str
+    id: str
+
+    @property
+    def thing(self) -> Thing:
+        """What a person calls it."""
+        return (self.kind, self.name)
 
 
 @dataclass(frozen=True)
 class Known:
     """An object of Pulumi's state. `outer`: it stands on the laptop's engine; else inside a server."""
 
-    thing: Thing
+    there: There
     urn: str
     outer: bool
     broken: bool = False
     """Its creation failed half-way; Pulumi would take it for good with the next `up`."""
     going: bool = False
     """Another has replaced it; Pulumi deletes it with the next `up`."""
+    again: bool = False
+    """It was deleted for another to be made in its place: what is there now under its name is not it."""
+
+    @property
+    def thing(self) -> Thing:
+        """What a person calls it."""
+        return self.there.thing
 
 
 @dataclass(frozen=True)
@@ -90,7 +113,7 @@ class Steps:
     forget: tuple[str, ...] = ()
     """URNs that leave the state with all that depends on them: the provider cannot read a disk without its pool."""
 
-    remove: tuple[Thing, ...] = ()
+    remove: tuple[There, ...] = ()
     """What goes, inside the server: domains whose disk is gone (the provider cannot read such a domain), what nobody
     noted, and disks that are broken; outside: volumes of a server that is gone with all it held."""
 
@@ -101,52 +124,57 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
     """Pure: what Pulumi's state holds of the kinds that a person can remove by hand."""
     return [
         Known(
-            thing=(_KINDS[resource["type"]], resource["inputs"]["name"]),
+            there=There(_KINDS[resource["type"]], resource["inputs"]["name"], resource.get("id", "")),
             urn=resource["urn"],
             outer=_LAPTOP in resource.get("provider", ""),
             broken=bool(resource.get("initErrors")),
             going=bool(resource.get("delete")),
+            again=bool(resource.get("pendingReplacement")),
         )
         for resource in resources
         if resource["type"] in _KINDS
     ]
 
 
-def outer_steps(state: Sequence[Known], laptop: frozenset[Thing]) -> Steps:
-    """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside."""
+def outer_steps(state: Sequence[Known], laptop: Collection[There]) -> Steps:
+    """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside.
+
+    A server that was deleted to be made anew comes back with the rest: the inside cannot be refreshed without it.
+    """
     outer = [one for one in state if one.outer and not one.going]
     if outer and all(one.outer and one.thing[0] != _SERVER for one in state):
         # An `up` or `down` that ended between two steps: no server is noted, nor anything in one. What a `down` leaves
         # to go with its server is still in the volumes, and would be in the way of what is made anew.
-        volumes = sorted(one.thing for one in outer if one.thing[0] == "volume" and one.thing in laptop)
+        volumes = sorted(one.there for one in outer if one.thing[0] == "volume" and one.there in laptop)
         return Steps(remove=tuple(volumes), up=("--refresh",))
-    if all(one.thing in laptop for one in outer):
+    if all(one.there in laptop for one in outer if not one.again):
         return Steps()
     return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
 
 
-def inner_steps(state: Sequence[Known], inside: frozenset[Thing]) -> Steps:
+def inner_steps(state: Sequence[Known], inside: Collection[There]) -> Steps:
     """Pure: the steps when the server is there and what is inside it is not what the state says."""
-    noted = {one.thing for one in state if not one.outer}
-    inner = [one for one in state if not one.outer and not one.going]
-    unread = [
-        (kind, name)
-        for kind, name in sorted(noted & inside)
-        if kind == "domain" and ("disk", f"{name}{_OVERLAY}") not in inside
-    ]
-    broken = [one.thing for one in inner if one.broken and one.thing[0] == "disk"]
-    strays = [thing for thing in inside - noted if _made_by_up(thing)]
-    remove = sorted({*unread, *broken, *strays} & inside, key=lambda thing: (_ORDER.index(thing[0]), thing[1]))
-    gone = [one for one in inner if one.thing not in inside]
-    pooled = any(kind == "pool" for kind, _ in inside)
-    forget = () if pooled else tuple(one.urn for one in gone if one.thing[0] == "disk")
+    noted = {one.there for one in state if not one.outer and not one.again}
+    inner = [one for one in state if not one.outer and not one.going and not one.again]
+    strays = {one for one in inside if one not in noted and _made_by_up(one)}
+    broken = {one.there for one in inner if one.broken and one.thing[0] == "disk"}
+    left = {one.thing for one in inside if one not in strays}
+    pooled = any(kind == "pool" for kind, _ in left)
+    unread = {
+        one
+        for one in inside
+        if one.kind == "domain" and one in noted and not (pooled and ("disk", f"{one.name}{_OVERLAY}") in left)
+    }
+    remove = sorted({*unread, *broken, *strays} & set(inside), key=lambda one: (_ORDER.index(one.kind), one.name))
+    gone = [one for one in inner if one.there not in inside]
+    disks = [one for one in inner if one.thing[0] == "disk"]
+    forget = () if pooled else tuple(one.urn for one in disks)
     return Steps(forget=forget, remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
 
 
-def _made_by_up(thing: Thing) -> bool:
+def _made_by_up(one: There) -> bool:
     # A person's and an experiment's own things have other names.
-    kind, name = thing
-    return kind in _NAMES and _NAMES[kind].fullmatch(name) is not None
+    return one.kind in _NAMES and _NAMES[one.kind].fullmatch(one.name) is not None
 
 
 def after_a_kill(
@@ -164,7 +192,7 @@ def after_a_kill(
     if ready.pulumi.release_stale_lock(lab):
         report.line("A Pulumi that no longer runs had locked the stack: lock released")
     if not ready.pulumi.at_work(lab):
-        for what in remove(ready.machine, lab, ready.pulumi.names(lab)):
+        for what in remove(ready.machine, lab, ready.pulumi.ids(lab)):
             told(what)
         ready.pulumi.forget_pending(lab)
 
@@ -184,15 +212,15 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
         with report.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
     with servers.engine(ready.machine) as client:
-        for _, name in steps.remove:
-            report.line(f"The volume {name} is left of a server that is gone: it is made anew")
-            client.volumes.get(name).remove(force=True)
+        for volume in steps.remove:
+            report.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
+            client.volumes.get(volume.id).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
         steps = inner_steps(state, inside(ready, server))
-        for kind, name in steps.remove:
+        for kind, name, id_ in steps.remove:
             report.line(f"The {kind} {name} is not as it was noted: it is made anew")
-            _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", name])
+            _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", id_])
         if steps.forget:
             with report.step("The pool of the VMs' disks is gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
@@ -205,7 +233,9 @@ def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:
     for words in (("refresh", "--yes", "--skip-preview"), UP):
         outcome = ready.pulumi.quiet([*words, "-s", lab, *targets])
         if not outcome.ok:
-            raise LabError(f"What the lab stands on does not come back: {outcome.output[-2000:]}", hint="./lab doctor")
+            raise LabError(
+                f"What the lab stands on does not come back{telling.because(outcome.output)}", hint="./lab doctor"
+            )
 
 
 def _forget(ready: Ready, lab: str, urns: Sequence[str]) -> None:
@@ -213,7 +243,9 @@ def _forget(ready: Ready, lab: str, urns: Sequence[str]) -> None:
         if any(resource["urn"] == urn for resource in ready.pulumi.resources(lab)):
             outcome = ready.pulumi.quiet(["state", "delete", urn, "--target-dependents", "--yes", "-s", lab])
             if not outcome.ok:
-                raise LabError(f"Pulumi's state keeps what is gone: {outcome.output[-2000:]}", hint="./lab doctor")
+                raise LabError(
+                    f"Pulumi's state keeps what is gone{telling.because(outcome.output)}", hint="./lab doctor"
+                )
 
 
 def _servers(ready: Ready, lab: str) -> list[str]:
@@ -221,22 +253,23 @@ def _servers(ready: Ready, lab: str) -> list[str]:
         return [str(server.name) for server in servers.of(client, lab)]
 
 
-def _on_laptop(ready: Ready, lab: str) -> frozenset[Thing]:
+def _on_laptop(ready: Ready, lab: str) -> frozenset[There]:
     with servers.engine(ready.machine) as client:
         mine = servers.filters(lab)
         return frozenset(
-            [("container", str(one.name)) for one in client.containers.list(all=True, filters=mine)]
-            + [("network", str(one.name)) for one in client.networks.list(filters=mine)]
-            + [("volume", str(one.name)) for one in client.volumes.list(filters=mine)]
+            [There("container", str(one.name), str(one.id)) for one in client.containers.list(all=True, filters=mine)]
+            + [There("network", str(one.name), str(one.id)) for one in client.networks.list(filters=mine)]
+            + [There("volume", str(one.name), str(one.name)) for one in client.volumes.list(filters=mine)]
         )
 
 
-def inside(ready: Ready, server: str) -> frozenset[Thing]:
+def inside(ready: Ready | Current, server: str) -> frozenset[There]:
     """What a server of the lab, by its container's name, holds of the kinds that a person can remove by hand."""
-    found = (line.split(maxsplit=1) for line in _run(ready, server, ["sh", "-c", _LOOK]).splitlines())
-    return frozenset((words[0], words[1].strip()) for words in found if len(words) > 1)
+    told = _run(ready, server, ["sh", "-c", _LOOK])
+    found = (_LINE.fullmatch(line.strip()) for line in told.splitlines())
+    return frozenset(There(one["kind"], one["name"], one["id"]) for one in found if one)
 
 
-def _run(ready: Ready, server: str, command: Sequence[str]) -> str:
+def _run(ready: Ready | Current, server: str, command: Sequence[str]) -> str:
     words = ["docker", "--host", ready.machine.docker_host, "exec", server, *command]
     return shell.run(words, timeout_s=_LOOK_S, hint="./lab doctor").output

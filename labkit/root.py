@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from infra import environment
 from labkit import shell
 from labkit.errors import CommandError, LabError
 from labkit.shell import Outcome
@@ -35,35 +36,60 @@ def run(
     *,
     timeout_s: float,
     env: Mapping[str, str] | None = None,
+    umask: int = -1,
     on_line: Callable[[str], None] | None = None,
     check: bool = True,
     problem: str = "",
     hint: str = "",
 ) -> Outcome:
-    """Run a command as root, as `shell.run` does. sudo asks for a password only where there is a terminal."""
-    words = ["env", *(f"{name}={value}" for name, value in (env or {}).items()), *command] if env else list(command)
+    """Run a command as root, as `shell.run` does. sudo asks for a password only where there is a terminal.
+
+    Variables of `env` are named to sudo, which would drop them; their values, a proxy's password say, stand on no
+    command line.
+    """
+    words = list(command)
     if os.geteuid() == 0:
-        return shell.run(words, timeout_s=timeout_s, on_line=on_line, check=check, problem=problem, hint=hint)
+        return shell.run(
+            words, timeout_s=timeout_s, env=env, umask=umask, on_line=on_line, check=check, problem=problem, hint=hint
+        )
     if shutil.which("sudo") is None:
         raise LabError(problem or "This needs root, and there is no sudo.", hint=f"As root: {shlex.join(words)}")
-    silent = ["sudo", "-n"]
-    if shell.run([*silent, "true"], timeout_s=_ASK_S, check=False).ok:
+    keep = [f"--preserve-env={','.join(env)}"] if env else []
+    if shell.run(["sudo", "-n", *keep, "true"], timeout_s=_ASK_S, env=env, check=False).ok:
+        words = ["sudo", "-n", *keep, *words]
         return shell.run(
-            [*silent, *words], timeout_s=timeout_s, on_line=on_line, check=check, problem=problem, hint=hint
+            words, timeout_s=timeout_s, env=env, umask=umask, on_line=on_line, check=check, problem=problem, hint=hint
         )
     if not sys.stdin.isatty():
         raise LabError(
             problem or "This needs root, and sudo would have to ask for a password without a terminal.",
             hint=f"At a terminal: {shlex.join(['sudo', *words])}",
         )
-    return _at_terminal(["sudo", *words], timeout_s, check=check, problem=problem, hint=hint)
+    words = ["sudo", *keep, *words]
+    return _at_terminal(words, timeout_s, env=env, umask=umask, check=check, problem=problem, hint=hint)
 
 
-def _at_terminal(words: list[str], timeout_s: float, *, check: bool, problem: str, hint: str) -> Outcome:
+def _at_terminal(
+    words: list[str],
+    timeout_s: float,
+    *,
+    env: Mapping[str, str] | None,
+    umask: int,
+    check: bool,
+    problem: str,
+    hint: str,
+) -> Outcome:
     # shell.run gives its command a session of its own, where sudo cannot ask.
     begin = time.monotonic()
     try:
-        status = subprocess.run(words, timeout=timeout_s, stdout=sys.stderr, check=False).returncode
+        status = subprocess.run(
+            words,
+            timeout=timeout_s,
+            stdout=sys.stderr,
+            env={**environment.plain(os.environ), **(env or {})},
+            umask=umask,
+            check=False,
+        ).returncode
         timed_out = False
     except subprocess.TimeoutExpired:
         status, timed_out = -1, True

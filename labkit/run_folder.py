@@ -101,7 +101,7 @@ def save(run: Run, folder: Path) -> Run:
     }
     draft = folder / f".{RUN}.{os.getpid()}"
     try:
-        with draft.open("w") as file:
+        with draft.open("w", encoding="utf-8") as file:
             json.dump(document, file, indent=1, allow_nan=False)
             file.write("\n")
             file.flush()
@@ -169,7 +169,7 @@ def _check_origin(document: Mapping[str, Any], folder: Path) -> None:
 def _check_schema(document: Mapping[str, Any], folder: Path) -> None:
     import jsonschema  # noqa: PLC0415 - most commands end without it
 
-    schema = json.loads(SCHEMA.read_text())
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
     if error is not None:
         raise _refused(folder, f"{RUN}, {error.json_path}: {error.message[:200]}")

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from requests.exceptions import RequestException
 from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
-from infra import outputs, plan
+from infra import engine_client, outputs, plan
 from infra.bounds import HEALTHY
 from infra.machine import Machine
 from labkit import shell
@@ -29,7 +29,7 @@ def engine(machine: Machine) -> Iterator[docker.DockerClient]:
     """A client of the engine that this checkout was set up with. Raises LabError when it stops answering."""
     client = None
     try:
-        client = docker.DockerClient(base_url=machine.docker_host, timeout=_TIMEOUT_S)
+        client = engine_client.connect(machine.docker_host, _TIMEOUT_S)
         yield client
     except APIError as error:
         raise LabError(f"The Docker Engine refused: {error.explanation or error}", hint="./lab doctor") from error
@@ -46,8 +46,14 @@ def filters(lab: str) -> dict[str, str | list[str] | bool]:
 
 
 def of(client: docker.DockerClient, lab: str) -> list[Container]:
-    """The lab's servers."""
-    return list(client.containers.list(all=True, filters=filters(lab)))
+    """The lab's servers: not whatever else has its labels, as containers have that another engine was to carry."""
+    found = client.containers.list(all=True, filters=filters(lab))
+    return [container for container in found if is_server(lab, str(container.name))]
+
+
+def is_server(lab: str, name: str) -> bool:
+    """Pure: whether a container's name is that of a server of the lab."""
+    return name.startswith(f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-")
 
 
 def start(machine: Machine, lab: str, report: Report) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from infra import environment
 from infra import settings as lab_settings
 from infra.outputs import Contract
 from labkit import current, engine, labs, run_folder, servers, steady
@@ -25,9 +27,9 @@ from labkit.setup import Ready
 _GIT_S = 5
 
 
-def ready() -> Ready:
+def ready(then: str = "./lab setup") -> Ready:
     """The set-up that is there; nothing is installed or started. Raises LabError naming the next step."""
-    found = current.need()
+    found = current.need(then=then)
     answering = engine.connect()
     if answering is None:
         raise LabError(f"The Docker Engine at {found.machine.docker_host} does not answer.", hint="./lab setup")
@@ -76,7 +78,7 @@ def begin(
     lab: Lab, report: Report, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
 ) -> tuple[Place, Run]:
     """Where to measure, and the run as it is before its first repeat. Makes the run folder, when all is well."""
-    there = ready()
+    there = ready(then=f"./lab up {lab.name}")
     contract = steady.contract(there, lab.name)
     started = stamp()
 
@@ -120,7 +122,16 @@ def commit(checkout: Path) -> str:
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(checkout), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=_GIT_S, check=True).stdout.strip()
+        return subprocess.run(
+            command,
+            env=environment.for_git(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=_GIT_S,
+            check=True,
+            encoding="utf-8",
+            errors="replace",
+        ).stdout.strip()
 
     try:
         return f"{git('rev-parse', 'HEAD')[:12]}{'+' if git('status', '--porcelain') else ''}"

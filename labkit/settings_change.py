@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from infra import outputs, plan
+from infra import outputs, plan, telling
 from infra.outputs import Contract
 from labkit import recover, servers, strays
 from labkit.errors import LabError
@@ -30,8 +30,8 @@ def config_file(lab: str, settings: Mapping[str, str | int]) -> Iterator[Path]:
     """A copy of the lab's stack file with these settings, for Pulumi's --config-file; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="vvc-settings-") as folder:
         copy = Path(folder, "config.yaml")
-        stack = yaml.safe_load((CHECKOUT / f"Pulumi.{lab}.yaml").read_text())
-        copy.write_text(yaml.safe_dump(changed(stack, settings)))
+        stack = yaml.safe_load((CHECKOUT / f"Pulumi.{lab}.yaml").read_text(encoding="utf-8"))
+        copy.write_text(yaml.safe_dump(changed(stack, settings)), encoding="utf-8")
         yield copy
 
 
@@ -76,6 +76,6 @@ def _pulumi(place: Place, words: Sequence[str]) -> None:
     outcome = place.ready.pulumi.quiet(words)
     if not outcome.ok:
         raise LabError(
-            f"pulumi {words[0]} failed ({outcome.ending}): {outcome.output[-2000:]}",
+            f"pulumi {words[0]} failed ({outcome.ending}){telling.because(outcome.output)}",
             hint=f"./lab up {place.lab}, then again",
         )

@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit import accelerator, engine, images, labs, packages, shell, toolchain
+from labkit import (
+    accelerator,
+    engine,
+    engine_rules,
+    images,
+    labs,
+    ownership,
+    packages,
+    shell,
+    toolchain,
+    toolchain_check,
+)
 from labkit.engine import Engine
+from labkit.errors import LabError
 from labkit.paths import CHECKOUT, runtime
 from labkit.progress import Report
 from labkit.pulumi import Pulumi
@@ -30,12 +44,17 @@ class Ready:
 
 def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
     """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
+    settle(report)
+    ownership.check_modes()
     packages.ensure(report, yes=yes, confirm=confirm, tests=tests)
     tools = toolchain.ensure(report)
+    toolchain_check.ensure(tools)
     docker = engine.ensure(report)
+    engine_rules.ensure(docker, report)
     client = docker.client()
     try:
-        built = images.ensure(client, report)
+        bootstrap = partial(packages.ensure_bootstrap, report, yes=yes, confirm=confirm)
+        built = images.ensure(client, report, bootstrap)
         kind = accelerator.probe(client, built)
     finally:
         client.close()
@@ -50,7 +69,7 @@ def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: 
         accelerator=kind.kind,
         accelerator_reason=kind.reason,
         server_image=built.server,
-        guest_dir=str(built.guest_dir),
+        guest_dir=guest_dir(str(built.guest_dir), built.guest_digest, _former()),
         guest_digest=built.guest_digest,
         container_dir=str(built.container_dir),
         container_digest=built.container_digest,
@@ -61,6 +80,31 @@ def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: 
     pulumi = Pulumi(tools, docker.host)
     pulumi.make_stacks()
     return Ready(tools, docker, machine, pulumi)
+
+
+def guest_dir(built: str, digest: str, former: Machine | None) -> str:
+    """Pure: the folder of the guest's files. With another cache (VVC_CACHE, sudo) it stays where the same files were.
+
+    A lab's disks stand on what was uploaded from there: another place of the same would make them anew.
+    """
+    return former.guest_dir if former is not None and former.guest_digest == digest else built
+
+
+def _former() -> Machine | None:
+    try:
+        return machine_file.load()
+    except checkout.NotSetUpError:
+        return None
+
+
+def settle(report: Report) -> None:
+    """Keep which checkout this is. Raises LabError where what the state speaks of is another one's."""
+    try:
+        told = checkout.settle()
+    except checkout.NotSetUpError as error:
+        raise LabError(error.problem, hint=error.hint) from error
+    if told:
+        report.line(told)
 
 
 def make_keys(machine: Machine, lab: str) -> None:

@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer, current_thread, main_thread
 
+from infra import environment
 from infra.bounds import COMMAND
+from labkit import endings
 from labkit.errors import CommandError
 from labkit.signals import interrupts_wait
 
@@ -66,13 +68,14 @@ class Outcome:
         """The end in words."""
         if self.timed_out:
             return f"gave up after {self.seconds:.0f} s"
-        return f"exit status {self.status} after {self.seconds:.1f} s"
+        return f"{endings.in_words(self.status)} after {self.seconds:.1f} s"
 
 
 def run(
     command: Sequence[str | os.PathLike[str]],
     *,
     timeout_s: float,
+    gets: environment.Gets = environment.plain,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stdin: str | None = None,
@@ -80,6 +83,7 @@ def run(
     stdout_only: bool = False,
     check: bool = True,
     ends_with_us: bool = False,
+    umask: int = -1,
     problem: str = "",
     hint: str = "",
     grace_s: float = 3.0,
@@ -87,16 +91,17 @@ def run(
     """Run a program to its end; stdout and stderr are one stream.
 
     With `stdout_only` the output of a command that succeeds is its stdout alone, for answers that are data.
-    `env` is added to this process's environment. At `timeout_s`, or what COMMAND's variable says if that is more, the
-    whole process group is ended (TERM, after `grace_s` KILL). `on_line` sees each line of output as it comes. With
-    `check` a failure raises CommandError, worded by `problem` and `hint`. On Ctrl-C or any other exception the process
-    group is ended before it propagates; `ends_with_us` ends the program (not its group) even where this process is
-    killed.
+    `gets`, of infra.environment, makes its environment out of the person's; `env` is added.
+    At `timeout_s`, or what COMMAND's variable says if that is more, the whole process group is ended (TERM, after
+    `grace_s` KILL). `on_line` sees each line of output as it comes. With `check` a failure raises
+    CommandError, worded by `problem` and `hint`. On Ctrl-C or any other exception the process group is ended before it
+    propagates; `ends_with_us` ends the program (not its group) even where this process is killed. `umask` is the
+    program's, by default this process's.
     """
     words = tuple(os.fspath(word) for word in command)
     timeout_s = max(timeout_s, COMMAND.given or 0)
     begin = time.monotonic()
-    with tempfile.TemporaryFile(mode="w+", errors="replace") as asides:
+    with tempfile.TemporaryFile(mode="w+", errors="replace", encoding="utf-8") as asides:
         process: subprocess.Popen[str] | None = None
         try:
             with interrupts_wait():  # a process that is being started must not be lost
@@ -105,12 +110,14 @@ def run(
                     stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=asides if stdout_only else subprocess.STDOUT,
-                    env={**os.environ, **env} if env is not None else None,
+                    env={**gets(os.environ), **(env or {})},
                     cwd=cwd,
+                    umask=umask,
                     text=True,
                     errors="replace",
                     start_new_session=True,
                     preexec_fn=end_with_starter() if ends_with_us else None,  # noqa: PLW1509 - see there
+                    encoding="utf-8",
                 )
         except KeyboardInterrupt:
             if process is not None:
@@ -203,6 +210,6 @@ def note(outcome: Outcome) -> None:
     """Write a command that ran otherwise than by `run` into the log, too."""
     if _log is None:
         return
-    with _log.open("a") as log:
+    with _log.open("a", encoding="utf-8") as log:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         log.write(f"## {stamp} {outcome.pasteable}\n## {outcome.ending}\n{outcome.output}\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from infra import answers, outputs
+from infra import answers, outputs, telling
 from infra.outputs import Contract, Replica
 from labkit import recover, servers
 from labkit.errors import CommandError, LabError
@@ -68,15 +68,12 @@ def wrong(replica: Replica, version: str, within_s: float = _ASK_S) -> str:
 def whoami(replica: Replica, within_s: float = _ASK_S) -> dict[str, Any]:
     """What a replica says of itself. Raises LabError when it does not answer 200."""
     try:
-        answer = httpx.get(f"{replica.url}/whoami", timeout=within_s)
-        answer.raise_for_status()
-        said: dict[str, Any] = answer.json()
+        return answers.whoami(replica.url, within_s)
     except (httpx.HTTPError, ValueError) as error:
         raise LabError(
             f"{replica.name} at {replica.url} does not answer: {type(error).__name__}: {error}".rstrip(": ") + ".",
             hint=f"./lab exec {replica.name}",
         ) from error
-    return said
 
 
 def bring_back(place: Place) -> None:
@@ -97,7 +94,7 @@ def bring_back(place: Place) -> None:
     words = [*UP, *recover.before_up(ready, lab, place.report), "-s", lab]
     outcome = ready.pulumi.quiet(words)
     if not outcome.ok:
-        raise LabError(f"The lab {lab} does not come back: {outcome.output[-2000:]}", hint=f"./lab up {lab}")
+        raise LabError(f"The lab {lab} does not come back{telling.because(outcome.output)}", hint=f"./lab up {lab}")
     for replica in place.contract.replicas:
         try:
             answers.wait_until_ready(replica.url, replica.name, place.contract.service_version)

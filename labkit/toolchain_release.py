@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import ssl
 import tarfile
+import tempfile
 import threading
 from pathlib import Path
 
 import httpx
 
-from labkit import shell
+from infra import environment
+from labkit import downloads, shell
 from labkit.errors import LabError
 from labkit.progress import Report
 from labkit.toolchain_build import PLUGINS, VERSION, draft, folder, lock
@@ -22,7 +25,7 @@ _STALL_S = 30.0
 _QUICK_S = 30
 _PLUGIN_S = 10 * 60
 _ARCHITECTURES = {"x86_64": ("x64", "amd64"), "aarch64": ("arm64", "arm64")}
-_AGAIN = "Try again: ./lab setup"
+_AGAIN = "the download was cut short or changed on the way; look at the network: ./lab doctor"
 
 
 def _base() -> str:
@@ -91,6 +94,7 @@ def official_plugins(pulumi: Path, pulumi_home: Path, report: Report) -> bool:
             outcome = shell.run(
                 [pulumi, "plugin", "install", "resource", name, version],
                 timeout_s=_PLUGIN_S,
+                gets=environment.for_download,
                 env={"PULUMI_HOME": str(pulumi_home), "PULUMI_SKIP_UPDATE_CHECK": "1"},
                 on_line=report.detail,
                 check=False,
@@ -105,6 +109,13 @@ def has_plugin(pulumi_home: Path, name: str) -> bool:
     """Whether the plugin is installed there, and not half installed."""
     target = pulumi_home / "plugins" / f"resource-{name}-v{PLUGINS[name]}"
     return (target / f"pulumi-resource-{name}").is_file() and not target.with_name(f"{target.name}.partial").exists()
+
+
+def version_of(program: str | Path) -> shell.Outcome:
+    """What `pulumi version` says. It keeps a log even of that command, which is not to lie in the person's home."""
+    with tempfile.TemporaryDirectory(prefix="vvc-pulumi-") as aside:
+        env = {"PULUMI_HOME": aside, "PULUMI_SKIP_UPDATE_CHECK": "1"}
+        return shell.run([program, "version"], timeout_s=_QUICK_S, env=env, stdout_only=True, check=False)
 
 
 def _go_arch() -> str:
@@ -126,7 +137,7 @@ def _fetch(name: str, expected: str, report: Report) -> Path:
             raise LabError(f"{name} cannot be unpacked: {error}", hint=_AGAIN) from error
         archive.unlink()
         program = new / "pulumi" / "pulumi"
-        says = shell.run([program, "version"], timeout_s=_QUICK_S, env={"PULUMI_SKIP_UPDATE_CHECK": "1"}).output
+        says = version_of(program).output
         if f"v{VERSION}" not in says:
             raise LabError(f"{name} contains version {says.strip()}", hint=_AGAIN)
     return folder_of_release() / "pulumi" / "pulumi"
@@ -148,13 +159,19 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
 
 def _download(url: str, target: Path, report: Report) -> None:
     try:
-        with httpx.stream("GET", url, timeout=_STALL_S, follow_redirects=True) as answer, target.open("wb") as file:
+        with _http(_STALL_S) as http, http.stream("GET", url) as answer, target.open("wb") as file:
             answer.raise_for_status()
             for piece in answer.iter_bytes():
                 file.write(piece)
                 report.detail(f"{file.tell() / 2**20:.0f} MiB")
     except httpx.HTTPError as error:
         raise LabError(f"The download of {url} broke off: {error}", hint=_AGAIN) from error
+
+
+def _http(timeout_s: float) -> httpx.Client:
+    """A client that trusts what this machine trusts, a network's own certificates too, and takes the person's proxy."""
+    trusted = ssl.create_default_context(cafile=downloads.certificates(os.environ))
+    return httpx.Client(verify=trusted, timeout=timeout_s, follow_redirects=True)
 
 
 def _text(url: str) -> str | None:
@@ -172,8 +189,15 @@ def _within(method: str, url: str) -> httpx.Response | None:
 
     def ask() -> None:
         try:
-            answer = httpx.request(method, url, timeout=_REACH_S, follow_redirects=True)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            with _http(_REACH_S) as http:
+                answer = http.request(method, url)
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            OSError,
+            ValueError,
+            ImportError,
+        ):  # of a proxy that httpx cannot use
             return
         if answer.is_success:
             answers.append(answer)

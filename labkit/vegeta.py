@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import environment
 from labkit import shell, toolchain_build
 from labkit.paths import cache
 from labkit.progress import Report
@@ -50,6 +51,7 @@ def ensure(report: Report) -> Path:
         shell.run(
             [go, "install", "-trimpath", "-ldflags", "-s -w", _PACKAGE],
             timeout_s=_BUILD_S,
+            gets=environment.for_go,
             env={**places, "GOFLAGS": "-modcacherw", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
             cwd=Path(folder),
             on_line=report.detail,
@@ -66,7 +68,7 @@ def attack(
     """GET /whoami of each URL in turn, new connections, as the prober does it. `prefix` sets the priority."""
     with tempfile.TemporaryDirectory() as folder:
         targets, results = Path(folder, "targets"), Path(folder, "results")
-        targets.write_text("".join(f"GET {url}/whoami\n" for url in urls))
+        targets.write_text("".join(f"GET {url}/whoami\n" for url in urls), encoding="utf-8")
         words = [f"-rate={per_s}", f"-duration={seconds:g}s", f"-timeout={deadline_s:g}s", "-keepalive=false"]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         shell.run(

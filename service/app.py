@@ -81,7 +81,7 @@ def _identity(settings: Settings, release: Release) -> dict[str, object]:
         "version": release.version,
         "commit": release.commit,
         "kernel_release": platform.release(),
-        "boot_id": boot_id.read_text().strip(),
+        "boot_id": boot_id.read_text(encoding="utf-8").strip(),
         "pid": os.getpid(),
         "python": platform.python_version(),
         "started_at": utc(now_s - (now_boottime_s - started_boottime_s)),
@@ -92,7 +92,7 @@ def _identity(settings: Settings, release: Release) -> dict[str, object]:
 
 def _started_boottime_s() -> float:
     """Seconds from the kernel's boot to this process's start; resolution one tick, usually 10 ms."""
-    after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    after_name = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return int(after_name[19]) / os.sysconf("SC_CLK_TCK")
 
 

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import os
-import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from labkit import labs, suite_processes
+from labkit.paths import CHECKOUT
+from labkit.pulumi import has_resources
+from labkit.suite_processes import interrupt_once
 
 # How fast something is is measured by ./lab bench, not here.
 settings.register_profile("suite", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
-# A run in the background inherits an ignored Ctrl-C, which every program under test would inherit in turn.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# A run in the background inherits an ignored Ctrl-C, which every program under test would inherit in turn. TERM is
+# as Ctrl-C, and one Ctrl-C that comes from the terminal and from ./lab test as well is one: fixtures come to their end.
+interrupt_once()
 
 ENGINES_REQUIRED = os.environ.get("VVC_TESTS") == "1"
 """Set by `./lab test`, which has brought everything that a test may need."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """By plain pytest engine tests work on this checkout's own labs: one that is up is its person's, and is kept."""
+    if not suite_processes.tests_run_in(CHECKOUT) and any(item.get_closest_marker("engine") for item in session.items):
+        for lab in filter(has_resources, labs.names()):
+            pytest.exit(f"The lab {lab} is up, and these tests would take it down. They leave it be in: ./lab test", 1)
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,20 +2,23 @@
 
 The engine starts it with its own address as the last argument, and reads the port that we serve on from the first
 line of our output. It comes with the official CLI, but with no Go module, so the built toolchain has this one.
-It runs programs with the Python that runs itself: the checkout's .venv, see labkit/toolchain.py.
+It runs programs as the official one does, wherever a program can see it: tests/unit/test_official.py has the table.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent import futures
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,12 +32,18 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
 from toolchain import lifeline
+from toolchain.environments import Environment, NoEnvironmentError, install, is_own
 
 RUNNER = Path(__file__).resolve().with_name("program_runner.py")
 SHOWED_THE_ERROR = 32
 """As in program_runner.py, which is not imported here: it would load the whole SDK."""
 
 _THREADS = 8
+_CANCEL_S = 5.0
+"""How long a program has for its end after a Cancel, as with the official host."""
+_STOP_S = 0.5
+"""When we are stopped ourselves: the engine waits for us."""
+_ASK_S = 60
 _MESSAGE_BYTES = 400 * 1024 * 1024
 """Largest message, as the SDK and the engine have it."""
 
@@ -45,26 +54,33 @@ class Programs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self.ended = False
+        self._ended = False
 
     def run(self, command: list[str], *, env: dict[str, str], cwd: str) -> int | None:
-        """Run one to its end; its exit status, or None if it was ended from here."""
+        """Run one to its end; its exit status, or None if the engine had given up before."""
         with self._lock:
-            if self.ended:
+            if self._ended:
                 return None
             process = subprocess.Popen(command, env=env, cwd=cwd)
             self._running.add(process)
         status = process.wait()
         with self._lock:
             self._running.discard(process)
-            return None if self.ended else status
+        return status
 
-    def end(self) -> None:
-        """End all, now, and start no more: the engine has given up on them."""
+    def end(self, within_s: float = 0) -> None:
+        """End all and start no more: by SIGINT, which a program may handle, and those that have not ended by KILL."""
         with self._lock:
-            self.ended = True
-            for process in self._running:
-                process.kill()
+            self._ended = True
+            running = list(self._running)
+        for process in running if within_s else ():
+            process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + within_s
+        for process in running:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+                continue
+            process.kill()
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
@@ -82,32 +98,32 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Version of this host: that of the SDK it was written for."""
         return plugin_pb2.PluginInfo(version=metadata.version("pulumi"))
 
-    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """The plugins that the installed SDKs ask for."""
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """The plugins that the program's SDKs ask for. Makes the environment where there is none: the first `up`."""
+        environment = _environment(request.info)
+        try:
+            if environment.to_be_made:
+                install(environment, Path(request.info.program_directory), lambda text: print(text, end="", flush=True))  # noqa: T201 - the engine shows it
+            plugins = _plugins(_search_path(environment))
+        except NoEnvironmentError as error:
+            _abort(context, str(error))
         return language_pb2.GetRequiredPackagesResponse(
             packages=[
                 plugin_pb2.PackageDependency(
                     name=plugin["name"], kind="resource", version=plugin["version"], server=plugin.get("server", "")
                 )
-                for plugin in _plugins()
+                for plugin in plugins
             ]
         )
 
-    def GetRequiredPlugins(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """The same for engines from before packages."""
-        return language_pb2.GetRequiredPluginsResponse(
-            plugins=[
-                plugin_pb2.PluginDependency(
-                    name=plugin["name"], kind="resource", version=plugin["version"], server=plugin.get("server", "")
-                )
-                for plugin in _plugins()
-            ]
-        )
-
-    def Run(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Run the program; `bail` says that it has shown its error."""
         info = request.info
-        program = Path(info.program_directory, info.entry_point)
+        environment = _environment(info)
+        try:
+            python = environment.python(os.environ)
+        except NoEnvironmentError as error:
+            _abort(context, str(error))
         flags = {
             "--monitor": request.monitor_address,
             "--engine": self._engine_address,
@@ -119,11 +135,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "--organization": request.organization or "organization",
             "--root_directory": info.root_directory,
         }
-        command = [sys.executable, "-u", str(RUNNER)]
+        command = [str(python), "-u", str(RUNNER)]
         command += [f"{flag}={value}" for flag, value in flags.items()]
-        command += ["--", str(program), *request.args]
+        command += ["--", info.entry_point, *request.args]
         env = {
-            **os.environ,
+            **environment.active(os.environ),
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
@@ -138,30 +154,51 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return language_pb2.RunResponse(error=f"The program exited with status {status}" if status else "")
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """The engine is about to stop us."""
-        self._programs.end()
+        """The engine is about to stop us: the program may say its last words."""
+        threading.Thread(target=self._programs.end, args=(_CANCEL_S,), daemon=True).start()
         return empty_pb2.Empty()
 
-    def About(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """For `pulumi about`."""
-        return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
+    def About(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """For `pulumi about`: the program's Python, not ours."""
+        try:
+            python = _environment(request.info).python(os.environ)
+        except NoEnvironmentError as error:
+            _abort(context, str(error))
+        code = "import json, platform, sys; print(json.dumps([sys.executable, platform.python_version()]))"
+        executable, version = _asked(python, "-c", code)
+        return language_pb2.AboutResponse(executable=executable, version=version)
 
-    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
-        """Installed distributions: all, or those that the project's requirements.in names."""
-        installed = {_normal(found.name): found.version for found in metadata.distributions()}
-        asked = Path(request.info.root_directory, "requirements.in")
-        if not request.transitiveDependencies and asked.is_file():
-            names = {_normal(found[0]) for line in asked.read_text().splitlines() if (found := _NAME.match(line))}
-            installed = {name: version for name, version in installed.items() if name in names}
+    def GetProgramDependencies(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Installed packages: all, or those that no other one asks for."""
+        words = () if request.transitiveDependencies else ("--not-required",)
+        try:
+            python = _environment(request.info).python(os.environ)
+            listed = _asked(python, "-m", "pip", "list", "--format", "json", *words)
+        except NoEnvironmentError as error:
+            _abort(context, str(error))
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
-                language_pb2.DependencyInfo(name=name, version=version) for name, version in sorted(installed.items())
+                language_pb2.DependencyInfo(name=_normal(one["name"]), version=one["version"]) for one in listed
             ]
         )
 
-    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: ARG002, N802
-        """For `pulumi install`: they are there, or this process would not be."""
-        yield language_pb2.InstallDependenciesResponse(stdout=b"The Python packages come with ./lab setup.\n")
+    def InstallDependencies(self, request: Any, context: Any) -> Iterator[Any]:  # noqa: N802
+        """For `pulumi install`: the environment, and what requirements.txt in the program's folder asks for."""
+        told: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        failed: list[str] = []
+
+        def work() -> None:
+            try:
+                install(_environment(request.info), Path(request.info.program_directory), told.put)
+            except (NoEnvironmentError, OSError) as error:
+                failed.append(str(error))
+            told.put(None)
+
+        threading.Thread(target=work, daemon=True).start()
+        while (text := told.get()) is not None:
+            yield language_pb2.InstallDependenciesResponse(stdout=text.encode())
+        if failed:
+            _abort(context, failed[0])
 
     def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802
         """Nothing to ask for `pulumi new`."""
@@ -178,19 +215,44 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     RunPlugin = GenerateProgram = GenerateProject = GeneratePackage = Pack = Link = _refuse
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _plugins() -> list[dict[str, str]]:
-    """What each installed SDK says of its plugin, in its pulumi-plugin.json."""
+def _environment(info: Any) -> Environment:
+    return Environment.of(
+        dict(info.options).get("virtualenv", "") if info.HasField("options") else "", info.root_directory
+    )
+
+
+def _abort(context: Any, why: str) -> NoReturn:
+    context.abort(grpc.StatusCode.UNKNOWN, why)
+    raise AssertionError  # abort raises
+
+
+def _asked(python: Path, *words: str) -> Any:
+    """The JSON that a Python prints. Raises NoEnvironmentError when it prints none."""
+    try:
+        done = subprocess.run([python, *words], capture_output=True, timeout=_ASK_S, check=True)
+        return json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise NoEnvironmentError(f"{python} does not work ({error}). Make the environment anew: ./lab setup") from error
+
+
+def _search_path(environment: Environment) -> list[str]:
+    python = environment.python(os.environ)
+    if is_own(python):
+        return sys.path
+    found: list[str] = _asked(python, "-c", "import json, sys; print(json.dumps(sys.path))")
+    return found
+
+
+def _plugins(search_path: list[str]) -> list[dict[str, str]]:
+    """What each SDK that is installed there says of its plugin, in its pulumi-plugin.json."""
     found = []
-    for folder in {Path(entry) for entry in sys.path if entry.endswith("-packages")}:
+    for folder in {Path(entry) for entry in search_path if entry.endswith("-packages")}:
         for file in sorted(folder.glob("*/pulumi-plugin.json")):
-            plugin = json.loads(file.read_text())
+            plugin = json.loads(file.read_text(encoding="utf-8"))
             if plugin.get("resource") and plugin.get("name") and plugin.get("version"):
                 found.append(plugin)
     return found
@@ -212,7 +274,7 @@ def main() -> None:
     server.start()
     print(port, flush=True)  # noqa: T201 - the protocol
     stop.wait()
-    programs.end()
+    programs.end(_STOP_S)
     os._exit(0)  # an orderly end of gRPC's threads takes longer than the engine waits
 
 

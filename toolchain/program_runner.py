@@ -7,17 +7,19 @@ import asyncio
 import logging
 import os
 import runpy
-import signal
 import sys
 import traceback
 from pathlib import Path
 
-# In place of this folder: the program imports the project's modules, and none of ours by accident.
+# In place of this folder, so that none of its names hides an installed module.
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-import pulumi
-from pulumi import runtime
+try:
+    import pulumi
+    from pulumi import runtime
+except ImportError as missing:
+    sys.exit(f"The Python package {missing.name} is not installed for {sys.executable}. Run: pulumi install")
 
 from toolchain import lifeline
 
@@ -28,7 +30,6 @@ SHOWED_THE_ERROR = 32
 def main() -> int:
     """Run the program to its end, and its resources; the exit status."""
     flags = _flags()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback when the engine ends us
     lifeline.hold(lambda: None)
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a failed resource leaves futures that nobody reads
     runtime.set_all_config(runtime.get_config_env(), runtime.get_config_secret_keys_env())
@@ -44,8 +45,8 @@ def main() -> int:
             root_directory=flags.root_directory,
         )
     )
-    # The project that is run, which need not be the checkout that this file lies in.
-    sys.path.insert(0, flags.root_directory)
+    # The program imports what lies in its own folder, which runpy puts here, and nothing of ours by accident.
+    del sys.path[0]
     os.chdir(flags.pwd)
     sys.argv = [flags.program, *flags.args]
     loop = asyncio.new_event_loop()
@@ -58,7 +59,7 @@ def main() -> int:
         loop.run_until_complete(runtime.run_in_stack(program))
     except pulumi.RunError as error:
         pulumi.log.error(str(error))
-        return SHOWED_THE_ERROR
+        return 1  # as the official one: only 32 says that nothing need be added
     except Exception:  # noqa: BLE001 - whatever a program raises is shown, and is its failure
         pulumi.log.error(f"The program failed:\n{traceback.format_exc()}")
         return SHOWED_THE_ERROR

@@ -23,7 +23,7 @@ from labkit.packages import PACKAGES
 
 def configuration() -> str:
     """Every configuration key: type, default, meaning."""
-    keys = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    keys = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     return _table(
         ("key", "type", "default", "meaning"),
         [(f"`{name}`", key["type"], f"`{key['default']}`", key["description"]) for name, key in keys.items()],
@@ -106,7 +106,7 @@ def sections() -> str:
 
 def run_schema() -> str:
     """The schema of run.json, as it is checked."""
-    schema = json.loads((ROOT / "labkit" / "run.schema.json").read_text())
+    schema = json.loads((ROOT / "labkit" / "run.schema.json").read_text(encoding="utf-8"))
     return f"```json\n{json.dumps(schema, indent=1)}\n```"
 
 

@@ -20,7 +20,7 @@ from labkit.progress import Terminal
 def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
     """Measure, write bench/WHAT.json and show it as a table."""
     if engine_too and what != "recover":
-        raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"./lab bench {what}")
+        raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"leave it out: ./lab bench {what}")
     if what == "report":
         return bench_report.run(repeats)
     ready = setup.prepare(yes=yes)
@@ -37,21 +37,21 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
         result = Recover(ready, Terminal(), engine_too=engine_too).run(repeats)
     _write(what, result)
     page = CHECKOUT / figures.PAGES[what]
-    page.write_text(figures.into(page.read_text(), result, what))
+    page.write_text(figures.into(page.read_text(encoding="utf-8"), result, what), encoding="utf-8")
     click.echo(f"{figures.PAGES[what]}: its table is made anew")
     return 0
 
 
 def _known(what: str) -> dict[str, Any]:
     file = bench.file(what)
-    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return known
 
 
 def _write(what: str, result: dict[str, Any]) -> None:
     file = bench.file(what)
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=2) + "\n")
+    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for figure in result["figures"]:
         # Figures of this kind are seconds, and say so in their names; others have a unit.
         median, least, most, aimed = (

@@ -17,7 +17,7 @@ def run(repeats: int) -> int:
     result = bench_report.run(box.laptop_box(), repeats, Terminal())
     file = bench_report.FILE
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=2) + "\n")
+    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     for figure in result["figures"]:
         unit = quantities.unit_of(figure["name"])
         median, least, most = words.quantities([figure[key] for key in ("median", "min", "max")], unit)

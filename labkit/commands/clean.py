@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from labkit import clean, engine, toolchain
+from infra import checkout as known_checkouts
+from labkit import clean, current, engine, suite, toolchain
 from labkit.engine import Engine
 from labkit.errors import LabError
 from labkit.progress import Terminal
@@ -15,8 +16,10 @@ from labkit.pulumi import Pulumi
 
 def run(*, cache: bool, engine_too: bool, everywhere: bool, yes: bool) -> int:
     """Remove what is ours, then what was asked for beside; 1 when something stayed."""
+    current.refuse_copy()
     report = Terminal()
     found = engine.connect()
+    suite.clean(found, report)
     stayed = 0
     if found is None:
         click.echo("No Docker Engine answers: no lab can be up. To look into a private one: ./lab setup")
@@ -48,8 +51,10 @@ def _everywhere(found: Engine, report: Terminal, *, yes: bool) -> int:
     foreign = clean.elsewhere(found)
     if not foreign:
         click.echo("No other checkout has a lab on this engine.")
+    places = known_checkouts.places()
     for checkout, things in foreign.items():
-        click.echo(f"Checkout {checkout} has:")
+        where = f" (last at work in {places[checkout]})" if checkout in places else ""
+        click.echo(f"Checkout {checkout}{where} has:")
         for thing in things:
             click.echo(f"  {thing.what}")
     if foreign and not yes and not sys.stdin.isatty():

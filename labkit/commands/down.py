@@ -13,18 +13,22 @@ from labkit.pulumi import DESTROY, has_resources
 
 def run(lab: str) -> int:
     """`pulumi destroy`, then look that nothing of the lab is left; what is left is removed and named."""
-    ready = current.need()
+    ready = current.need(then=f"./lab setup, then look what is there: ./lab leftovers {lab}")
     report = Terminal()
     engine.ensure(report)
     # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
     recover.after_a_kill(ready, lab, report, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
-    status = ready.pulumi.show([*DESTROY, "-s", lab])
+    with report.alive("pulumi destroy"):
+        status = ready.pulumi.show([*DESTROY, "-s", lab])
     if status != 0:
-        hint = f"its message above; then ./lab down {lab} again"
+        hint = f"what it says above; then see what is left: ./lab leftovers {lab}"
         raise LabError(f"pulumi destroy failed (exit status {status}).", hint=hint)
     if has_resources(lab):  # Pulumi says 0 of a destroy that somebody stopped between two steps
-        raise LabError("pulumi destroy was stopped before its end.", hint=f"./lab down {lab} again")
+        raise LabError(
+            "pulumi destroy was stopped before its end.",
+            hint=f"it was told to end; go on when nothing stops it any more: ./lab leftovers {lab}",
+        )
     for removed in leftovers.remove(ready.machine, lab):
         click.echo(f"  removed as well: {removed}")
     findings = leftovers.look(ready.machine, lab)

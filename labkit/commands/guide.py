@@ -34,7 +34,7 @@ def read(lab: str) -> Guide:
     """The lab's guide. Raises LabError when there is none or when it has mistakes."""
     file = CHECKOUT / "labs" / lab / "README.md"
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise LabError(f"The lab {lab} has no guide: {error}", hint="git checkout -- labs") from error
     return guide.parse(text, lab=lab, file=str(file.relative_to(CHECKOUT)))
@@ -78,11 +78,11 @@ def figures(lab: str, run_id: str) -> int:
     if not run.finished or any(one.state != "complete" for one in run.experiments):
         raise LabError(f"The run {run.id} is not complete.", hint=f"./lab run {lab}")
     home = CHECKOUT / "labs" / lab
-    pages = {home / name: (home / name).read_text() for name in PAGES if (home / name).exists()}
+    pages = {home / name: (home / name).read_text(encoding="utf-8") for name in PAGES if (home / name).exists()}
     made = {file: fill(lab, text, run, str(file.relative_to(CHECKOUT))) for file, text in pages.items()}
     shutil.copytree(source, home / SHOWN, dirs_exist_ok=True)
     for file, text in made.items():
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
         click.echo(f"{file.relative_to(CHECKOUT)} shows run {run.id}")
     return 0
 

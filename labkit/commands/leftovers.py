@@ -7,7 +7,7 @@ import json
 
 import click
 
-from labkit import current, labs, leftovers
+from labkit import current, labs, leftovers, suite
 from labkit.leftovers import Findings
 
 
@@ -19,7 +19,7 @@ def run(lab: str | None, *, as_json: bool) -> int:
     for one in wanted:
         if ready.pulumi.at_work(one):
             click.echo(f"A Pulumi is at work on {one}: what it is just making is listed as well.", err=True)
-        known = ready.pulumi.names(one) if ready.pulumi.has_stack(one) else frozenset()
+        known = ready.pulumi.ids(one) if ready.pulumi.has_stack(one) else frozenset()
         up |= {one} if known else set()
         found.append(leftovers.look(ready.machine, one, known))
     if as_json:
@@ -27,7 +27,11 @@ def run(lab: str | None, *, as_json: bool) -> int:
     else:
         for findings in found:
             _show(findings, up=findings.lab in up)
-    return 1 if any(findings.ours for findings in found) else 0
+    if killed := suite.is_left():
+        click.echo(
+            f"A ./lab test was killed; its labs and {suite.PLACE.root} are left. Remove it: ./lab clean", err=True
+        )
+    return 1 if killed or any(findings.ours for findings in found) else 0
 
 
 def show_appeared(findings: Findings, *, err: bool = False) -> None:

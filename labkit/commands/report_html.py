@@ -98,7 +98,7 @@ def writable(file: Path) -> Path:
 def _write(source: str, file: Path) -> int:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        draft.write_text(source)
+        draft.write_text(source, encoding="utf-8")
         draft.replace(file)
     except OSError as error:
         raise LabError(f"{file} cannot be written: {error.strerror}", hint="name another file: --html FILE") from error

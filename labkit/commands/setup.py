@@ -25,7 +25,7 @@ def prepare(*, yes: bool, tests: bool = False) -> setup.Ready:
 def cold_seconds() -> dict[str, float]:
     """Step -> seconds of the latest set-up that had to do it, for steps of 1 s and more."""
     try:
-        found: dict[str, float] = json.loads(_STEPS.read_text())
+        found: dict[str, float] = json.loads(_STEPS.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found
@@ -34,7 +34,7 @@ def cold_seconds() -> dict[str, float]:
 def _note_long_steps(report: Terminal) -> None:
     long = {text: round(seconds, 1) for text, seconds in report.steps if seconds >= 1}
     if long:
-        _STEPS.write_text(json.dumps({**cold_seconds(), **long}, indent=2) + "\n")
+        _STEPS.write_text(json.dumps({**cold_seconds(), **long}, indent=2) + "\n", encoding="utf-8")
 
 
 def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> None:

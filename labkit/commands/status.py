@@ -11,7 +11,7 @@ from typing import Any
 import click
 import httpx
 
-from infra import outputs
+from infra import answers, outputs
 from labkit import current, servers
 
 _ASK_S = 5.0
@@ -19,6 +19,10 @@ _ASK_S = 5.0
 
 def run(labs: Sequence[str], *, as_json: bool) -> int:
     """Show each lab; exit 0 only if everything that should answer does."""
+    if current.never() and not as_json:
+        click.echo("This checkout is not set up yet, so no lab is up.")
+        click.echo(f"  Next: ./lab up {labs[0]}")
+        return 0
     ready = current.need()
     facts = {lab: _lab(ready, lab) for lab in labs}
     if as_json:
@@ -37,26 +41,23 @@ def _lab(ready: current.Current, lab: str) -> dict[str, Any]:
     except outputs.ContractError:
         return {"state": "incomplete" if containers else "down", "servers": containers, "replicas": []}
     with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(_ask, contract.replicas))
+        told = list(pool.map(_ask, contract.replicas))
     return {
         "state": "up",
         "accelerator": contract.accelerator,
         "servers": containers,
         "replicas": [
             {**dataclasses.asdict(replica), "answer": answer}
-            for replica, answer in zip(contract.replicas, answers, strict=True)
+            for replica, answer in zip(contract.replicas, told, strict=True)
         ],
     }
 
 
 def _ask(replica: outputs.Replica) -> dict[str, Any]:
     try:
-        answer = httpx.get(f"{replica.url}/whoami", timeout=_ASK_S)
-        answer.raise_for_status()
-        facts: dict[str, Any] = answer.json()
+        return answers.whoami(replica.url, _ASK_S)
     except (httpx.HTTPError, ValueError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    return facts
 
 
 def _well(found: dict[str, Any]) -> bool:

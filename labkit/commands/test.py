@@ -2,27 +2,80 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from labkit import pulumi
+from infra import environment
+from labkit import engine, pulumi, shell, suite, suite_processes
 from labkit.commands import setup
-from labkit.paths import CHECKOUT
+from labkit.engine import Engine
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT, VENV
+from labkit.progress import Terminal
+from labkit.signals import interrupts_wait
+from labkit.suite import PLACE
+
+_INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
-    """Set up, then run ruff, mypy and pytest; pytest's closing line comes last."""
+    """Run the tests in a copy of this checkout: its labs, state and runs are let be. pytest has the last line."""
+    if suite_processes.in_the_copy():
+        return _checks(arguments, long=long, yes=yes)
+    report = Terminal()
+    with suite.only_one(report):
+        if PLACE.root.exists():
+            report.line("An earlier ./lab test was killed: removing what it left.")
+            suite.remove(PLACE, _engine(lambda: engine.ensure(report)), report)
+        try:
+            suite.make(CHECKOUT, PLACE)
+            status = suite_processes.follow(
+                _words(arguments, long=long, yes=yes),
+                PLACE.checkout,
+                lambda person: suite.environment(person, CHECKOUT, PLACE),
+                {},
+            )
+        finally:
+            with interrupts_wait(report.line, "removing what the tests made"):
+                suite.remove(PLACE, _engine(engine.connect), report)
+    log = shell.log_file()
+    if status == 0 and log is not None:
+        log.unlink(missing_ok=True)  # nothing but set-up's commands: all is as before
+    return status
+
+
+def _words(arguments: Sequence[str], *, long: bool, yes: bool) -> list[str]:
+    """The same command, for the copy."""
+    python = PLACE.checkout / VENV.relative_to(CHECKOUT) / "bin" / "python"
+    flags = [*(["--long"] if long else []), *(["--yes"] if yes else [])]
+    own = suite.arguments(arguments, Path.cwd(), CHECKOUT, PLACE)
+    return [str(python), "-P", "-X", "utf8", "-m", "labkit", "test", *flags, "--", *own]
+
+
+def _engine(ask: Callable[[], Engine | None]) -> Engine | None:
+    """The engine on which the tests' labs are; None where there is none that we can use: then no lab is either."""
+    try:
+        return ask()
+    except LabError:
+        return None
+
+
+def _checks(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
+    """In the copy: set up, then run ruff, mypy and pytest."""
+    suite_processes.begin_in_the_copy()
     ready = setup.prepare(yes=yes, tests=True)
-    env = {**os.environ, **pulumi.environment(ready.toolchain, ready.machine.docker_host), "VVC_TESTS": "1"}
+    own = {**pulumi.environment(ready.toolchain, ready.machine.docker_host), "VVC_TESTS": "1"}
     python = [sys.executable, "-m"]
+    selection = [] if long else ["-m", "not long"]
     checks = [
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "mypy"],
+        [*python, "pytest", *selection, *arguments],
     ]
-    selection = [] if long else ["-m", "not long"]
-    failed = [check for check in checks if subprocess.run(check, cwd=CHECKOUT, env=env, check=False).returncode != 0]
-    tests = subprocess.run([*python, "pytest", *selection, *arguments], cwd=CHECKOUT, env=env, check=False)
-    return tests.returncode or (1 if failed else 0)
+    try:
+        *others, tests = [suite_processes.follow(check, CHECKOUT, environment.for_tests, own) for check in checks]
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    return tests or (1 if any(others) else 0)

@@ -25,18 +25,22 @@ def run(lab: str, *, yes: bool) -> int:
     words = [*UP, *recover.before_up(ready, lab, report), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
     try:
-        status = ready.pulumi.show(words, lost=lambda: servers.lost(ready.machine, lab))
+        with report.alive("pulumi up"):
+            status = ready.pulumi.show(words, lost=lambda: servers.lost(ready.machine, lab))
     except LabError:
         servers.check_health(ready.machine, lab)  # says more: the last lines of a server that ended
         raise
     if status != 0:
         servers.check_health(ready.machine, lab)
         raise LabError(
-            f"pulumi up failed (exit status {status}).", hint=f"its message above; then ./lab up {lab} again"
+            f"pulumi up failed (exit status {status}).",
+            hint=f"what it says above; ./lab status {lab} shows what is up, ./lab doctor looks at the machine",
         )
     made = ready.pulumi.outputs(lab)
     if not made:  # Pulumi says 0 of an up that somebody stopped between two steps
-        raise LabError("pulumi up was stopped before its end.", hint=f"./lab up {lab} again")
+        raise LabError(
+            "pulumi up was stopped before its end.", hint=f"it was told to end; see what is there: ./lab status {lab}"
+        )
     contract = outputs.from_outputs(made)
     with report.step("Every replica answers"), ThreadPoolExecutor() as pool:
         list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))

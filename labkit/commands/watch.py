@@ -59,7 +59,7 @@ class _Side:
 
 def run(lab: str, *, plain: bool, seconds: float | None) -> int:
     """Probe both sides and show what comes, until q, Ctrl-C or the given time; 0 if every side answers at the end."""
-    ready = current.need()
+    ready = current.need(then=f"./lab up {lab}")
     try:
         contract = outputs.from_outputs(ready.pulumi.outputs(lab))
     except outputs.ContractError as error:
@@ -79,7 +79,7 @@ def run(lab: str, *, plain: bool, seconds: float | None) -> int:
         shutil.rmtree(folder, ignore_errors=True)
     silent = [view.name for view in views if not view.answering]
     if silent:
-        click.echo(f"No answer from: {', '.join(silent)}.  Next: ./lab status {lab}", err=True)
+        click.echo(f"No answer from: {', '.join(silent)}.\n  Next: ./lab status {lab}", err=True)
     return 1 if silent else 0
 
 

@@ -19,7 +19,9 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from infra import surprise
 from labkit.errors import LabError
+from labkit.paths import STATE
 from labkit.prober import priority
 from labkit.prober.record import Record, Writer
 from labkit.prober.sender import Sender
@@ -39,7 +41,9 @@ def main(words: list[str]) -> int:
         if not isinstance(given, dict):
             raise TypeError("not an object")  # noqa: TRY301 - one message for both
     except (ValueError, TypeError) as error:
-        return _say(LabError(f"The prober's settings are no JSON object: {error}"), _BAD_SETTINGS)
+        return _say(
+            LabError(f"The prober's settings are no JSON object: {error}", hint="correct the settings"), _BAD_SETTINGS
+        )
     try:
         settings = check(given)
     except LabError as error:
@@ -48,6 +52,10 @@ def main(words: list[str]) -> int:
         return _probe(settings)
     except LabError as error:
         return _say(error, 1)
+    except Exception as error:  # noqa: BLE001 - who started it gets a sentence, the log the traceback
+        log = surprise.note(error, STATE / "logs" / f"{time.strftime('%Y%m%dT%H%M%S')}-prober.log")
+        met = f"The prober met what it does not expect: {surprise.sentence(error)} (log: {log})"
+        return _say(LabError(met, hint="./lab doctor --bundle"), 1)
 
 
 def _probe(settings: Settings) -> int:

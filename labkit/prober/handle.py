@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from infra import environment
+from labkit import endings
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT
 from labkit.prober import sample as samples
@@ -97,6 +99,7 @@ class Prober:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "labkit.prober", json.dumps(given)],
                 cwd=CHECKOUT,
+                env=environment.for_python(os.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._asides,
@@ -206,7 +209,7 @@ class Prober:
             said = self._asides.read().decode(errors="replace").strip()
         status = self._running().returncode
         return LabError(
-            f"The prober ended {when} (exit status {status}). {said}".replace("  ", " "),
+            f"The prober ended {when} ({endings.in_words(status)}). {said}".replace("  ", " "),
             hint="see its message; measure again",
         )
 

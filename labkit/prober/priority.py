@@ -38,4 +38,4 @@ def _set(priority: str) -> None:
     elif priority == "high":
         os.setpriority(os.PRIO_PROCESS, 0, _NICE)
         with suppress(OSError):  # not every kernel has it
-            _AUTOGROUP.write_text(str(_NICE))
+            _AUTOGROUP.write_text(str(_NICE), encoding="utf-8")

@@ -48,7 +48,7 @@ class Record:
         """Write it, whole or not at all. Raises FullError."""
         new = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            new.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n")
+            new.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n", encoding="utf-8")
             new.replace(file)
         except OSError as error:
             raise FullError(f"{file} could not be written: {error.strerror}", hint=_hint(file.parent)) from error
@@ -59,13 +59,16 @@ class Record:
 def load(file: Path) -> Record:
     """A record as it was written. Raises LabError where it is none."""
     try:
-        record = Record(**json.loads(file.read_text()))
+        record = Record(**json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise LabError(f"{file} is not there: no prober ever ran here", hint="measure again") from error
     except (ValueError, TypeError) as error:
         raise LabError(f"{file} is not the record of a prober: {error}", hint="measure again") from error
     if record.schema_version != SCHEMA_VERSION:
-        raise LabError(f"{file} has schema_version {record.schema_version!r}, this tool reads {SCHEMA_VERSION}")
+        raise LabError(
+            f"{file} has schema_version {record.schema_version!r}, this tool reads {SCHEMA_VERSION}",
+            hint="measure again",
+        )
     return record
 
 

@@ -152,7 +152,7 @@ def read(file: Path) -> Iterator[Sample]:
 def write(samples: Iterable[Sample], file: Path) -> int:
     """Append samples to a file; how many there were."""
     count = 0
-    with file.open("a") as out:
+    with file.open("a", encoding="utf-8") as out:
         for count, sample in enumerate(samples, 1):  # noqa: B007 - the count is the result
             out.write(line(sample))
     return count

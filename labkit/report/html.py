@@ -86,7 +86,7 @@ def _environment() -> jinja2.Environment:
     made.globals |= {
         "signs": verdicts.SIGNS,
         "bound": verdicts.BOUND,
-        "style": Markup((Path(__file__).parent / "style.css").read_text()),  # noqa: S704 - our own file
+        "style": Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         "scale": words.scale,
         "words": words,
     }

@@ -52,7 +52,7 @@ cat > domain.xml << END
   </os>
   <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>
   <devices>
-    <emulator>/usr/local/bin/vvc-emulator</emulator>
+    <emulator>/usr/bin/vvc-emulator</emulator>
     <serial type='file'><source path='$1/console'/><target port='0'/></serial>
   </devices>
 </domain>

@@ -32,11 +32,13 @@ _CLOCK_S = 0.02
 def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool) -> list[str]:  # noqa: ARG001 - one protocol for both sides
     """The command line that runs `command` (a login shell if empty) in the guest, as root, by ssh."""
     return [
-        "ssh",
+        *("ssh", "-F", "none"),  # whatever the person's own configuration says of addresses, agents and jumps
         *(["-t"] if tty else []),
-        *("-i", str(lab_dir / "id_ed25519")),
+        *("-o", f"IdentityFile={_for_ssh(lab_dir / 'id_ed25519')}"),
         *("-o", "IdentitiesOnly=yes"),
-        *("-o", f'UserKnownHostsFile="{lab_dir / plan.host_key_file(replica.name)}"'),
+        *("-o", "IdentityAgent=none"),
+        *("-o", "GlobalKnownHostsFile=none"),
+        *("-o", f"UserKnownHostsFile={_for_ssh(lab_dir / plan.host_key_file(replica.name))}"),
         *("-o", "StrictHostKeyChecking=yes"),
         *("-o", "ConnectTimeout=10"),
         *("-o", "LogLevel=ERROR"),
@@ -133,6 +135,12 @@ def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
         Event("QEMU loads the kernel", 0.0, "replica", "zero of the guest's kernel clock", _CLOCK_S),
         Event("kernel and initrd", int(init_us) / 1e6, "replica", "systemd's UserspaceTimestampMonotonic", _CLOCK_S),
     )
+
+
+def _for_ssh(path: Path) -> str:
+    """A path as an option of ssh takes it: one word, in which a percent sign begins what it replaces."""
+    text = str(path).replace("%", "%%").replace('"', '\\"')
+    return f'"{text}"'
 
 
 def _pid(replica: Replica, run: Run) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import threading
@@ -9,9 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
-
-from infra import plan
+from infra import answers, environment, plan
 from infra.outputs import Replica
 from labkit import kernels
 from labkit.errors import LabError
@@ -109,7 +108,13 @@ def marked_server(place: Place, replica: Replica) -> Iterator[str]:
 
 @contextmanager
 def _waiting(command: Sequence[str]) -> Iterator[None]:
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command,
+        env=environment.plain(os.environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
     bound = threading.Timer(MARKED_WITHIN_S, process.kill)
     bound.start()
     try:
@@ -150,7 +155,7 @@ def _running(place: Place) -> set[str]:
 
 
 def _release(url: str) -> str:
-    return str(httpx.get(f"{url}/whoami", timeout=ASK_S).json()["kernel_release"])
+    return str(answers.whoami(url, ASK_S)["kernel_release"])
 
 
 def restore(place: Place) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from infra import telling
 from infra.outputs import Replica
 from labkit import clocks, neighbours, stages, steady
 from labkit.errors import CommandError, LabError
@@ -128,7 +129,9 @@ def _remove(place: Place, replica: Replica) -> None:
     targets = [word for urn in urns if _belongs(urn.rsplit("::", 1)[-1], replica) for word in ("--target", urn)]
     outcome = place.ready.pulumi.quiet([*DESTROY, "-s", place.lab, *targets, "--target-dependents"])
     if not targets or not outcome.ok:
-        raise LabError(f"{replica.name} could not be removed: {outcome.output[-1000:]}", hint=f"./lab up {place.lab}")
+        raise LabError(
+            f"{replica.name} could not be removed{telling.because(outcome.output)}", hint=f"./lab up {place.lab}"
+        )
 
 
 def _belongs(name: str, replica: Replica) -> bool:
@@ -142,7 +145,9 @@ def _up(place: Place, replica: Replica) -> Mapping[str, Sequence[float]]:
         with following(events) as told:
             outcome = place.ready.pulumi.quiet([*UP, "-s", place.lab, "--event-log", str(events)])
     if not outcome.ok:
-        raise LabError(f"{replica.name} was not deployed: {outcome.output[-1000:]}", hint=f"./lab up {place.lab}")
+        raise LabError(
+            f"{replica.name} was not deployed{telling.because(outcome.output)}", hint=f"./lab up {place.lab}"
+        )
     return told
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from infra import answers
 from infra.outputs import Replica
 from labkit import settings_change, steady, strays
 from labkit.errors import LabError
@@ -140,7 +141,7 @@ def _first_answer(url: str, version: str) -> Iterator[list[float]]:
     def watch() -> None:
         while not over.wait(_POLL_S):
             try:
-                if httpx.get(f"{url}/whoami", timeout=_ASK_S, trust_env=False).json().get("version") == version:
+                if answers.whoami(url, _ASK_S).get("version") == version:
                     first.append(time.monotonic())
                     return
             except (httpx.HTTPError, ValueError):

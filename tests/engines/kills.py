@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import yaml
 
+from infra import checkout, plan
 from infra import machine as machine_file
-from infra import plan
 from labkit import processes
 from labkit.engine_processes import until
 from labkit.processes import Process
@@ -27,19 +28,37 @@ from tests.engines.real import LAB, ROOT, command
 EVENT_S = 240
 END_S = 400
 ORPHANS_S = 10
+DISK = "/var/lib/libvirt/images/lab/vm-1.qcow2"
+
+CONTAINER = "docker inspect -f '{{.Id}}' container-1"
+"""Prints the identity of the container that is the replica."""
+
 CONSOLE_TASK = "Root file system"
 """A task of the playbook that comes early: when its end is told, others follow."""
 
 
+VALUES: dict[str, tuple[str | int, str | int]] = {
+    "service_version": ("1", "2"),
+    "vcpus": (1, 2),
+    "disk_gib": (2, 3),
+    "subnet": ("10.255.81.0/24", "10.255.82.0/24"),
+}
+"""Keys of the stack's file, each with two values: from one to the other something is replaced."""
+
+
 @dataclass(frozen=True)
 class Kill:
-    """One combination: `signal` to `victim` when `event` comes while `command` (up, down) runs, with these sides."""
+    """One combination: `signal` to `victim` when `event` comes while `command` (up, down) runs, with these sides.
+
+    `changes` is the key whose other value `up` is to bring; see VALUES.
+    """
 
     command: str
     victim: str
     signal: str
     event: str
     sides: str = "container"
+    changes: str = ""
 
     def __str__(self) -> str:
         return f"{self.command}-{self.victim}-{self.signal}-{self.event.replace(' ', '_')}"
@@ -54,7 +73,7 @@ class Site:
     @property
     def id(self) -> str:
         """The checkout's id, which is in all names."""
-        return plan.checkout_id(str(self.checkout))
+        return checkout.identify(self.checkout).id
 
     @property
     def server(self) -> str:
@@ -68,10 +87,22 @@ class Site:
 
     def set(self, sides: str) -> None:
         """Which sides the next up brings up."""
+        self._write({**self._config(), f"{plan.PROJECT}:sides": sides})
+
+    def change(self, key: str) -> None:
+        """The next up brings the other value of one of VALUES."""
+        config, (first, second) = self._config(), VALUES[key]
+        full = f"{plan.PROJECT}:{key}"
+        # Pulumi writes numbers as texts when it rewrites the file.
+        self._write({**config, full: second if str(config.get(full)) == str(first) else first})
+
+    def _config(self) -> dict[str, Any]:
+        values = yaml.safe_load((self.checkout / f"Pulumi.{LAB}.yaml").read_text(encoding="utf-8"))
+        return {f"{plan.PROJECT}:{key}": value for key, (value, _) in VALUES.items()} | (values.get("config") or {})
+
+    def _write(self, config: dict[str, Any]) -> None:
         file = self.checkout / f"Pulumi.{LAB}.yaml"
-        values = yaml.safe_load(file.read_text())
-        values.setdefault("config", {})[f"{plan.PROJECT}:sides"] = sides
-        file.write_text(yaml.safe_dump(values))
+        file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """./lab of that checkout in a session of its own, its output in one pipe."""
@@ -84,6 +115,7 @@ class Site:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            encoding="utf-8",
         )
 
     def tool(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -111,6 +143,7 @@ class Site:
         return (
             one.environment.get("PULUMI_BACKEND_URL") == self.backend
             or one.environment.get("PYTHONPATH") == path
+            or path in one.environment.get("VVC_PLAYBOOK_RUN", "")
             or any(path in word for word in one.words)
         )
 
@@ -160,7 +193,7 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
     log = site.checkout / ".state" / LAB / "vm-1-playbook.log"
     older = log.stat().st_size if log.exists() else 0
     seen: list[str] = []
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as docker:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8") as docker:
 
         def read() -> None:
             for line in docker.stdout or ():
@@ -172,13 +205,16 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
         def engine_says(action: str) -> None:
             assert until(lambda: any(one.startswith(action) for one in seen), EVENT_S, 0.005), (action, seen)
 
-        def in_server(script: str) -> None:
-            engine_says("health_status: healthy")
-            command(["docker", "exec", site.server, "timeout", str(EVENT_S), "sh", "-c", script])
+        def in_server(script: str, *, new: bool = True) -> None:
+            if new:
+                engine_says("health_status: healthy")
+            command(
+                ["docker", "exec", site.server, "timeout", str(EVENT_S), "sh", "-c", script], timeout_s=EVENT_S + 10
+            )
 
         def task_runs() -> None:
             def told() -> bool:
-                return log.exists() and CONSOLE_TASK in log.read_text()[older:]
+                return log.exists() and CONSOLE_TASK in log.read_text(encoding="utf-8")[older:]
 
             assert until(told, EVENT_S, 0.02), "the worker never told of the task"
 
@@ -190,12 +226,27 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
             "task running": task_runs,
             "server stopping": lambda: engine_says("kill"),
             "server gone": lambda: engine_says("destroy"),
+            "container gone": lambda: in_server(f"while {CONTAINER} >/dev/null 2>&1; do :; done", new=False),
+            "container again": lambda: in_server(another(CONTAINER), new=False),
+            "domain again": lambda: in_server(another("virsh domuuid vm-1"), new=False),
+            # Its inode may be the old one's.
+            "disk again": lambda: in_server(gone_and_back(DISK), new=False),
         }
         try:
             yield waits[name]
         finally:
             docker.terminate()
             reader.join(5)
+
+
+def another(identity: str) -> str:
+    """Script that ends when a command that prints an object's identity prints another one."""
+    return f'was=$({identity}); until now=$({identity} 2>/dev/null) && [ "$now" != "$was" ]; do :; done'
+
+
+def gone_and_back(file: str) -> str:
+    """Script that ends when a file that is there has gone and another one has come."""
+    return f"while [ -e {file} ]; do :; done; until [ -e {file} ]; do :; done"
 
 
 def half_uploaded() -> str:

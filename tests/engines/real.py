@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,32 @@ UP_S = 400
 SHORT_S = 120
 
 
-def tool(*words: str, timeout_s: float = SHORT_S, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """./lab with these words, in this checkout."""
-    return command([str(ROOT / "lab"), *words], timeout_s=timeout_s, check=check)
+def tool(
+    *words: str, timeout_s: float = SHORT_S, check: bool = True, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """./lab with these words, in this checkout; `env` is another environment than this process's."""
+    return command([str(ROOT / "lab"), *words], timeout_s=timeout_s, check=check, env=env)
 
 
 def command(
-    words: list[str], *, timeout_s: float = SHORT_S, check: bool = True, cwd: Path = ROOT
+    words: list[str],
+    *,
+    timeout_s: float = SHORT_S,
+    check: bool = True,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """A command with a bound; when it fails its output is the test's message."""
     done = subprocess.run(
-        words, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s, check=False
+        words,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        encoding="utf-8",
     )
     if check and done.returncode != 0:
         pytest.fail(f"{words} ended with {done.returncode}\n{done.stdout[-5000:]}\n{done.stderr[-5000:]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import httpx
@@ -47,8 +48,8 @@ def holds(found: outputs.Contract, *, vcpus: int = 1, memory_mib: int = 512, dis
         assert int(inside(replica.name, "sh", "-c", limits)) == memory_mib * 2**20
 
 
-def test_several_keys_at_once_and_back(change: Change) -> None:
-    """CPUs, memory, disk, version and replicas up; then replicas down and another subnet."""
+def test_several_keys_at_once_and_back(change: Change, lab: outputs.Contract) -> None:
+    """CPUs, memory, disk, version and replicas up; then replicas down and another subnet, and its own again."""
     found = change(vcpus=2, memory_mib=384, disk_gib=3, service_version="2.1", replicas=2)
     assert len(found.replicas) == 4
     assert found.service_version == "2.1"
@@ -57,6 +58,9 @@ def test_several_keys_at_once_and_back(change: Change) -> None:
     assert len(found.replicas) == 2
     assert all("//10.255.77." in replica.url for replica in found.replicas)
     holds(found)
+    # By itself, with `auto`, a lab that is up keeps the network that it has.
+    own = IPv4Network(f"{lab.servers[0].address}/24", strict=False)
+    assert change(subnet=str(own)).replicas == lab.replicas
 
 
 @pytest.mark.long
@@ -78,16 +82,16 @@ def test_one_side_goes_and_comes_back(change: Change, side: str) -> None:
 def test_a_changed_role_reaches_the_guest_that_is_up(lab: outputs.Contract) -> None:
     """The same guest, configured anew; the role is as it was again at the end."""
     tasks = ROOT / "playbooks" / "roles" / "service" / "tasks" / "main.yml"
-    kept, boot_id = tasks.read_text(), ("cat", "/proc/sys/kernel/random/boot_id")
+    kept, boot_id = tasks.read_text(encoding="utf-8"), ("cat", "/proc/sys/kernel/random/boot_id")
     before = inside("vm-1", *boot_id)
     task = "\n- name: A change\n  ansible.builtin.copy:\n    content: new\n    dest: /etc/vvc-role\n    mode: '0644'\n"
     try:
-        tasks.write_text(kept + task)
+        tasks.write_text(kept + task, encoding="utf-8")
         pulumi("up", "--yes", "--skip-preview", timeout_s=UP_S)
         assert inside("vm-1", "cat", "/etc/vvc-role") == "new"
         assert inside("vm-1", *boot_id) == before
     finally:
-        tasks.write_text(kept)
+        tasks.write_text(kept, encoding="utf-8")
         inside("vm-1", "rm", "-f", "/etc/vvc-role", check=False)
         tool("up", LAB, "--yes", timeout_s=UP_S)
 
@@ -96,19 +100,19 @@ def test_a_changed_role_reaches_the_guest_that_is_up(lab: outputs.Contract) -> N
 def as_if_set_up(**facts: str) -> Iterator[None]:
     """Set-up's note of the machine with other facts; as it was, and the lab with it, at the end."""
     file = ROOT / ".state" / "machine.json"
-    kept = file.read_text()
+    kept = file.read_text(encoding="utf-8")
     try:
-        file.write_text(json.dumps({**json.loads(kept), **facts}))
+        file.write_text(json.dumps({**json.loads(kept), **facts}), encoding="utf-8")
         yield
     finally:
-        file.write_text(kept)
+        file.write_text(kept, encoding="utf-8")
         tool("up", LAB, "--yes", timeout_s=UP_S)
 
 
 @pytest.mark.long
 def test_a_new_guest_disk_makes_the_vms_anew(lab: outputs.Contract, tmp_path: Path) -> None:
     """Its digest is in the base volume's name; the old one goes, and so does what the VM had written."""
-    machine = json.loads((ROOT / ".state" / "machine.json").read_text())
+    machine = json.loads((ROOT / ".state" / "machine.json").read_text(encoding="utf-8"))
     guest, digest = tmp_path / "guest", "fedcba987654"
     guest.symlink_to(machine["guest_dir"])
     inside("vm-1", "touch", "/etc/vvc-old")
@@ -124,7 +128,7 @@ def test_a_new_guest_disk_makes_the_vms_anew(lab: outputs.Contract, tmp_path: Pa
 @pytest.mark.long
 def test_a_new_server_image_makes_the_server_anew(lab: outputs.Contract) -> None:
     """With all that is in it; the new one's environment is asked inside."""
-    old = json.loads((ROOT / ".state" / "machine.json").read_text())["server_image"]
+    old = json.loads((ROOT / ".state" / "machine.json").read_text(encoding="utf-8"))["server_image"]
     made = engine("create", old)
     image = engine("commit", "--change", "ENV VVC_IMAGE=new", made)
     engine("rm", made)

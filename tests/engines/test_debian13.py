@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import pytest
@@ -29,6 +31,7 @@ BOUNDS = {
     }.items()
 }
 LAB_COMMAND = f"cd {CHECKOUT} && ./lab"
+HERE = Path(__file__).parent / "debian13"
 LOAD_S, SETUP_S, UP_S, DOWN_S = 900, 900, 2400, 600
 CGROUPS = "find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d | sort"
 LIMIT_BYTES = 512 * 2**20
@@ -47,6 +50,9 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     client = docker.from_env(timeout=600)
     try:
         with whole_machine.running(client, say) as found:
+            profile = base64.b64encode((HERE / "libvirtd.apparmor").read_bytes()).decode()
+            found.run(f"echo {profile} | base64 -d | sudo tee /etc/apparmor.d/usr.sbin.libvirtd > /dev/null")
+            found.run("sudo apparmor_parser -r /etc/apparmor.d/usr.sbin.libvirtd")
             found.timed("docker load of the server image", "docker load -q -i ~/server.tar", within_s=LOAD_S)
             told = found.timed("./lab setup", f"{LAB_COMMAND} setup --yes", within_s=SETUP_S, env=BOUNDS)
             assert "Accelerator: kvm (the guest's kernel boots on /dev/kvm)" in told
@@ -87,6 +93,14 @@ def test_both_services_answer(machine: Machine, up: str) -> None:
     for name, url in urls:
         assert f'"{name}"' in machine.run(f"curl -fsS --max-time 60 {url}")
     assert "EMULATED CPU" not in up
+
+
+@pytest.mark.usefixtures("up")
+def test_libvirts_apparmor_profile_holds_for_the_servers_libvirtd(machine: Machine) -> None:
+    """As on a machine with virt-manager; the VM runs all the same."""
+    server = machine.run("docker ps -q --filter label=vm-vs-container.lab")
+    confined = f"docker exec {server} sh -c 'cat /proc/$(pgrep -x libvirtd)/attr/current'"
+    assert machine.run(confined) == "libvirtd (enforce)"
 
 
 @pytest.mark.usefixtures("up")

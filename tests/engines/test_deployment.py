@@ -104,7 +104,7 @@ def test_keys_and_sockets_are_the_owners_alone(lab: outputs.Contract) -> None:
     assert key.stat().st_mode & 0o777 == 0o600
     folder = Path(lab.servers[0].docker_host.removeprefix("unix://")).parent
     assert folder.stat().st_mode & 0o777 == 0o700
-    secret = "".join(key.read_text().splitlines()[1:-1])[:40]
+    secret = "".join(key.read_text(encoding="utf-8").splitlines()[1:-1])[:40]
     state = pulumi("stack", "export", "--show-secrets").stdout
     assert secret not in state
     assert "PRIVATE KEY" not in state
@@ -161,7 +161,11 @@ def test_201_leaves_after_fsync_on_both_sides(lab: outputs.Contract) -> None:
     """Seen by strace at each side's service: an fsync of the write has returned before the answer is sent."""
     for replica in lab.replicas:
         tracing = subprocess.Popen(
-            strace_of(replica, lab.servers[0].container), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            strace_of(replica, lab.servers[0].container),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
         time.sleep(4)
         with httpx.Client(base_url=replica.url, timeout=20) as client:

@@ -184,7 +184,12 @@ def test_an_interrupted_experiment_leaves_the_lab_as_it_was(
 def interrupted(words: list[str], marker: str, after_s: float) -> tuple[str, int]:
     """./lab with these words; some seconds after a line with the marker it gets Ctrl-C. Its output, its status."""
     process: subprocess.Popen[str] = subprocess.Popen(
-        [str(ROOT / "lab"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        [str(ROOT / "lab"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        encoding="utf-8",
     )
     try:
         assert process.stdout is not None

@@ -12,7 +12,8 @@ import pytest
 
 from infra import outputs, plan
 from labkit.bench_recover import INSIDE
-from tests.engines.real import LAB, ROOT, UP_S, engine, tool
+from labkit.paths import CHECKOUT_ID
+from tests.engines.real import LAB, UP_S, engine, tool
 
 pytestmark = pytest.mark.engine
 
@@ -52,7 +53,7 @@ def no_server(lab: outputs.Contract) -> None:
 def no_volumes(lab: outputs.Contract) -> None:
     """The server with all that it held."""
     no_server(lab)
-    own = f"label={plan.CHECKOUT_LABEL}={plan.checkout_id(str(ROOT))}"
+    own = f"label={plan.CHECKOUT_LABEL}={CHECKOUT_ID}"
     volumes = engine("volume", "ls", "-q", "--filter", own, "--filter", f"label={plan.LAB_LABEL}={LAB}").split()
     engine("volume", "rm", *volumes)
 

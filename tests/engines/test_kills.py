@@ -41,6 +41,21 @@ DOWNS: list[tuple[str, str, Victims, Victims]] = [
     ("server gone", BOX, [("lab", "KILL")], [("cli", "INT")]),
 ]
 
+# The same while `up` replaces something, by the other value of a key: what was deleted is noted as such, what stands
+# in its place is not noted yet. The lab stays up from one of these to the next.
+REPLACEMENTS: list[tuple[str, str, str, Victims, Victims]] = [
+    ("container again", BOX, "service_version", [("cli", "KILL")], [("docker plugin", "KILL")]),
+    ("container gone", BOX, "service_version", [("lab", "KILL")], []),
+    ("server created", BOX, "subnet", [("cli", "KILL"), ("docker plugin", "KILL")], []),
+    ("server gone", BOX, "subnet", [], [("cli", "KILL")]),
+    ("server created", VM, "subnet", [], [("lab", "KILL")]),
+    ("domain again", VM, "vcpus", [("cli", "KILL")], [("libvirt plugin", "KILL")]),
+    ("disk again", VM, "disk_gib", [], [("cli", "KILL")]),
+]
+
+THEN_DOWN = {("server created", "docker plugin"), ("disk again", "cli")}
+"""After these kills of a replacement it is `down` that must work, after the others `up`. With --long both."""
+
 THEN_UP = {"lab-KILL", "libvirt plugin-KILL", "server-KILL", "cli-KILL"}
 """After these kills of `up` it is `up` that must work, then `down`; after the others `down`. With --long both."""
 
@@ -56,9 +71,20 @@ def rows(command_: str, table: list[tuple[str, str, Victims, Victims]]) -> list[
     ]
 
 
+def replaced() -> list[object]:
+    """The table of the replacements as pytest wants it."""
+    return [
+        pytest.param(kill, id=f"{kill}-{key}-{sides}", marks=marks)
+        for event_, sides, key, always, long in REPLACEMENTS
+        for victims, marks in ((always, []), (long, [pytest.mark.long]))
+        for victim, sign in victims
+        for kill in [Kill("up", victim, sign, event_, sides, key)]
+    ]
+
+
 def test_half_of_the_combinations_run_always() -> None:
     """The other half is for --long."""
-    lines = [*UPS, *DOWNS]
+    lines = [*UPS, *DOWNS, *REPLACEMENTS]
     assert sum(len(always) for *_, always, _ in lines) == sum(len(long) for *_, long in lines)
 
 
@@ -127,6 +153,23 @@ def test_after_a_killed_down_the_next_command_works(site: Site, kill: Kill, requ
         if is_long(request):
             site.tool("up", LAB)
         goes_down(site)
+
+
+@pytest.mark.parametrize("kill", replaced())
+def test_after_a_killed_replacement_the_next_command_works(
+    site: Site, kill: Kill, request: pytest.FixtureRequest
+) -> None:
+    """`up` to every replica's answer, or `down`: nothing of the old, the new and the half is in its way."""
+    site.set(kill.sides)
+    with no_burden(site):
+        site.tool("up", LAB)
+        site.change(kill.changes)
+        ended_by(site, kill)
+        down = (kill.event, kill.victim) in THEN_DOWN
+        if is_long(request) or not down:
+            site.tool("up", LAB)
+        if is_long(request) or down:
+            goes_down(site)
 
 
 def is_long(request: pytest.FixtureRequest) -> bool:

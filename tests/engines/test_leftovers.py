@@ -16,12 +16,13 @@ import pytest
 from infra import outputs, plan
 from labkit import clean
 from labkit import engine as engines
+from labkit.paths import CHECKOUT_ID
 from labkit.progress import Quiet
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 
 pytestmark = pytest.mark.engine
 
-CHECKOUT = plan.checkout_id(str(ROOT))
+CHECKOUT = CHECKOUT_ID
 FOREIGN = "deadbeef"
 """Another checkout's id."""
 
@@ -36,7 +37,7 @@ def labels(checkout: str = CHECKOUT, lab: str = LAB) -> list[str]:
 
 def sleeper(name: str, *words: str) -> None:
     """A container that does nothing, from an image that is there."""
-    image = json.loads((ROOT / ".state/machine.json").read_text())["server_image"]
+    image = json.loads((ROOT / ".state/machine.json").read_text(encoding="utf-8"))["server_image"]
     engine("run", "-d", "--name", name, "--network", "none", "--entrypoint", "sleep", *words, image, "900")
 
 
@@ -50,6 +51,7 @@ def process(name: str, backend: str) -> int:
         text=True,
         timeout=10,
         check=True,
+        encoding="utf-8",
     )
     return int(done.stdout)
 
@@ -57,7 +59,7 @@ def process(name: str, backend: str) -> int:
 def running(pid: int) -> bool:
     """A zombie that nobody has reaped yet does not run."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 

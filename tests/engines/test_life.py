@@ -13,6 +13,8 @@ import httpx
 import pytest
 
 from infra import outputs, plan
+from infra.checkout import identify
+from labkit.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 
 pytestmark = pytest.mark.engine
@@ -22,7 +24,7 @@ DOWN_S = 8
 
 def traces(checkout: Path) -> dict[str, str]:
     """All that a lab of a checkout could leave in the engine, on the network and in folders."""
-    own = plan.checkout_id(str(checkout))
+    own = identify(checkout).id
     label = f"label={plan.CHECKOUT_LABEL}={own}"
     found = {
         "containers": engine("ps", "-aq", "--filter", label),
@@ -87,10 +89,10 @@ def test_a_checkout_with_a_space_and_one_side_by_plain_pulumi(lab: outputs.Contr
 
     With our lab's subnet it is refused before anything is created; with its own both labs are up at once.
     """
-    label = f"{plan.CHECKOUT_LABEL}={plan.checkout_id(str(tmp_path / 'a checkout'))}"
     subnet = f"{lab.servers[0].address.rpartition('.')[0]}.0/24"
     checkout = tmp_path / "a checkout"
     command(["git", "clone", "-q", str(ROOT), str(checkout)])
+    label = f"{plan.CHECKOUT_LABEL}={identify(checkout).id}"
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "VVC_TESTS"))}
     script = f"""
         set -e
@@ -123,11 +125,10 @@ def test_a_checkout_with_a_space_and_one_side_by_plain_pulumi(lab: outputs.Contr
         text=True,
         timeout=600,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
-    assert f"{subnet} overlaps {subnet}, which interface {plan.bridge_name(plan.checkout_id(str(ROOT)), LAB)} uses" in (
-        done.stdout
-    )
+    assert f"{subnet} overlaps {subnet}, which interface {plan.bridge_name(CHECKOUT_ID, LAB)} uses" in (done.stdout)
     assert "created:" not in done.stdout
     assert re.search(r'"url": "http://10\.\d+\.\d+\.2:8001"', done.stdout)
     assert done.stdout.rstrip().endswith("on the network.")
@@ -148,6 +149,7 @@ def test_pulumi_up_without_set_up_names_it(tmp_path: Path) -> None:
         text=True,
         timeout=60,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode != 0
     assert "This checkout is not set up. Run: ./lab setup" in done.stdout + done.stderr

@@ -42,8 +42,7 @@ def setup(checkout: Path, home: Path, *words: str) -> subprocess.CompletedProces
     env |= {name: os.environ[name] for name in ("DOCKER_HOST",) if name in os.environ}
     return subprocess.run(
         [checkout / "lab", "setup", *words], cwd=checkout, env=env, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, timeout=900, check=False,
-    )  # fmt: skip
+        text=True, timeout=900, check=False, encoding="utf-8")  # fmt: skip
 
 
 def contents(cache: Path) -> dict[Path, int]:

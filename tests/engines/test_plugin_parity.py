@@ -64,7 +64,7 @@ def home() -> Path:
 @pytest.mark.parametrize("plugin", sorted(toolchain_build.PLUGINS))
 def test_the_built_plugin_knows_what_the_sdk_says(plugin: str, home: Path) -> None:
     """Every difference is one of those listed above, and each of those is still there."""
-    known = json.loads(toolchain_build.description(home, plugin).read_text())
+    known = json.loads(toolchain_build.description(home, plugin).read_text(encoding="utf-8"))
     assert known["version"] == toolchain_build.PLUGINS[plugin]
     assert set(differences(plugin, known)) == HARMLESS[plugin]
 
@@ -96,7 +96,7 @@ def differences(plugin: str, known: Known) -> Iterator[str]:
             yield from sent(token, vars(module)[f"{name}Args"], properties)
             yield from read(token, resource, properties)
         yield from asked(module, known["dataSources"], tokens)
-    settings = (Path(package.__path__[0]) / "config" / "vars.py").read_text()
+    settings = (Path(package.__path__[0]) / "config" / "vars.py").read_text(encoding="utf-8")
     names = set(re.findall(r"__config__\.get\w*\('(\w+)'\)", settings))
     yield from (f"config: {name} only in the SDK" for name in names - set(known["config"]))
     yield from (f"config: {name} only in the plugin" for name in set(known["config"]) - names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +22,14 @@ import pytest
 from infra import plan
 from labkit import engine_network, engine_processes
 from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
+from labkit.paths import CHECKOUT_ID
 from labkit.processes import command_line
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
-NAMESPACE = "vvc-engine-test"
+NAMESPACE = f"vvc-engine-test-{CHECKOUT_ID}"
+FOLDERS = f"vvc-e-{CHECKOUT_ID}-"
 OWN_RULE = '-A FORWARD -i lo -m comment --comment "a person\'s own" -j ACCEPT'
 LATE_RULE = "-A INPUT -p tcp -m tcp --dport 4711 -j DROP"
 
@@ -42,6 +45,19 @@ CLEAN_CACHE = (
     "from labkit import clean, engine; from labkit.progress import Quiet; clean.cache(engine.connect(), Quiet())"
 )
 CLEAN_ENGINE = "from labkit import clean; from labkit.progress import Quiet; clean.private_engine(Quiet())"
+MEND = """
+from labkit import checks_firewall, engine, engine_rules
+from labkit.progress import Terminal
+check = checks_firewall.firewall()
+print(check.ok, check.needed, check.found)
+engine_rules.ensure(engine.connect(), Terminal())
+print(checks_firewall.firewall().ok)
+"""
+FLUSHES = (
+    "iptables -F; iptables -X; iptables -t nat -F; iptables -t nat -X",
+    "iptables -F",
+    "iptables -t nat -F; iptables -t nat -X",
+)
 LOOK = """
 import dataclasses, json
 from labkit import engine_network
@@ -63,7 +79,9 @@ class Machine:
             "DOCKER_HOST": self.folders.host,
         }
         command = ["nsenter", f"--net=/run/netns/{NAMESPACE}", *words]
-        done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run(
+            command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False, encoding="utf-8"
+        )
         assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done
 
@@ -83,12 +101,21 @@ class Machine:
         return [pid for pid in pids if any(mark in " ".join(command_line(pid)) for mark in marks)]
 
 
+def _remove_what_a_killed_run_left() -> None:
+    for folder in Path("/var/tmp").glob(f"{FOLDERS}*"):
+        Machine(Folders(folder / "data", folder / "run")).python(STOP.format(labs_too=True), check=False)
+        engine_processes.unmount(folder)
+        shutil.rmtree(folder)
+    subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, timeout=20, capture_output=True)
+
+
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     """A machine without any rule but a person's own one, that does not forward."""
+    _remove_what_a_killed_run_left()
     subprocess.run(["ip", "netns", "add", NAMESPACE], check=True, timeout=20)
     # Short, because of Unix sockets; and on a real file system, because of overlay mounts.
-    with tempfile.TemporaryDirectory(prefix="vvc-e-", dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix=FOLDERS, dir="/var/tmp") as folder:
         one = Machine(Folders(Path(folder) / "data", Path(folder) / "run"))
         try:
             one.run("sh", "-ec", "ip link set lo up; echo 0 > /proc/sys/net/ipv4/ip_forward")
@@ -111,7 +138,9 @@ def essence(before: engine_network.Before) -> dict[str, object]:
 def start_sleeper(machine: Machine, labels: dict[str, str]) -> str:
     """Run a container, with a published port, of an image that holds one program of this machine."""
     files = [Path("/bin/sleep")]
-    listed = subprocess.run(["ldd", "/bin/sleep"], capture_output=True, text=True, timeout=20, check=True).stdout
+    listed = subprocess.run(
+        ["ldd", "/bin/sleep"], capture_output=True, text=True, timeout=20, check=True, encoding="utf-8"
+    ).stdout
     files += [Path(name) for name in re.findall(r"(/\S+)", listed)]
     archive = machine.folders.data.parent / "sleeper.tar"
     with tarfile.open(archive, "w", dereference=True) as tar:
@@ -166,7 +195,7 @@ def test_clean_takes_caches_and_engine_but_no_other_checkouts_lab(
     monkeypatch.setenv("VVC_CACHE", str(tmp_path))
     (tmp_path / "images" / "guest-1").mkdir(parents=True)
     (tmp_path / "toolchain" / "cli-1").mkdir(parents=True)
-    (tmp_path / "letter.txt").write_text("a person's own")
+    (tmp_path / "letter.txt").write_text("a person's own", encoding="utf-8")
     machine.python(ENSURE)
     start_sleeper(machine, {plan.LAB_LABEL: "deployment", plan.CHECKOUT_LABEL: "deadbeef"})
     client = docker.DockerClient(base_url=machine.folders.host, timeout=60)
@@ -206,19 +235,46 @@ def test_after_a_killed_engine_ensure_starts_it_anew_and_stop_leaves_nothing(mac
     assert after.sysctls == before.sysctls
     assert after.bridges == before.bridges
     assert not machine.processes()
-    mounted = Path("/proc/self/mountinfo").read_text()
+    mounted = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
     assert str(machine.folders.data.parent) not in mounted
+
+
+def test_after_a_flush_of_the_packet_filter_the_engine_makes_networks_again(machine: Machine) -> None:
+    """Doctor sees it; the engine is restarted, and what is on it is still there."""
+    before = machine.look()
+    machine.python(ENSURE)
+    start_sleeper(machine, {plan.LAB_LABEL: "deployment"})
+    client = docker.DockerClient(base_url=machine.folders.host, timeout=60)
+    try:
+        for number, flush in enumerate(FLUSHES):
+            machine.run("sh", "-ec", flush)
+            if number == 0:
+                with pytest.raises(docker.errors.APIError, match="No chain/target/match by that name"):
+                    client.networks.create("one", driver="bridge")
+            said = machine.python(MEND)
+            assert said.startswith("False False "), flush
+            assert "somebody flushed the packet filter" in said
+            assert "\nTrue\n" in said
+            client.networks.create(f"net-{number}", driver="bridge").remove()
+            (lab,) = client.containers.list(all=True, filters={"label": plan.LAB_LABEL})
+            lab.start()
+        assert "come back with ./lab up LAB: deployment" in said
+    finally:
+        client.close()
+    machine.run("sh", "-ec", f"iptables {OWN_RULE}")  # the flush took it
+    machine.python(STOP.format(labs_too=True))
+    assert essence(machine.look()) == essence(before)
 
 
 def test_an_engine_that_cannot_start_says_why(machine: Machine) -> None:
     """Its last lines are in the message, and nothing of it stays."""
     (machine.folders.data / "containers").mkdir(parents=True)
-    (machine.folders.data / "image").write_text("not a folder")
+    (machine.folders.data / "image").write_text("not a folder", encoding="utf-8")
     said = machine.python(ENSURE, check=False)
     assert "is not empty and not an engine's data" in said
     (machine.folders.data / "image").unlink()
     (machine.folders.data / "image").mkdir()
-    (machine.folders.data / "network").write_text("not a folder")
+    (machine.folders.data / "network").write_text("not a folder", encoding="utf-8")
     said = machine.python(ENSURE, check=False)
     assert "did not start; it said:" in said
     assert "not a directory" in said

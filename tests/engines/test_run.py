@@ -179,7 +179,12 @@ def test_a_real_run_with_one_fact_changed_is_refused(case: str, claim: str, run:
 def running(*words: str) -> Iterator[subprocess.Popen[str]]:
     """./lab with these words, in the background; it is gone at the end."""
     process = subprocess.Popen(
-        [str(ROOT / "lab"), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        [str(ROOT / "lab"), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        encoding="utf-8",
     )
     try:
         yield process

@@ -28,7 +28,7 @@ STOP_S = 10
 # A VM that never hears its power button: it has no operating system.
 DEAF_VM = """<domain type='qemu'><name>deaf</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
-<devices><emulator>/usr/local/bin/vvc-emulator</emulator>
+<devices><emulator>/usr/bin/vvc-emulator</emulator>
 <interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>
 <console type='pty'><target type='serial' port='0'/></console>
 <graphics type='vnc'><listen type='none'/></graphics></devices></domain>"""

@@ -44,6 +44,7 @@ def run(checkout: Path, script: str, *, check: bool = True, **env: str) -> subpr
         text=True,
         timeout=300,
         check=False,
+        encoding="utf-8",
     )
     assert not check or done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     return done
@@ -57,38 +58,40 @@ def up(side: str) -> str:
 def test_a_guest_that_never_boots_ends_with_its_consoles_last_lines(checkout: Path, tmp_path: Path) -> None:
     """Rung 'sshd answers': its initrd is no initrd, so the kernel panics."""
     file = checkout / ".state" / "machine.json"
-    kept = file.read_text()
+    kept = file.read_text(encoding="utf-8")
     facts = json.loads(kept)
     broken = tmp_path / "guest"
     broken.mkdir()
     for part in ("disk.qcow2", "vmlinuz"):
         (broken / part).symlink_to(Path(facts["guest_dir"], part))
     (broken / "initrd.img").write_bytes(b"no initrd")
-    file.write_text(json.dumps({**facts, "guest_dir": str(broken), "guest_digest": "broken"}))
+    file.write_text(json.dumps({**facts, "guest_dir": str(broken), "guest_digest": "broken"}), encoding="utf-8")
     try:
         done = run(checkout, up("vm"), check=False, VVC_SSH_TIMEOUT_S=str(_BOUND_S))
     finally:
-        file.write_text(kept)
+        file.write_text(kept, encoding="utf-8")
     told = done.stdout + done.stderr
     assert done.returncode != 0
     assert "Rung 'sshd answers': no ssh greeting from 10." in told
     assert f"(bound: {_BOUND_S} s)" in told
     assert "domain vm-1: " in told
     assert "Kernel panic - not syncing" in told
-    assert "Kernel panic" in (checkout / ".state" / LAB / "vm-1-playbook.log").read_text()
+    assert "Kernel panic" in (checkout / ".state" / LAB / "vm-1-playbook.log").read_text(encoding="utf-8")
 
 
 def test_a_service_that_answers_500_ends_with_its_last_lines(checkout: Path) -> None:
     """Rung 'service answers': the checkout's service is broken by hand."""
     source = checkout / "service" / "api.py"
-    kept = source.read_text()
+    kept = source.read_text(encoding="utf-8")
     try:
         head = "    async def whoami(self, _request: Request) -> Response:\n"
         assert head in kept
-        source.write_text(kept.replace(head, f'{head}        raise RuntimeError("broken by the test")\n'))
+        source.write_text(
+            kept.replace(head, f'{head}        raise RuntimeError("broken by the test")\n'), encoding="utf-8"
+        )
         done = run(checkout, up("container"), check=False, VVC_READY_TIMEOUT_S="5")
     finally:
-        source.write_text(kept)
+        source.write_text(kept, encoding="utf-8")
     told = done.stdout + done.stderr
     assert done.returncode != 0
     assert "Rung 'service answers': http://10." in told

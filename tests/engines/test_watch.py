@@ -46,8 +46,7 @@ def test_ctrl_c_ends_it_in_order(lab: outputs.Contract) -> None:
     """The last view is told, the probers end, their files go."""
     process = subprocess.Popen(
         [ROOT / "lab", "watch", LAB, "--plain"], cwd=ROOT, env=os.environ, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")  # fmt: skip
     assert process.stdout is not None
     first = [process.stdout.readline() for _ in range(4)]
     assert any("answers:" in line for line in first)

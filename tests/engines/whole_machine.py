@@ -23,7 +23,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from infra import plan
-from labkit import images, images_base, images_engine, paths, shell, toolchain_build
+from labkit import images, images_base, images_context, images_engine, paths, shell, toolchain_build
 from labkit.images import Images
 from labkit.progress import Quiet
 
@@ -196,7 +196,8 @@ def _container_image(engine: docker.DockerClient, ready: Images) -> str:
         assert base is not None
         images_engine.import_rootfs(engine, base.rootfs, ready.base)
     tag = f"{plan.PROJECT}/test-machine:{paths.CHECKOUT_ID}"
-    images_engine.build(engine, RECIPE, "Dockerfile", tag=tag, arguments={"BASE": ready.base}, report=Quiet())
+    contents = {name.split("/", 1)[1]: file for name, file in images_context.files(RECIPE).items()}
+    images_engine.build(engine, contents, "Dockerfile", tag=tag, arguments={"BASE": ready.base}, report=Quiet())
     return tag
 
 
@@ -212,7 +213,7 @@ def _checkout(engine: docker.DockerClient, tag: str, target: Path, work: Path) -
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"]
     choice = ["--only-binary=:all:", "--python-version", PYTHON, "--dest", str(wheels)]
     chosen = work / "requirements.txt"
-    chosen.write_text(_required((paths.CHECKOUT / "requirements.txt").read_text()))
+    chosen.write_text(_required((paths.CHECKOUT / "requirements.txt").read_text(encoding="utf-8")), encoding="utf-8")
     _command([*download, *choice, "-r", str(chosen)], _FETCH_S)
     container = engine.containers.create(
         tag,
@@ -255,6 +256,7 @@ def _command(words: list[str], within_s: float) -> str:
         text=True,
         timeout=within_s,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, f"{words} ended with {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout

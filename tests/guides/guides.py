@@ -17,4 +17,4 @@ def file(lab: str) -> Path:
 
 def fences(lab: str) -> list[tuple[str, str]]:
     """Language and text of every fence that is to be run, as they stand in the file."""
-    return [(match[1], match[2]) for match in _FENCE.finditer(file(lab).read_text())]
+    return [(match[1], match[2]) for match in _FENCE.finditer(file(lab).read_text(encoding="utf-8"))]

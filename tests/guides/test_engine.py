@@ -12,12 +12,14 @@ from tests.engines.real import ROOT, tool
 from tests.guides.guides import LABS, fences
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-WALK_S = 800
+WALK_S = 1500
 
 
 def journal(lab: str) -> list[dict[str, Any]]:
     """What the newest walk has executed."""
-    return [json.loads(line) for line in (ROOT / ".state" / lab / "guide.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line) for line in (ROOT / ".state" / lab / "guide.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 @pytest.fixture(params=LABS)

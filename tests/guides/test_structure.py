@@ -22,7 +22,7 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 
 
 def parsed(lab: str) -> guide.Guide:
-    return guide.parse(file(lab).read_text(), lab=lab, file=str(file(lab)))
+    return guide.parse(file(lab).read_text(encoding="utf-8"), lab=lab, file=str(file(lab)))
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -51,7 +51,9 @@ def test_a_dry_run_reaches_every_fence(lab: str) -> None:
 def test_every_fence_is_sh(lab: str) -> None:
     """As the shell that runs it reads it."""
     for language, text in fences(lab):
-        done = subprocess.run(["sh", "-n"], input=text, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            ["sh", "-n"], input=text, capture_output=True, text=True, timeout=20, check=False, encoding="utf-8"
+        )
         assert done.returncode == 0, f"{language}: {text}\n{done.stderr}"
 
 
@@ -78,7 +80,7 @@ def test_every_command_of_ours_exists(lab: str) -> None:
 def test_links_lead_somewhere(lab: str, name: str) -> None:
     """Within the repository."""
     page = ROOT / "labs" / lab / name
-    missing = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    missing = [link for link in _LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()]
     assert not missing
 
 
@@ -88,12 +90,12 @@ def test_shown_numbers_are_those_of_the_stored_run(lab: str, name: str) -> None:
     """Nobody typed a number in by hand: the blocks come from the run that is stored beside the guide."""
     page = ROOT / "labs" / lab / name
     run = run_folder.load(page.parent / command.SHOWN)
-    assert "<!-- run:" in page.read_text()
-    assert command.fill(lab, page.read_text(), run, str(page)) == page.read_text()
+    assert "<!-- run:" in page.read_text(encoding="utf-8")
+    assert command.fill(lab, page.read_text(encoding="utf-8"), run, str(page)) == page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("lab", LABS)
 def test_a_lab_has_a_page_for_the_instructor(lab: str) -> None:
     """Time, faults, numbers, questions with answers."""
-    text = (ROOT / "labs" / lab / "INSTRUCTOR.md").read_text()
+    text = (ROOT / "labs" / lab / "INSTRUCTOR.md").read_text(encoding="utf-8")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(INSTRUCTOR_SECTIONS)

@@ -36,16 +36,17 @@ def program(tmp_path: Path) -> list[str]:
     steps = guide_text.step("First", f"echo one >>{tmp_path}/log", f"test -e {tmp_path}/ok", hint="make the file `ok`")
     slow = guide_text.step("Slow", f"echo $$ >{tmp_path}/pid; sleep 97")
     text = guide_text.guide(experiment=f"{steps}\n{slow}")
-    (tmp_path / "guide.md").write_text(text)
-    (tmp_path / "program.py").write_text(PROGRAM.format(guide=str(tmp_path / "guide.md"), state=str(tmp_path)))
+    (tmp_path / "guide.md").write_text(text, encoding="utf-8")
+    (tmp_path / "program.py").write_text(
+        PROGRAM.format(guide=str(tmp_path / "guide.md"), state=str(tmp_path)), encoding="utf-8"
+    )
     return [sys.executable, str(tmp_path / "program.py"), "guide", "deployment"]
 
 
 def run(words: list[str], *more: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*words, *more], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        capture_output=True, text=True, timeout=60, check=False, encoding="utf-8")  # fmt: skip
 
 
 def test_without_a_terminal_it_does_not_run_what_nobody_asked_for(program: list[str], tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_a_check_that_fails_shows_the_hint_and_exits_non_zero(program: list[str]
     assert "Hint: make the file ok" in done.stdout
     assert "Go on: ./lab guide deployment --from 5" in done.stdout
     assert "\x1b" not in done.stdout
-    assert (tmp_path / "log").read_text() == "one\n"
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "one\n"
 
 
 def test_a_reader_may_retry_skip_and_quit(program: list[str], tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_reader_may_retry_skip_and_quit(program: list[str], tmp_path: Path) ->
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 1
-    assert (tmp_path / "log").read_text() == "one\none\n"
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "one\none\n"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -106,8 +107,8 @@ def test_ctrl_c_ends_the_step_that_runs(program: list[str], tmp_path: Path, term
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def pid() -> int:
-        assert until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()), 30)
-        return int((tmp_path / "pid").read_text())
+        assert until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text(encoding="utf-8")), 30)
+        return int((tmp_path / "pid").read_text(encoding="utf-8"))
 
     if terminal:
         child = pexpect.spawn(words[0], words[1:], cwd=str(ROOT), timeout=40, encoding="utf-8", env=env)
@@ -121,7 +122,7 @@ def test_ctrl_c_ends_the_step_that_runs(program: list[str], tmp_path: Path, term
         assert child.exitstatus == 130
     else:
         process = subprocess.Popen(words, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True)  # fmt: skip
+                                   stderr=subprocess.PIPE, text=True, encoding="utf-8")  # fmt: skip
         step = pid()
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)

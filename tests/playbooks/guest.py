@@ -70,7 +70,7 @@ class Guest:
         """Run a command in the guest."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         words = ["ssh", *options, "-i", str(self.key), "-p", str(self.ssh_port), "root@127.0.0.1", command]
-        return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True, encoding="utf-8").stdout
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ def test_first_converge_changes_the_guest_and_the_service_answers(guest: Guest, 
     assert first["changed"] > 0
     body = httpx.get(f"http://127.0.0.1:{guest.http_port}/whoami", timeout=10).json()
     assert (body["replica"], body["side"], body["version"], body["commit"]) == ("vm-1", "vm", "1", "abc")
-    log = (guest.logs / "vm-1.log").read_text()
+    log = (guest.logs / "vm-1.log").read_text(encoding="utf-8")
     assert "vm-1: Unit of the service: changed" in log
 
 
@@ -94,10 +94,10 @@ def test_a_service_that_does_not_answer_fails_with_the_units_journal(guest: Gues
 
 def test_another_host_key_is_refused_unless_it_is_another_machine(guest: Guest, first: dict[str, Any]) -> None:
     known = guest.logs / "vm-1.host_key"
-    kept = known.read_text()
+    kept = known.read_text(encoding="utf-8")
     mark, line = kept.split("\n", 1)
     foreign = "AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 42 + "A"
-    known.write_text(f"{mark}\n{' '.join([*line.split()[:2], foreign])}\n")
+    known.write_text(f"{mark}\n{' '.join([*line.split()[:2], foreign])}\n", encoding="utf-8")
     with pytest.raises(PlaybookError, match=r"(?i)host key"):
         guest.play("verify")
     guest.triggers = ["a replaced machine"]

@@ -38,6 +38,7 @@ def test_nothing_is_left(guest: Guest, first: dict[str, Any], how: str) -> None:
         cwd=paths.CHECKOUT,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        encoding="utf-8",
     )
     assert worker.stdin is not None
     assert worker.stderr is not None

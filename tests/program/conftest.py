@@ -23,10 +23,12 @@ from tests.program.mocks import Build, Declared, Mocks
 def machine(tmp_path: Path) -> Machine:
     """A machine that is set up, in an empty folder."""
     (tmp_path / ".state" / "deployment").mkdir(parents=True)
-    (tmp_path / ".state" / "deployment" / "id_ed25519.pub").write_text("ssh-ed25519 AAAA vm-vs-container deployment\n")
+    (tmp_path / ".state" / "deployment" / "id_ed25519.pub").write_text(
+        "ssh-ed25519 AAAA vm-vs-container deployment\n", encoding="utf-8"
+    )
     for folder in ("service", "playbooks"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "file").write_text("one")
+        (tmp_path / folder / "file").write_text("one", encoding="utf-8")
     return Machine(
         schema_version=1,
         checkout=str(tmp_path),

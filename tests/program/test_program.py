@@ -97,7 +97,7 @@ def test_a_capability_is_dropped_only_where_the_engine_wants_it(
 
 def test_no_private_key_reaches_pulumi(build: Build, machine: Machine) -> None:
     """Only the key's path does."""
-    machine.private_key("deployment").write_text("-----BEGIN OPENSSH PRIVATE KEY-----")
+    machine.private_key("deployment").write_text("-----BEGIN OPENSSH PRIVATE KEY-----", encoding="utf-8")
     lab = build()
     text = str([args.inputs for args in lab.resources.values()])
     assert str(machine.private_key("deployment")) in text
@@ -120,7 +120,7 @@ def test_a_changed_source_is_a_change_of_the_lab(build: Build, machine: Machine)
         return lab.resources["container-image"].inputs["name"], str(lab.resources["vm-1-playbook"].inputs["digest"])
 
     before = facts()
-    Path(machine.checkout, "service", "file").write_text("two")
+    Path(machine.checkout, "service", "file").write_text("two", encoding="utf-8")
     after = facts()
     assert before[0] != after[0]
     assert before[1] != after[1]
@@ -130,7 +130,7 @@ def test_a_changed_source_is_a_change_of_the_lab(build: Build, machine: Machine)
 def test_a_changed_role_configures_the_guest_anew_and_leaves_the_image(build: Build, machine: Machine) -> None:
     """The playbooks' files are in the playbook's digest alone."""
     before = build().resources
-    Path(machine.checkout, "playbooks", "file").write_text("two")
+    Path(machine.checkout, "playbooks", "file").write_text("two", encoding="utf-8")
     after = build().resources
     changed = {name for name in before if before[name].inputs != after[name].inputs}
     assert "vm-1-playbook" in changed

@@ -33,11 +33,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs.samples(run, made / "samples.jsonl", seconds=12)
     wanted = [repeat.stream for experiment in run.experiments for repeat in experiment.repeats if repeat.stream]
     drawn = streams.read(made / "samples.jsonl", wanted)
-    (made / "report.html").write_text(html.page(run, rows, drawn, digest="ab" * 32, labs=["deployment"]))
+    (made / "report.html").write_text(
+        html.page(run, rows, drawn, digest="ab" * 32, labs=["deployment"]), encoding="utf-8"
+    )
     other = dataclasses.replace(run, id="other", machine={**run.machine, "cpus": 8}, settings={"accelerator": "kvm"})
-    (made / "compare.html").write_text(compare.page((run, rows), (other, judged.rows(other))))
+    (made / "compare.html").write_text(compare.page((run, rows), (other, judged.rows(other))), encoding="utf-8")
     entries = [merge.Entry(f"student-{n}", one, judged.rows(one)) for n, one in enumerate((run, other, run))]
-    (made / "merge.html").write_text(merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"))
+    (made / "merge.html").write_text(
+        merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"), encoding="utf-8"
+    )
     return made
 
 

@@ -43,7 +43,7 @@ class Replica:
     @property
     def log(self) -> str:
         """What it wrote to stderr."""
-        return self.log_file.read_text()
+        return self.log_file.read_text(encoding="utf-8")
 
     def client(self) -> httpx.Client:
         """A client with a connection of its own."""

@@ -38,7 +38,7 @@ def test_whoami_tells_who_answers_and_on_which_kernel(shared: Replica, http: htt
         "pid": shared.pid,
         "kernel_release": platform.release(),
     }
-    assert me["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert me["boot_id"] == Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     assert 0 < me["started_boottime_s"] < me["listening_boottime_s"]
     assert me["started_at"].endswith("+00:00")
 
@@ -111,7 +111,7 @@ def test_work_uses_the_cpu_time_it_was_asked_for_and_others_are_answered_meanwhi
 
 
 def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

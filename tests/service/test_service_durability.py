@@ -103,7 +103,7 @@ def test_every_201_is_sent_after_the_fsync_returned(data_dir: Path, tmp_path: Pa
                 thread.start()
             for thread in threads:
                 thread.join(30)
-    order = check_order(trace.read_text())
+    order = check_order(trace.read_text(encoding="utf-8"))
     assert order.violations == ()
     assert order.acknowledged == 30
 
@@ -203,8 +203,8 @@ def strace(running: Replica, *options: str) -> Iterator[None]:
         tracer = subprocess.Popen(["strace", "-p", str(running.pid), *options], stderr=stderr)
     try:
         deadline = time.monotonic() + 10
-        while "attached" not in ready.read_text(errors="replace"):
-            assert tracer.poll() is None, ready.read_text(errors="replace")
+        while "attached" not in ready.read_text(errors="replace", encoding="utf-8"):
+            assert tracer.poll() is None, ready.read_text(errors="replace", encoding="utf-8")
             assert time.monotonic() < deadline
             time.sleep(0.02)
         yield

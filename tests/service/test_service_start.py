@@ -28,6 +28,7 @@ def test_all_wrong_settings_are_reported_at_once_and_nothing_is_opened(data_dir:
         text=True,
         timeout=30,
         check=False,
+        encoding="utf-8",
     )
     assert ended.returncode == EXIT_SETTINGS
     assert [line.split()[1] for line in ended.stderr.splitlines()] == [
@@ -75,14 +76,14 @@ def test_host_and_port_have_defaults(data_dir: Path) -> None:
 def test_a_release_is_read_and_a_missing_one_is_dev(tmp_path: Path) -> None:
     path = tmp_path / "release.json"
     assert read_release(path) == Release("dev", "")
-    path.write_text(json.dumps({"version": "2", "commit": "abc"}))
+    path.write_text(json.dumps({"version": "2", "commit": "abc"}), encoding="utf-8")
     assert read_release(path) == Release("2", "abc")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"version": "1"}'])
 def test_a_damaged_release_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "release.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(SettingsError, match="must be like"):
         read_release(path)
 
@@ -98,6 +99,7 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
             text=True,
             timeout=30,
             check=False,
+            encoding="utf-8",
         )
     assert ended.returncode == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in ended.stderr
@@ -151,5 +153,5 @@ def _work_ignoring_the_answer(url: str) -> None:
 
 
 def _cpu_ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

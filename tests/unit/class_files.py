@@ -21,7 +21,7 @@ def write(folder: Path, contents: Mapping[str, str], made_for: Mapping[str, str]
     for path, text in contents.items():
         sources[path] = folder / "sources" / path
         sources[path].parent.mkdir(parents=True, exist_ok=True)
-        sources[path].write_text(text)
+        sources[path].write_text(text, encoding="utf-8")
     parts = tuple(offline_file.part(file, path) for path, file in sources.items())
     target = folder / "class.vvc"
     offline_file.write(target, Manifest(made_for, parts, "c0ffee"), sources, lambda _: None)

@@ -153,7 +153,7 @@ class World:
         text = " ".join([*source, *sink])
         if "systemctl stop" in " ".join(source):
             self.step("unit stops", "unit off")
-            Path(sink[-1]).write_text("entries")
+            Path(sink[-1]).write_text("entries", encoding="utf-8")
             self.step("data out")
         elif "systemctl start" in text:
             self.step("data back", drop=["entries are away", "unit off"])

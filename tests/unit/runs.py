@@ -228,7 +228,7 @@ def samples(one: Run, file: Path, *, every_s: float = 0.05, seconds: float = 30.
     """Write the samples of a run's streams as the prober does, failures during each outage; how many there are."""
     rng = random.Random(3)  # noqa: S311 - a test's numbers, no secret
     count = 0
-    with file.open("w") as out:
+    with file.open("w", encoding="utf-8") as out:
         for repeat in (repeat for experiment in one.experiments for repeat in experiment.repeats if repeat.stream):
             outage = repeat.values["outage_s"]
             for seq in range(int(seconds / every_s)):

@@ -8,11 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from infra import answers
+from infra.outputs import Replica
+from labkit import steady
+from labkit.commands import status
 
 
 @contextmanager
@@ -74,7 +78,7 @@ def test_a_request_that_the_bound_cuts_short_does_not_hide_the_last_answer(monke
     """A service that answers once and then no more."""
     found = [httpx.Response(500, text="broken")]
 
-    def get(_url: str, timeout: float) -> httpx.Response:
+    def get(_url: str, timeout: float, trust_env: bool) -> httpx.Response:
         if found:
             return found.pop()
         time.sleep(timeout)
@@ -83,3 +87,41 @@ def test_a_request_that_the_bound_cuts_short_does_not_hide_the_last_answer(monke
     monkeypatch.setattr(httpx, "get", get)
     with pytest.raises(answers.NotReadyError, match="Last: status 500: broken"):
         answers.wait_until_ready("http://127.0.0.1:9", "vm-1", "2", timeout_s=0.5)
+
+
+PROXIED = [
+    {"http_proxy": "http://127.0.0.1:9"},
+    {"HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "10.0.0.0/8,192.168.0.0/16"},
+    {"ALL_PROXY": "socks5://127.0.0.1:9"},
+    {"all_proxy": "nonsense://", "no_proxy": "[::1"},
+]
+
+
+@pytest.mark.parametrize("shell", PROXIED, ids=[" ".join(shell) for shell in PROXIED])
+def test_a_labs_address_is_asked_without_the_persons_proxy(
+    monkeypatch: pytest.MonkeyPatch, shell: dict[str, str]
+) -> None:
+    """By everyone who asks: up, status, run."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in shell.items():
+        monkeypatch.setenv(name, value)
+    with serving(200, json.dumps({"replica": "vm-1", "side": "vm", "version": "2"}).encode()) as url:
+        answers.wait_until_ready(url, "vm-1", "2", timeout_s=10)
+        replica = Replica("vm-1", "vm", "server-1", url, "vm-1")
+        assert not steady.wrong(replica, "2")
+        assert status._ask(replica)["version"] == "2"
+
+
+def test_a_netrc_of_the_persons_is_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its default entry fits every address."""
+    (tmp_path / ".netrc").write_text("default login kim password secret\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    with serving(200, b"{}") as url:
+        assert "authorization" not in answers.ask(url, 5).request.headers
+
+
+def test_an_answer_that_is_no_object_is_a_problem_in_words() -> None:
+    """Such as of a captive portal."""
+    with serving(200, b"[]") as url, pytest.raises(ValueError, match="not an object"):
+        answers.whoami(url, 5)

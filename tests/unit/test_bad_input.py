@@ -79,6 +79,7 @@ def tool(*words: str, docker_host: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         check=False,
+        encoding="utf-8",
     )
 
 
@@ -128,6 +129,7 @@ def test_no_permission_is_named() -> None:
             text=True,
             timeout=60,
             check=False,
+            encoding="utf-8",
         )
     path = host.removeprefix("unix://")
     assert done.stdout.startswith(f"You may not use the Docker Engine at {path}.|sudo usermod -aG docker"), done.stderr

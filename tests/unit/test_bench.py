@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from labkit import bench_recover, clean
+from labkit import bench_recover, clean, programs
 from labkit.bench import Figure
 from labkit.errors import LabError
 from labkit.processes import Process
@@ -65,3 +66,52 @@ def test_what_is_killed_during_up_is_one_part_of_it() -> None:
         one = Process(2, 1, 1, tuple(words), {})
         assert [part for part, tells in PARTS.items() if tells(one)] == [wanted]
     assert {part for part, *_ in UP} == set(PARTS) >= {part for part, _ in bench_recover.KILLS.values()}
+
+
+OFFICIAL = [
+    ("cli", "/usr/local/bin/pulumi", "-s", "deployment", "up"),
+    ("provider", "/bin/sh", "/root/.pulumi/bin/pulumi-resource-pulumi-python", "127.0.0.1:1"),
+    ("provider", "/x/.venv/bin/python", "-u", "-m", "pulumi.dynamic", "127.0.0.1:1"),
+    ("language host", "/root/.pulumi/bin/pulumi-language-python", "-root=/x", "127.0.0.1:1"),
+    ("program", "/x/.venv/bin/python3", "-u", "/root/.pulumi/bin/pulumi-language-python-exec", "--monitor", "x"),
+    ("program", "python", "-X", "dev", "/root/.pulumi/bin/pulumi-python-shim", "--", "."),
+]
+
+
+@pytest.mark.parametrize("row", OFFICIAL, ids=[" ".join(words) for _, *words in OFFICIAL])
+def test_the_official_parts_are_known_by_what_they_run(row: tuple[str, ...]) -> None:
+    """Whatever shell or Python runs them."""
+    wanted, *words = row
+    one = Process(2, 1, 1, tuple(words), {})
+    assert [part for part, tells in PARTS.items() if tells(one)] == [wanted]
+    assert programs.of_pulumi(one)
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("pulumi up", "pulumi"),
+        ("/opt/a/pulumi up", "a/pulumi"),
+        ("bash -e /opt/shims/pulumi up", "shims/pulumi"),
+        ("busybox sh bin/pulumi-resource-x 1", "bin/pulumi-resource-x"),
+        ("env -u A B=c python3.12 -Wd -X dev -um pulumi.dynamic 127.0.0.1:1", "pulumi.dynamic"),
+        ("/x/python -mpulumi.dynamic", "pulumi.dynamic"),
+        ("python -c pulumi", ""),
+        ("sh -ec pulumi", ""),
+        ("-bash", ""),
+        ("vim pulumi-notes.md", "vim"),
+        ("python", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_command_line_runs(line: str, wanted: str) -> None:
+    """The interpreter's own flags are read over, with their values."""
+    assert programs.runs(line.split()) == wanted
+    first = Path(line.split(maxsplit=1)[0]).name if line else "?"
+    assert programs.name(Process(2, 1, 1, tuple(line.split()), {})) == (Path(wanted).name or first)
+
+
+@pytest.mark.parametrize("line", ["bash", "vim pulumi-notes.md", "sh -c pulumi", "python -m pip", "less pulumi", ""])
+def test_what_is_no_program_of_pulumis(line: str) -> None:
+    """A word of that name is not enough."""
+    assert not programs.of_pulumi(Process(2, 1, 1, tuple(line.split()), {}))

@@ -36,7 +36,7 @@ class Walker:
 
     def _run(self, fence: Fence) -> Ran:
         self.ran.append(fence)
-        self.stack_file.write_text("config: {replicas: 2}\n")
+        self.stack_file.write_text("config: {replicas: 2}\n", encoding="utf-8")
         failed = fence is self.fails
         seconds = self.walks if fence.language == "sh" else 0.5
         return Ran(fence, 7 if failed else 0, seconds, "what it said\n" if failed else "")
@@ -49,7 +49,7 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(bench, "machine_box", lambda _: {"cpus": 2})
     monkeypatch.setattr(GuideWalk, "_down", lambda _: None)
     file = tmp_path / f"Pulumi.{bench.LAB}.yaml"
-    file.write_text(SETTINGS)
+    file.write_text(SETTINGS, encoding="utf-8")
     return file
 
 
@@ -93,4 +93,4 @@ def test_a_fence_that_fails_ends_the_bench(stack_file: Path, language: str, what
     assert failed.value.hint == "do it again"
     assert walker.walks == 1
     assert report.lines[-1] == "  step 6 of 9: Two"
-    assert stack_file.read_text() == SETTINGS
+    assert stack_file.read_text(encoding="utf-8") == SETTINGS

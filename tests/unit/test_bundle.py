@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from labkit import bundle, doctor
-from labkit.doctor import Check
+from labkit.checks import Check
 
 SALT = "v1:O+2sE8hyjt0=:v1:l9LCVwHgl38yX91w:QyG4f4RPDcC3GgHBMvvF6nouxf4QfA=="
 SIGN = "4dabf18193072939515e22adb298388d"
@@ -29,15 +29,19 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lab = tmp_path / ".state" / "deployment"
     lab.mkdir(parents=True)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab / "id_ed25519")], check=True)
-    private, public = (lab / "id_ed25519").read_text(), (lab / "id_ed25519.pub").read_text()
+    private, public = (
+        (lab / "id_ed25519").read_text(encoding="utf-8"),
+        (lab / "id_ed25519.pub").read_text(encoding="utf-8"),
+    )
     logs = tmp_path / ".state" / "logs"
     logs.mkdir()
     (logs / "1-up.log").write_text(
         f"## ssh-keygen\n{private}\n{public}\nDEPLOY_TOKEN=hidden-1 --password: hidden-2\n"
-        f"https://me:hidden-3@example.org/ {Path.home()}/.cache/x  kept line\n"
+        f"https://me:hidden-3@example.org/ {Path.home()}/.cache/x  kept line\n",
+        encoding="utf-8",
     )
-    (lab / "vm-1-playbook.log").write_text(f"✗ it failed\n{private[: len(private) // 2]}")
-    (tmp_path / "Pulumi.deployment.yaml").write_text(f"config:\n  k: v\nencryptionsalt: {SALT}\n")
+    (lab / "vm-1-playbook.log").write_text(f"✗ it failed\n{private[: len(private) // 2]}", encoding="utf-8")
+    (tmp_path / "Pulumi.deployment.yaml").write_text(f"config:\n  k: v\nencryptionsalt: {SALT}\n", encoding="utf-8")
     stacks = tmp_path / ".state" / "pulumi" / ".pulumi" / "stacks" / "vm-vs-container"
     stacks.mkdir(parents=True)
     state = {
@@ -45,7 +49,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "resources": [{"type": "t", "inputs": {"a": {SIGN: "1b47", "ciphertext": "hidden-4"}, "memory": 512}}],
         "cmdlines": [{"vvc.sshkey": "hidden-5"}],
     }
-    (stacks / "deployment.json").write_text(json.dumps(state))
+    (stacks / "deployment.json").write_text(json.dumps(state), encoding="utf-8")
     for module in ("bundle", "labs"):
         monkeypatch.setattr(f"labkit.{module}.CHECKOUT", tmp_path)
         monkeypatch.setattr(f"labkit.{module}.STATE", tmp_path / ".state")
@@ -57,8 +61,10 @@ def test_no_key_material_is_in_it(checkout: Path) -> None:
     """Neither whole nor a line of it, and none of the state's secrets."""
     text = "\n".join(text_of(bundle.pack(checkout / "b.tar.gz")).values())
     lab = checkout / ".state" / "deployment"
-    private = [line for line in (lab / "id_ed25519").read_text().splitlines() if not line.startswith("-----")]
-    public = (lab / "id_ed25519.pub").read_text().split()[1]
+    private = [
+        line for line in (lab / "id_ed25519").read_text(encoding="utf-8").splitlines() if not line.startswith("-----")
+    ]
+    public = (lab / "id_ed25519.pub").read_text(encoding="utf-8").split()[1]
     for secret in (*private, public, SALT, "PRIVATE KEY", *(f"hidden-{number}" for number in range(1, 6))):
         assert secret not in text, secret
     assert f"{Path.home()}/" not in text

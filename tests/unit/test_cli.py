@@ -26,6 +26,7 @@ def tool(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         check=False,
+        encoding="utf-8",
     )
 
 
@@ -79,14 +80,16 @@ def test_an_interrupt_is_told_and_ends_with_130(tmp_path: Path, sign: signal.Sig
         "d.run = slow\n"
         "cli.main()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
     begin = time.monotonic()
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text(encoding="utf-8"):
         assert time.monotonic() - begin < 30
         time.sleep(0.05)
     process.send_signal(sign)
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Interrupted." in told
-    child = int((tmp_path / "pid").read_text())
+    child = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert until(lambda: not alive(child), 10)

@@ -31,6 +31,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         timeout=300,
         check=False,
+        encoding="utf-8",
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return out / "html"
@@ -38,21 +39,23 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def text(file: Path) -> str:
     """A page's words."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", file.read_text()))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", file.read_text(encoding="utf-8")))
 
 
 @pytest.mark.timeout(400)
 def test_they_are_built_without_a_warning_and_load_nothing_from_elsewhere(pages: Path) -> None:
     """No script, style, font or picture of another host."""
     loaded = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["'](?:https?:)?//""")
-    wrong = [file.name for file in pages.rglob("*.html") if loaded.search(file.read_text())]
+    wrong = [file.name for file in pages.rglob("*.html") if loaded.search(file.read_text(encoding="utf-8"))]
     assert not wrong
-    assert not re.search(r"url\(\s*[\"']?(?:https?:)?//", (pages / "_static" / "styles" / "furo.css").read_text())
+    assert not re.search(
+        r"url\(\s*[\"']?(?:https?:)?//", (pages / "_static" / "styles" / "furo.css").read_text(encoding="utf-8")
+    )
 
 
 def test_the_tutorial_is_the_guide(pages: Path) -> None:
     """With its picture drawn, its checks named, and its links leading to pages."""
-    html = (pages / "tutorial" / "deployment.html").read_text()
+    html = (pages / "tutorial" / "deployment.html").read_text(encoding="utf-8")
     assert "<svg" in html
     assert "the guest&#39;s own kernel" in html or "the guest's own kernel" in html
     assert "Checked by" in html
@@ -63,7 +66,7 @@ def test_references_name_what_the_program_knows(pages: Path) -> None:
     """Every command, configuration key, metric and claim."""
     commands = text(pages / "reference" / "cli.html")
     assert [name for name in cli.lab.commands if f"./lab {name}" not in commands] == []
-    keys = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    keys = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     configuration = text(pages / "reference" / "configuration.html")
     assert [key for key in keys if key not in configuration] == []
     claims = text(pages / "reference" / "claims.html")

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from infra import facts, plan
+from infra import facts
 from labkit import doctor, labs, pulumi
+from labkit.checks import Check
 from labkit.commands import doctor as command
-from labkit.doctor import Check
 from labkit.errors import LabError
-from labkit.paths import CHECKOUT_ID
 
 MEMINFO = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"
 
@@ -21,9 +20,8 @@ MEMINFO = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stack file of the only lab of a checkout."""
     monkeypatch.setattr(labs, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(doctor, "_docker_networks", lambda: [("bridge", "10.255.0.0/16")])
     file = tmp_path / "Pulumi.some.yaml"
-    file.write_text("config:\n  vm-vs-container:topology: single\n")
+    file.write_text("config:\n  vm-vs-container:topology: single\n", encoding="utf-8")
     return file
 
 
@@ -37,7 +35,7 @@ def test_the_fields_of_meminfo() -> None:
 
 
 def test_all_problems_of_a_stack_file_are_told_at_once(stack: Path) -> None:
-    stack.write_text("config:\n  vm-vs-container:replica: 2\n  vm-vs-container:replicas: 0\n")
+    stack.write_text("config:\n  vm-vs-container:replica: 2\n  vm-vs-container:replicas: 0\n", encoding="utf-8")
     check = doctor._config()
     assert not check.ok
     assert check.needed
@@ -46,31 +44,8 @@ def test_all_problems_of_a_stack_file_are_told_at_once(stack: Path) -> None:
 
 
 def test_a_stack_file_that_is_no_yaml_is_told(stack: Path) -> None:
-    stack.write_text("config: [oops\n")
+    stack.write_text("config: [oops\n", encoding="utf-8")
     assert doctor._config().found.startswith("The stack file Pulumi.some.yaml cannot be read:")
-
-
-@pytest.mark.parametrize("subnet", ["10.255.3.0/24", None])
-def test_the_configured_subnet_counts_and_docker_networks_too(
-    stack: Path, monkeypatch: pytest.MonkeyPatch, subnet: str | None
-) -> None:
-    """Not only the default one and not only routes."""
-    if subnet:
-        stack.write_text(f"config:\n  vm-vs-container:subnet: {subnet}\n")
-    else:
-        subnet = str(plan.default_subnet(CHECKOUT_ID, "some"))
-        monkeypatch.setattr(doctor, "_docker_networks", lambda: [("bridge", subnet)])
-    check = doctor._subnets()
-    assert not check.ok
-    assert f"{subnet} of some overlaps" in check.found
-    assert "Docker network bridge" in check.found
-    assert check.hint == "Choose another: pulumi config set subnet 10.200.7.0/24 -s some"
-
-
-def test_our_own_network_is_no_overlap(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = plan.Plan(CHECKOUT_ID, "some", plan.default_subnet(CHECKOUT_ID, "some"))
-    monkeypatch.setattr(doctor, "_docker_networks", lambda: [(own.name("lan"), str(own.subnet))])
-    assert doctor._subnets().ok
 
 
 def test_a_dead_pulumis_lock_is_told(stack: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -78,7 +53,7 @@ def test_a_dead_pulumis_lock_is_told(stack: Path, monkeypatch: pytest.MonkeyPatc
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "some"
     folder.mkdir(parents=True)
     assert doctor._locks().ok
-    (folder / "1.json").write_text("{}")
+    (folder / "1.json").write_text("{}", encoding="utf-8")
     check = doctor._locks()
     assert (check.ok, check.needed, check.hint) == (False, False, "./lab up some releases it")
 

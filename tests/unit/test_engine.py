@@ -19,7 +19,12 @@ TCP = "tcp://10.0.0.1:2375"
     ("given", "context", "order"),
     [
         ("", "", [(engine.DEFAULT_HOST, False), (OWN, True)]),
-        ("", "unix:///run/user/1/docker.sock", [("unix:///run/user/1/docker.sock", False), (OWN, True)]),
+        (
+            "",
+            "unix:///run/user/1/docker.sock",
+            [("unix:///run/user/1/docker.sock", False), (engine.DEFAULT_HOST, False), (OWN, True)],
+        ),
+        ("", OWN, [(engine.DEFAULT_HOST, False), (OWN, True)]),
         (OWN, "", [(OWN, True)]),
         (TCP, "", [(TCP, False)]),
         ("unix:///x.sock", "unix:///y.sock", [("unix:///x.sock", False)]),

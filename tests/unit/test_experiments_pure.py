@@ -38,12 +38,12 @@ def test_settings_are_texts_beside_the_committed_ones() -> None:
 def test_a_lab_with_other_settings_has_a_copy_of_its_stack_file() -> None:
     """It is gone at the end; the committed one stays as it is."""
     committed = CHECKOUT / "Pulumi.deployment.yaml"
-    before = committed.read_text()
+    before = committed.read_text(encoding="utf-8")
     with settings_change.config_file("deployment", {"sides": "vm"}) as copy:
-        found = yaml.safe_load(copy.read_text())
+        found = yaml.safe_load(copy.read_text(encoding="utf-8"))
     assert not copy.exists()
     assert found == settings_change.changed(yaml.safe_load(before), {"sides": "vm"})
-    assert committed.read_text() == before
+    assert committed.read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(
@@ -145,9 +145,9 @@ def test_a_kernel_that_runs_already_is_no_other(tmp_path: Any, monkeypatch: pyte
     assert kernels.kept(["6.3"]) is None
     for release in ("6.1", "6.2", "6.3"):
         (tmp_path / "kernels" / release).mkdir(parents=True)
-        (tmp_path / "kernels" / release / ".vmlinuz.1").write_text("half")
+        (tmp_path / "kernels" / release / ".vmlinuz.1").write_text("half", encoding="utf-8")
         if release != "6.2":
-            (tmp_path / "kernels" / release / "vmlinuz").write_text("whole")
+            (tmp_path / "kernels" / release / "vmlinuz").write_text("whole", encoding="utf-8")
     assert kernels.kept(["6.3"]) == ("6.1", tmp_path / "kernels" / "6.1" / "vmlinuz")
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
+
+import pytest
+
 from infra import facts
-
-ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
-eth0\t00000000\t010011AC\t0003\t0\t0\t0\t00000000\t0\t0\t0
-eth0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0
-vvc1\t0007C80A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
-"""
-
-
-def test_routes_are_networks_without_the_default_and_our_own() -> None:
-    """Little-endian hexadecimal, as the kernel prints it."""
-    assert facts.routes(ROUTES, without="vvc1") == {"172.17.0.0/16": "interface eth0"}
-    assert facts.routes(ROUTES, without="") == {"172.17.0.0/16": "interface eth0", "10.200.7.0/24": "interface vvc1"}
 
 
 def test_memory_is_in_mib() -> None:
     """/proc/meminfo counts KiB."""
     assert facts.memory_mib("MemTotal:       24683520 kB\nMemFree: 1 kB\n") == 24105
+
+
+def test_the_networks_of_this_machine_are_read_without_an_engine() -> None:
+    """An engine that is silent is no reason to know nothing; loopback is always there."""
+    in_use, own = facts.subnets("unix:///nowhere/docker.sock", "vvc1")
+    assert "interface lo" in in_use["127.0.0.0/8"]
+    assert own == ""
+
+
+def test_a_machine_without_ip_has_no_known_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than a traceback."""
+    monkeypatch.setattr(shutil, "which", lambda *_a, **_k: None)
+    assert facts.subnets("unix:///nowhere/docker.sock", "vvc1") == ({}, "")

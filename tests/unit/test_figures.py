@@ -65,9 +65,9 @@ def test_a_guide_is_told_by_section_with_the_machine() -> None:
 @pytest.mark.parametrize("what", figures.PAGES)
 def test_the_page_says_what_was_measured(what: str) -> None:
     """Nobody typed a figure in by hand; what has not been measured has an empty block."""
-    page = (ROOT / figures.PAGES[what]).read_text()
+    page = (ROOT / figures.PAGES[what]).read_text(encoding="utf-8")
     file = ROOT / "bench" / f"{what}.json"
     if file.exists():
-        assert figures.into(page, json.loads(file.read_text()), what) == page
+        assert figures.into(page, json.loads(file.read_text(encoding="utf-8")), what) == page
     else:
         assert "\n".join(figures.marks(what)) in page

@@ -17,13 +17,13 @@ SCRIPTS = [
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_valid_posix_shell(script: Path) -> None:
-    checked = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, check=False)
+    checked = subprocess.run(["sh", "-n", str(script)], capture_output=True, text=True, check=False, encoding="utf-8")
     assert checked.returncode == 0, checked.stderr
 
 
 def test_each_module_that_the_initrd_loads_is_packed_into_it() -> None:
     def words(file: str, start: str, end: str) -> set[str]:
-        text = (RECIPE / file).read_text().replace("\\\n", " ")
+        text = (RECIPE / file).read_text(encoding="utf-8").replace("\\\n", " ")
         line = next(line for line in text.splitlines() if line.strip().startswith(start))
         return {word.replace("-", "_") for word in line.strip().removeprefix(start).removesuffix(end).split()}
 
@@ -33,11 +33,13 @@ def test_each_module_that_the_initrd_loads_is_packed_into_it() -> None:
 def test_each_of_our_units_is_enabled() -> None:
     ours = {unit.name for unit in UNITS.glob("vvc-*.service")}
     enabled = next(
-        line for line in (RECIPE / "tune.sh").read_text().splitlines() if line.startswith("systemctl enable")
+        line
+        for line in (RECIPE / "tune.sh").read_text(encoding="utf-8").splitlines()
+        if line.startswith("systemctl enable")
     )
     assert ours <= set(enabled.split())
 
 
 @pytest.mark.parametrize("unit", sorted(UNITS.glob("vvc-*.service")), ids=lambda path: path.name)
 def test_our_units_start_without_waiting_for_targets(unit: Path) -> None:
-    assert "DefaultDependencies=no" in unit.read_text()
+    assert "DefaultDependencies=no" in unit.read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ SIDE_ROOMS = {"infra/vm.py", "infra/container.py", "labkit/sides/vm.py", "labkit
 def imports(file: Path) -> set[str]:
     """Modules that a file imports, as dotted names."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -60,7 +60,7 @@ def test_side_knowledge_stays_in_its_rooms() -> None:
         f"{file.relative_to(ROOT)}:{number}"
         for file in SOURCES
         if str(file.relative_to(ROOT)) not in SIDE_ROOMS
-        for number, line in enumerate(file.read_text().splitlines(), 1)
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1)
         if compare.search(line)
     ]
     assert not wrong
@@ -68,5 +68,9 @@ def test_side_knowledge_stays_in_its_rooms() -> None:
 
 def test_no_file_grows_past_400_lines() -> None:
     """It wants to be two."""
-    long = {str(file.relative_to(ROOT)): n for file in SOURCES if (n := len(file.read_text().splitlines())) > 400}
+    long = {
+        str(file.relative_to(ROOT)): n
+        for file in SOURCES
+        if (n := len(file.read_text(encoding="utf-8").splitlines())) > 400
+    }
     assert not long

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tarfile
 from pathlib import Path
 
 import docker
@@ -11,15 +14,15 @@ from docker.errors import ImageNotFound
 from infra.bounds import ACCELERATOR
 from labkit import accelerator, images, images_base, paths
 from labkit.errors import LabError
-from labkit.images_digest import DIGITS, digest
+from labkit.images_context import DIGITS, digest, files, mode, pack
 
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     folder = tmp_path / "recipe"
     (folder / "files").mkdir(parents=True)
-    (folder / "Dockerfile").write_text("FROM scratch\n")
-    (folder / "files" / "conf").write_text("a = 1\n")
+    (folder / "Dockerfile").write_text("FROM scratch\n", encoding="utf-8")
+    (folder / "files" / "conf").write_text("a = 1\n", encoding="utf-8")
     return folder
 
 
@@ -28,22 +31,63 @@ def test_a_digest_stays_the_same_as_long_as_nothing_changes(recipe: Path) -> Non
     assert len(digest(recipe)) == DIGITS
 
 
-@pytest.mark.parametrize("change", ["content", "name", "new file", "mode", "salt"])
+@pytest.mark.parametrize("change", ["content", "name", "new file", "salt"])
 def test_a_digest_changes_with_everything_that_makes_the_image(recipe: Path, change: str) -> None:
     before = digest(recipe, salt="base")
     conf = recipe / "files" / "conf"
     salt = "base"
     if change == "content":
-        conf.write_text("a = 2\n")
+        conf.write_text("a = 2\n", encoding="utf-8")
     elif change == "name":
         conf.rename(conf.with_name("config"))
     elif change == "new file":
-        (recipe / "files" / "more").write_text("")
-    elif change == "mode":
-        conf.chmod(0o755)
+        (recipe / "files" / "more").write_text("", encoding="utf-8")
     else:
         salt = "another base"
     assert digest(recipe, salt=salt) != before
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_what_an_engine_gets_is_the_same_from_every_clone(recipe: Path, umask: int) -> None:
+    """Whatever the umask, the file system (core.fileMode=false) or the day gave its files."""
+    (recipe / "files" / "tool").write_text("#!/bin/sh\n", encoding="utf-8")
+    sent, name = pack(files(recipe)).read(), digest(recipe)
+    for path in (recipe, *recipe.rglob("*")):
+        path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
+        os.utime(path, (1, 1))
+    assert pack(files(recipe)).read() == sent
+    assert digest(recipe) == name
+    with tarfile.open(fileobj=pack(files(recipe))) as archive:
+        found = {member.name: (oct(member.mode), member.uid, member.gid, member.mtime) for member in archive}
+    assert found == {
+        "recipe": ("0o755", 0, 0, 0),
+        "recipe/files": ("0o755", 0, 0, 0),
+        "recipe/Dockerfile": ("0o644", 0, 0, 0),
+        "recipe/files/conf": ("0o644", 0, 0, 0),
+        "recipe/files/tool": ("0o755", 0, 0, 0),
+    }
+
+
+def test_programs_in_the_recipes_are_known_by_what_they_are() -> None:
+    """Those that git notes as executable are those that begin with #!, so that a lost bit loses nothing."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--stage", "images"],
+        cwd=paths.CHECKOUT, capture_output=True, text=True, check=True, encoding="utf-8",
+    ).stdout.splitlines()  # fmt: skip
+    programs = [line.split("\t")[1] for line in listed if line.startswith("100755")]
+    assert programs
+    assert all(mode((paths.CHECKOUT / name).read_bytes()) == 0o755 for name in programs)
+
+
+def test_what_all_checkouts_share_is_readable_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with images._draft(tmp_path / "guest-1", ("a",)) as draft:
+            (draft / "a").write_text("", encoding="utf-8")
+    finally:
+        os.umask(before)
+    found = tmp_path / "guest-1"
+    assert [oct(path.stat().st_mode & 0o777) for path in (found, found / "a")] == ["0o755", "0o644"]
 
 
 def test_a_digest_does_not_depend_on_where_the_recipe_lies(recipe: Path, tmp_path: Path) -> None:
@@ -76,8 +120,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("VVC_CACHE", str(tmp_path / "cache"))
     home = images.folder() / f"base-{images_base.RELEASE}"
     home.mkdir(parents=True)
-    (home / "rootfs.tar").write_text("files")
-    (home / "base.json").write_text('{"digest": "0123456789ab", "source": "mmdebstrap"}')
+    (home / "rootfs.tar").write_text("files", encoding="utf-8")
+    (home / "base.json").write_text('{"digest": "0123456789ab", "source": "mmdebstrap"}', encoding="utf-8")
     return images.folder()
 
 
@@ -98,7 +142,7 @@ def test_images_are_found_only_when_all_are_there(cache: Path) -> None:
 
 
 def test_without_a_base_nothing_is_found(cache: Path) -> None:
-    (cache / f"base-{images_base.RELEASE}" / "base.json").write_text("{")
+    (cache / f"base-{images_base.RELEASE}" / "base.json").write_text("{", encoding="utf-8")
     assert images.find(_as_client(_Engine())) is None
 
 
@@ -111,13 +155,13 @@ def test_another_base_means_other_images(cache: Path) -> None:
 def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     final = tmp_path / "guest-1"
     with pytest.raises(LabError, match="should hold a, b, but holds a"), images._draft(final, ("a", "b")) as draft:
-        (draft / "a").write_text("")
+        (draft / "a").write_text("", encoding="utf-8")
     assert not final.exists()
 
 
 def test_a_folder_that_is_complete_appears(tmp_path: Path) -> None:
     with images._draft(tmp_path / "guest-1", ("a",)) as draft:
-        (draft / "a").write_text("")
+        (draft / "a").write_text("", encoding="utf-8")
     assert [entry.name for entry in tmp_path.iterdir()] == ["guest-1"]
 
 

@@ -65,7 +65,7 @@ def test_usage_is_in_bytes_and_seconds() -> None:
 
 def test_a_clock_under_the_same_kernel_is_the_same_clock() -> None:
     """And another one is placed by the answer that came soonest."""
-    assert clocks.offset_s(_answers(""), clocks.BOOT_ID.read_text().strip()) == 0.0
+    assert clocks.offset_s(_answers(""), clocks.BOOT_ID.read_text(encoding="utf-8").strip()) == 0.0
     assert clocks.offset_s(_answers("10.0\n10.5\n9.0\n"), "other") == pytest.approx(clocks.boot_s() - 10.5, abs=0.5)
 
 

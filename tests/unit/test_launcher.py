@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from infra import environment
 from labkit import offline_file, offline_wheels
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,7 @@ def checkout(tmp_path: Path) -> Path:
     for package in ("labkit", "infra"):
         (folder / package).mkdir(parents=True)
         (folder / package / "__init__.py").touch()
-    (folder / "labkit" / "__main__.py").write_text(TOOL)
+    (folder / "labkit" / "__main__.py").write_text(TOOL, encoding="utf-8")
     shutil.copy(ROOT / "lab", folder)
     (folder / "requirements.txt").touch()
     (folder / "requirements-dev.txt").touch()
@@ -64,6 +66,7 @@ def lab(
         text=True,
         timeout=280,
         check=False,
+        encoding="utf-8",
     )
 
 
@@ -96,6 +99,33 @@ def test_it_works_from_everywhere_and_is_fast_the_second_time(checkout: Path, tm
     assert not lab(checkout / "lab", "test").stderr
 
 
+def test_no_setting_of_another_python_or_pip_counts(checkout: Path) -> None:
+    """The first time and later; standard output is UTF-8 in every locale. Where packages come from stays."""
+    (checkout / "labkit" / "__main__.py").write_text("print('✓ …')\n", encoding="utf-8")
+    misleading = {
+        "PYTHONHOME": "/nonexistent",
+        "PYTHONPATH": "/nonexistent",
+        "PYTHONWARNINGS": "error",
+        "PYTHONINSPECT": "1",
+        "PYTHONIOENCODING": "ascii:strict",
+        "PYTHONUTF8": "0",
+        "PYTHONOPTIMIZE": "x",
+        "PIP_USER": "1",
+        "PIP_TARGET": "/nonexistent",
+        "PIP_REQUIRE_VIRTUALENV": "maybe",
+    }
+    for locale in ("C", "de_DE.ISO-8859-1", "xx_XX.UTF-8"):
+        told = lab(checkout / "lab", env={**misleading, "LC_ALL": locale})
+        assert (told.returncode, told.stdout) == (0, "✓ …\n"), told.stderr
+
+
+def test_launcher_and_module_let_the_same_variables_of_pip_through() -> None:
+    """Two lists in two languages."""
+    text = (ROOT / "lab").read_text(encoding="utf-8")
+    block = text[text.index("case $name in\n") : text.index('*) unset "$name"')]
+    assert set(re.findall(r"PIP_\w+", block)) == set(environment.PIP)
+
+
 def test_a_venv_that_does_not_fit_is_made_anew(checkout: Path, tmp_path: Path) -> None:
     """Unfinished, its interpreter gone, other requirements, or made for another folder."""
 
@@ -108,7 +138,7 @@ def test_a_venv_that_does_not_fit_is_made_anew(checkout: Path, tmp_path: Path) -
             link.symlink_to("/nonexistent/python3")
 
     def other_requirements() -> None:
-        (checkout / "requirements.txt").write_text("# changed\n")
+        (checkout / "requirements.txt").write_text("# changed\n", encoding="utf-8")
 
     assert lab(checkout / "lab").returncode == 0
     for damage in (unfinished, without_interpreter, other_requirements, None):
@@ -134,6 +164,7 @@ def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        encoding="utf-8",
     )
     assert process.stderr is not None
     assert "Making .venv" in process.stderr.readline()
@@ -147,14 +178,14 @@ def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
 
 def test_pip_that_fails_is_one_message_and_a_log(checkout: Path) -> None:
     """An index that cannot be reached; the log says the rest."""
-    (checkout / "requirements.txt").write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n")
+    (checkout / "requirements.txt").write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
     failed = lab(checkout / "lab", "x", env=nowhere)
     assert failed.returncode == 1
     assert "✗ The Python package index cannot be reached." in failed.stderr
     log = Path(failed.stderr.rpartition("Log: ")[2].strip())
     assert log.is_relative_to(checkout / ".state" / "logs")
-    assert "no-such-thing" in log.read_text()
+    assert "no-such-thing" in log.read_text(encoding="utf-8")
 
 
 def wheel(folder: Path) -> Path:
@@ -175,11 +206,12 @@ def class_file(checkout: Path, tmp_path: Path) -> Path:
     for name in names:
         (checkout / "labkit" / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "labkit" / name, checkout / "labkit" / name)
+    shutil.copy(ROOT / "infra" / "telling.py", checkout / "infra")
     (tmp_path / "built").mkdir()
     built = wheel(tmp_path / "built")
-    (checkout / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n")
+    (checkout / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     listed = tmp_path / "built" / "requirements.txt"
-    listed.write_text(f"tiny==1.0 --hash=sha256:{offline_file.digest(built)}\n")
+    listed.write_text(f"tiny==1.0 --hash=sha256:{offline_file.digest(built)}\n", encoding="utf-8")
     folder = f"wheels/{offline_wheels.folder(checkout, tmp_path).name}"
     sources = {f"{folder}/{file.name}": file for file in (built, listed)}
     parts = tuple(offline_file.part(file, path) for path, file in sources.items())
@@ -198,7 +230,7 @@ def test_a_class_file_stands_in_for_the_package_index(checkout: Path, class_file
         done = lab(checkout / "lab", *words, env=env)
         assert done.returncode == 0, done.stderr
         python = checkout / ".venv" / "bin" / "python"
-        told = subprocess.check_output([python, "-c", "import tiny; print(tiny.ANSWER)"], text=True)
+        told = subprocess.check_output([python, "-c", "import tiny; print(tiny.ANSWER)"], text=True, encoding="utf-8")
         assert told == "42\n"
         (checkout / ".venv" / "checkout").unlink()
     without = lab(checkout / "lab", "status", env={**env, "VVC_CACHE": str(tmp_path / "other")})
@@ -224,12 +256,28 @@ def bare(tmp_path: Path) -> Path:
     """A folder of programs as on a bare Debian: no Python; apt-get and sudo note how they were called."""
     folder = tmp_path / "bare"
     folder.mkdir()
-    for name in ("sh", "env", "mkdir", "date", "sleep", "cat", "cmp", "cp", "rm", "tail", "grep", "readlink", "id"):
+    for name in (
+        "sh",
+        "env",
+        "mkdir",
+        "date",
+        "sleep",
+        "cat",
+        "cmp",
+        "cp",
+        "rm",
+        "tail",
+        "grep",
+        "readlink",
+        "id",
+        "cut",
+        "sed",
+    ):
         (folder / name).symlink_to(shutil.which(name) or f"/bin/{name}")
     apt = folder / "apt-get"
-    apt.write_text(f'#!/bin/sh\necho "$@" >>"{tmp_path}/calls"\n')
+    apt.write_text(f'#!/bin/sh\necho "$@" >>"{tmp_path}/calls"\n', encoding="utf-8")
     apt.chmod(0o755)
-    (folder / "sudo").write_text('#!/bin/sh\nwhile [ "$1" = -n ]; do shift; done\nexec "$@"\n')
+    (folder / "sudo").write_text('#!/bin/sh\nwhile [ "$1" = -n ]; do shift; done\nexec "$@"\n', encoding="utf-8")
     (folder / "sudo").chmod(0o755)
     return folder
 
@@ -243,24 +291,120 @@ def test_without_python_it_names_the_command_and_installs_nothing(checkout: Path
     assert not (tmp_path / "calls").exists()
 
 
+def test_a_broken_source_is_passed_by_and_apt_gets_the_proxy(
+    checkout: Path, bare: Path, tmp_path: Path, python_on_path: Path
+) -> None:
+    """A foreign one, say; under its lower-case name, also where the person has the other."""
+    link = f'ln -sf "{python_on_path}/python3" "{bare}/python3"'
+    (bare / "apt-get").write_text(
+        f'#!/bin/sh\ncase "$*" in *update) echo "E: The repository \'https://foreign x\' is not signed."; exit 100 ;;\n'
+        f'esac\necho "$http_proxy $(umask)" >"{tmp_path}/got"\n{link}\n', encoding="utf-8"
+    )  # fmt: skip
+    (bare / "ln").symlink_to("/bin/ln")
+    environment = {"PATH": str(bare), "HTTP_PROXY": "http://127.0.0.1:3128"}
+    before = os.umask(0o077)
+    try:
+        done = lab(checkout / "lab", "up", "--yes", env=environment)
+    finally:
+        os.umask(before)
+    assert done.returncode == 0, done.stderr
+    assert "https://foreign x' is not signed" in done.stderr
+    assert (tmp_path / "got").read_text(encoding="utf-8") == "http://127.0.0.1:3128 0022\n"
+
+
+def test_an_interrupted_dpkg_has_its_own_next_step(checkout: Path, bare: Path) -> None:
+    (bare / "apt-get").write_text(
+        "#!/bin/sh\necho \"E: dpkg was interrupted, you must manually run 'sudo dpkg --configure -a'\"\nexit 100\n",
+        encoding="utf-8",
+    )
+    failed = lab(checkout / "lab", "up", "--yes", env={"PATH": str(bare)})
+    assert failed.returncode == 1
+    assert "Next: sudo dpkg --configure -a" in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "trusted"),
+    [
+        ({"SSL_CERT_FILE": "OWN"}, "OWN"),
+        ({"CURL_CA_BUNDLE": "OWN"}, "OWN"),
+        ({"SSL_CERT_FILE": "OWN", "REQUESTS_CA_BUNDLE": "/other"}, "/other"),
+        ({"SSL_CERT_FILE": "OWN", "PIP_CERT": "/other"}, ""),
+    ],
+)
+def test_pip_trusts_what_the_machine_trusts(tmp_path: Path, given: Mapping[str, str], trusted: str) -> None:
+    """Not only the certificates that pip brings; what the person says to pip itself comes first."""
+    own = tmp_path / "own.pem"
+    own.touch()
+    text = (ROOT / "lab").read_text(encoding="utf-8")
+    function = text[text.index("trust() {") : text.index("find_python() {")]
+    environment = {name: value.replace("OWN", str(own)) for name, value in given.items()}
+    done = subprocess.run(
+        ["sh", "-euc", f'{function}\ntrust; echo "${{REQUESTS_CA_BUNDLE-}}"'],
+        env={"PATH": FOLDERS, **environment}, capture_output=True, text=True, check=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.stdout.strip() == trusted.replace("OWN", str(own))
+
+
 def test_yes_installs_python(checkout: Path, bare: Path, tmp_path: Path, python_on_path: Path) -> None:
     """--yes anywhere in the arguments; then it goes on by itself."""
     apt = bare / "apt-get"
     link = f'ln -sf "{python_on_path}/python3" "{bare}/python3"'
-    apt.write_text(f'{apt.read_text()}case "$*" in *install*) {link} ;; esac\n')
+    apt.write_text(f'{apt.read_text(encoding="utf-8")}case "$*" in *install*) {link} ;; esac\n', encoding="utf-8")
     (bare / "ln").symlink_to("/bin/ln")
     done = lab(checkout / "lab", "up", "deployment", "--yes", env={"PATH": str(bare)})
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("['up', 'deployment', '--yes']")
-    update, install = (tmp_path / "calls").read_text().splitlines()
+    update, install = (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
     assert update.endswith("update")
     assert install.endswith("install -y --no-install-recommends python3 python3-venv")
 
 
 def test_vvc_yes_is_a_yes_and_an_apt_that_fails_is_said(checkout: Path, bare: Path) -> None:
     """VVC_YES=1 answers as well."""
-    (bare / "apt-get").write_text("#!/bin/sh\necho Temporary failure resolving\nexit 100\n")
+    (bare / "apt-get").write_text("#!/bin/sh\necho Temporary failure resolving\nexit 100\n", encoding="utf-8")
     failed = lab(checkout / "lab", "up", env={"PATH": str(bare), "VVC_YES": "1"})
     assert failed.returncode == 1
-    assert "✗ Python could not be installed; is the network there?" in failed.stderr
-    assert "Temporary failure" in Path(failed.stderr.rpartition("Log: ")[2].strip()).read_text()
+    assert "✗ Python could not be installed." in failed.stderr
+    assert "Temporary failure" in Path(failed.stderr.rpartition("Log: ")[2].strip()).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["a:b", "a\nb", "a\\b", "a$HOME b"])
+def test_a_path_that_cannot_work_is_refused_before_anything(name: str, checkout: Path) -> None:
+    """A PATH ends at a colon; Ansible and ssh replace the others."""
+    odd = checkout.rename(checkout.with_name(name))
+    refused = lab(odd / "lab", "status")
+    assert refused.returncode == 1
+    assert "✗ The path of this checkout has a colon, a backslash, a dollar sign or a line break in it" in refused.stderr
+    assert "Next: move the checkout to a path without" in refused.stderr
+    assert not (odd / ".state").exists()
+
+
+def test_a_venv_that_is_a_link_into_another_checkout_is_not_cleared(checkout: Path, tmp_path: Path) -> None:
+    """The link goes, what it leads to stays."""
+    (tmp_path / "theirs" / "bin").mkdir(parents=True)
+    (tmp_path / "theirs" / "bin" / "python").touch()
+    (checkout / ".venv").symlink_to(tmp_path / "theirs")
+    done = lab(checkout / "lab", "status")
+    assert done.returncode == 0, done.stderr
+    assert f".venv is a link to {tmp_path}/theirs: it is made anew here" in done.stderr
+    assert (tmp_path / "theirs" / "bin" / "python").exists()
+    assert not (checkout / ".venv").is_symlink()
+
+
+def test_what_another_user_left_is_told_before_anything(checkout: Path) -> None:
+    """test(1) says of the state's folder that it is another's, as it would to a person after a ./lab with sudo."""
+    (checkout / ".state").mkdir()
+    program = checkout / "lab"
+    text = program.read_text(encoding="utf-8")
+    theirs = '[ -e "$path" ] && [ ! -w "$path" ] || continue'
+    assert theirs in text
+    # Root may write everywhere: what the shell would say of another's folder is put into its mouth.
+    program.write_text(
+        text.replace(theirs, '[ "$path" = "$here/.state" ] || continue').replace('[ ! -O "$path" ]', "true"),
+        encoding="utf-8",
+    )
+    refused = lab(program, "doctor")
+    assert refused.returncode == 1
+    assert f"{checkout}/.state belongs to " in refused.stderr
+    assert f"Next: sudo chown -R {os.getuid()}:{os.getgid()} '" in refused.stderr
+    assert not (checkout / ".venv").exists()

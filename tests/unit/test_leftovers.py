@@ -14,7 +14,7 @@ from labkit import clean, engine, inventory, leftovers
 from labkit.engine import DEFAULT_HOST
 from labkit.errors import LabError
 from labkit.inventory import Kind, Mine, Note, Thing
-from labkit.leftovers_processes import of_dead_servers, orphans
+from labkit.leftovers_processes import Home, of_dead_servers, orphans
 from labkit.processes import Process
 from labkit.progress import Quiet
 
@@ -25,6 +25,7 @@ MINE = Mine.of(CHECKOUT, [LAB])
 BRIDGE = plan.bridge_name(CHECKOUT, LAB)
 PLAN = plan.Plan(CHECKOUT, LAB, plan.default_subnet(CHECKOUT, LAB))
 BACKEND = "file:///home/me/vms/.state/pulumi"
+HOME = Home(BACKEND, "/home/me/vms")
 
 
 @pytest.mark.parametrize("kind", ["container", "network", "volume"])
@@ -107,6 +108,8 @@ def process(pid: int, parent: int, session: int, *words: str, **environment: str
 INIT = Process(1, 0, 1, ("init",), {})
 SHELL = process(10, 9, 10, "bash")
 WORKER = "infra.playbook_worker"
+SCRIPT = "pulumi-resource-pulumi-python"
+RUNNER = "pulumi-language-python-exec"
 PLUGIN = "/cache/plugins/resource-docker/pulumi-resource-docker"
 
 TREES = [
@@ -118,7 +121,8 @@ TREES = [
     ("handed to a reaper that is not init", [process(21, 5, 10, PLUGIN)], [21]),
     ("a detached CLI of this lab", [process(21, 1, 21, "pulumi", "up", "-s", LAB)], [21]),
     ("a detached CLI of another lab", [process(21, 1, 21, "pulumi", "up", "-s", "x"), process(22, 21, 21, PLUGIN)], []),
-    ("Ansible's ssh of a killed worker", [process(21, 1, 10, "ssh", VVC_PLAYBOOK_RUN="7")], [21]),
+    ("Ansible's ssh of a killed worker",
+     [process(21, 1, 10, "ssh", VVC_PLAYBOOK_RUN="/home/me/vms/.state/x/vm-1/7")], [21]),
     ("another checkout's", [process(21, 1, 10, PLUGIN, PULUMI_BACKEND_URL=BACKEND + "2")], []),
     ("of init's own session", [process(21, 1, 1, PLUGIN), process(22, 21, 22, "python", "-m", WORKER)], [21, 22]),
     ("of its reaper's own session", [process(21, 5, 5, PLUGIN)], [21]),
@@ -133,6 +137,27 @@ TREES = [
     ("./lab's CLI, ./lab killed, in init's session",
      [process(21, 1, 1, "pulumi", "up", "-s", LAB, VVC_STARTED_BY="20"), process(22, 21, 22, PLUGIN)], [21, 22]),
     ("./lab's CLI of another lab, ./lab killed", [process(21, 1, 1, "pulumi", "-s", "x", VVC_STARTED_BY="20")], []),
+    ("the official provider's script lives on between the killed CLI and what it has started",
+     [process(21, 1, 10, "/bin/sh", f"/opt/pulumi/{SCRIPT}", "127.0.0.1:1"),
+      process(22, 21, 10, "/x/.venv/bin/python", "-u", "-m", "pulumi.dynamic", "127.0.0.1:1"),
+      process(23, 22, 10, "/x/.venv/bin/python", "-m", WORKER)], [21, 22, 23]),
+    ("the same, held by its CLI",
+     [process(20, 10, 10, "pulumi", "up"), process(21, 20, 10, "/bin/sh", f"/opt/pulumi/{SCRIPT}", "127.0.0.1:1"),
+      process(22, 21, 10, "python", "-u", "-m", "pulumi.dynamic", "127.0.0.1:1")], []),
+    ("the official program's runner", [process(21, 1, 10, "python", "-u", f"/opt/{RUNNER}", "--monitor")], [21]),
+    ("of a plain pulumi that finds its state by Pulumi.yaml, its CLI killed",
+     [Process(21, 5, 10, ("sh", f"/opt/{SCRIPT}", "127.0.0.1:1"), {}, "/home/me/vms"),
+      Process(22, 21, 10, ("python", "-m", "pulumi.dynamic", "127.0.0.1:1"), {}, "/home/me/vms"),
+      Process(23, 22, 10, ("python", "-m", WORKER), {}, "/home/me/vms"),
+      Process(24, 1, 10, ("ssh", "x"), {"VVC_PLAYBOOK_RUN": "/home/me/vms/.state/x/vm-1/7"}, "/tmp")],
+     [21, 22, 23, 24]),
+    ("the same, held by a CLI that was started in a folder below",
+     [Process(20, 10, 10, ("pulumi", "up"), {}, "/home/me/vms/infra"),
+      Process(21, 20, 10, ("sh", f"/opt/{SCRIPT}", "127.0.0.1:1"), {}, "/home/me/vms")], []),
+    ("the same, of a checkout inside this one, and of another project",
+     [Process(21, 1, 10, ("sh", f"/opt/{SCRIPT}", "127.0.0.1:1"), {}, "/home/me/vms/copy"),
+      Process(22, 1, 10, ("ssh", "x"), {"VVC_PLAYBOOK_RUN": "/home/me/vms/copy/.state/x/vm-1/7"}, "/tmp"),
+      Process(23, 1, 10, (PLUGIN,), {"PULUMI_BACKEND_URL": "https://elsewhere"}, "/home/me/vms")], []),
     ("no program of Pulumi's", [process(21, 1, 10, "vim", "README.md"), process(22, 1, 10, "sleep", "9")], []),
 ]  # fmt: skip
 
@@ -141,7 +166,7 @@ TREES = [
 def test_orphans(tree: list[Process], wanted: list[int]) -> None:
     """Only programs of Pulumi of this checkout, and only when nobody holds them any more."""
     reaper = Process(5, 1, 5, ("systemd", "--user"), {})
-    assert [one.pid for one in orphans([INIT, reaper, SHELL, *tree], BACKEND, LAB)] == wanted
+    assert [one.pid for one in orphans([INIT, reaper, SHELL, *tree], HOME, LAB)] == wanted
 
 
 REAPER = """
@@ -152,7 +177,7 @@ script = "exec -a pulumi-resource-orphan sleep 60 >/dev/null 2>&1 & echo $!"
 words = {"env": {**os.environ, "PULUMI_BACKEND_URL": "file:///orphans"}, "stdout": subprocess.PIPE, "text": True}
 orphan = int(subprocess.run(["bash", "-c", script], **words).stdout)
 try:
-    found = leftovers_processes.orphans(processes.running(), "file:///orphans", "x")
+    found = leftovers_processes.orphans(processes.running(), leftovers_processes.Home("file:///orphans", "/none"), "x")
     assert [one.pid for one in found] == [orphan], found
     assert (found[0].parent, found[0].session) == (os.getpid(), os.getsid(0)), found
 finally:

@@ -34,3 +34,10 @@ def test_a_lock_is_let_go_of_after_a_failure(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with held(tmp_path / "lock", 0, TOO_LONG):
         pass
+
+
+def test_a_folder_can_be_held(tmp_path: Path) -> None:
+    """Nothing is made in it: what a checkout keeps is as before."""
+    with held(tmp_path, 0, TOO_LONG), pytest.raises(LabError, match="It is held"):
+        held(tmp_path, 0, TOO_LONG).__enter__()
+    assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,7 @@ def test_what_was_written_is_what_comes_out(tmp_path: Path) -> None:
     file = class_files.write(tmp_path, PARTS)
     manifest = unpack(file, tmp_path / "out")
     assert manifest.made_for == class_files.MADE_FOR
-    assert {path: (tmp_path / "out" / path).read_text() for path in PARTS} == PARTS
+    assert {path: (tmp_path / "out" / path).read_text(encoding="utf-8") for path in PARTS} == PARTS
     assert os.access(tmp_path / "out" / "toolchain/cli-1/pulumi", os.X_OK)
     assert not os.access(tmp_path / "out" / "images/guest-1/disk", os.X_OK)
 
@@ -133,11 +133,11 @@ def class_file(folder: Path, base: str = "0" * 12) -> Path:
 def test_import_fills_the_cache_and_twice_changes_nothing(tmp_path: Path, cache: Path) -> None:
     """A folder that is there stays as it is; nothing half done is left."""
     (cache / "images" / "guest-1").mkdir(parents=True)
-    (cache / "images" / "guest-1" / "disk").write_text("own")
+    (cache / "images" / "guest-1" / "disk").write_text("own", encoding="utf-8")
     offline.bring(class_file(tmp_path), Quiet())
     found = {file: file.stat().st_mtime_ns for file in sorted(cache.rglob("*")) if file.is_file()}
-    assert (cache / "toolchain" / "cli-1" / "pulumi").read_text() == "program"
-    assert (cache / "images" / "guest-1" / "disk").read_text() == "own"
+    assert (cache / "toolchain" / "cli-1" / "pulumi").read_text(encoding="utf-8") == "program"
+    assert (cache / "images" / "guest-1" / "disk").read_text(encoding="utf-8") == "own"
     assert not list(cache.glob(".import-*"))
     offline.bring(tmp_path / "class.vvc", Quiet())
     assert {file: file.stat().st_mtime_ns for file in sorted(cache.rglob("*")) if file.is_file()} == found
@@ -156,7 +156,7 @@ def test_other_images_than_those_here_are_not_mixed(tmp_path: Path, cache: Path)
     """The base root file system names all images: with another one the file's would not be found."""
     home = images_base.home(images.folder())
     home.mkdir(parents=True)
-    (home / "base.json").write_text('{"digest": "1", "source": "x"}')
+    (home / "base.json").write_text('{"digest": "1", "source": "x"}', encoding="utf-8")
     with pytest.raises(LabError, match=r"made from another base root file system") as caught:
         offline.bring(class_file(tmp_path), Quiet())
     assert "./lab clean --cache" in caught.value.hint
@@ -173,7 +173,7 @@ def test_wheels_come_alone_for_the_launcher(tmp_path: Path) -> None:
     """Into the cache, before there is a .venv; asked again they are found."""
     checkout, cache = tmp_path / "checkout", tmp_path / "cache"
     checkout.mkdir()
-    (checkout / "requirements.txt").write_text("a==1\n")
+    (checkout / "requirements.txt").write_text("a==1\n", encoding="utf-8")
     name = offline_wheels.folder(checkout, cache).name
     parts = {f"wheels/{name}/requirements.txt": "a==1 --hash=…\n", f"wheels/{name}/a.whl": "w", "images/x/y": "z"}
     file = class_files.write(tmp_path, parts, offline_wheels.made_for(checkout))
@@ -190,6 +190,6 @@ def test_an_account_of_pulumi_is_not_exported(tmp_path: Path, monkeypatch: pytes
     home = tmp_path / "toolchain" / "plugins-1"
     (home / "plugins" / "resource-x").mkdir(parents=True)
     (home / "plugins" / "resource-x" / "program").touch()
-    (home / "credentials.json").write_text("token")
+    (home / "credentials.json").write_text("token", encoding="utf-8")
     assert [path for path, _ in offline._files(home)] == ["toolchain/plugins-1/plugins/resource-x/program"]
     assert paths.cache() == tmp_path

@@ -18,12 +18,6 @@ def make(checkout: str = "1a2b3c4d", lab: str = "deployment") -> plan.Plan:
     return plan.Plan(checkout, lab, plan.default_subnet(checkout, lab))
 
 
-def test_a_checkout_is_8_hex_digits_of_its_path() -> None:
-    """Two paths, two ids; the same path, the same id."""
-    assert plan.checkout_id("/a b") == plan.checkout_id("/a b") != plan.checkout_id("/a c")
-    assert re.fullmatch("[0-9a-f]{8}", plan.checkout_id("/somewhere"))
-
-
 @given(CHECKOUTS, LABS)
 def test_the_default_subnet_is_a_private_24(checkout: str, lab: str) -> None:
     """A /24 of 10.192.0.0/11."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,7 +89,7 @@ def test_a_greeting_ends_the_wait() -> None:
 
 def inputs(folder: Path, **changes: Any) -> dict[str, Any]:
     file = folder / "site.yml"
-    file.write_text("- hosts: guests\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n")
+    file.write_text("- hosts: guests\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n", encoding="utf-8")
     given = {
         "name": "vm-1",
         "host": "127.0.0.1",
@@ -109,7 +112,7 @@ def inputs(folder: Path, **changes: Any) -> dict[str, Any]:
 def test_the_worker_gives_up_within_its_bound_and_says_so_in_the_log(tmp_path: Path, silent: int) -> None:
     with pytest.raises(playbook.PlaybookError, match=r"no ssh greeting .* \(bound: 1 s\).*Console: c"):
         playbook.run_worker(inputs(tmp_path, port=silent))
-    assert "Rung 'sshd answers'" in (tmp_path / "logs with space" / "vm-1.log").read_text()
+    assert "Rung 'sshd answers'" in (tmp_path / "logs with space" / "vm-1.log").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +145,15 @@ def test_a_changed_bound_does_not_converge_again(tmp_path: Path) -> None:
     outs = _Provider().update("vm-1", olds, inputs(tmp_path, timeout_s=99)).outs
     assert outs is not None
     assert (outs["done"], outs["timeout_s"]) == ("d", 99)
+
+
+def test_a_moved_checkout_does_not_converge_again(tmp_path: Path) -> None:
+    """The digest tells of the playbook's content; the new paths are noted."""
+    news = inputs(tmp_path)
+    olds = {**news, "playbook": f"/elsewhere/{Path(news['playbook']).name}", "done": "d", "changed": 3, "ok": 1}
+    outs = _Provider().update("vm-1", {**olds, "seconds": 9.9}, news).outs
+    assert outs is not None
+    assert (outs["done"], outs["playbook"]) == ("d", news["playbook"])
 
 
 def test_the_serialised_provider_is_a_name_and_nothing_else() -> None:
@@ -182,3 +194,51 @@ def test_the_environment_sets_another_bound(tmp_path: Path, silent: int, monkeyp
 def test_last_lines_never_fail(command: list[str], told: str) -> None:
     """The message that they belong to must come in any case."""
     assert last_lines.of(command).endswith(told)
+
+
+def test_a_playbook_in_which_no_task_ran_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of a role's variables runs whatever is selected; it configures nothing."""
+
+    def ansible(*_: Any, tally: Tally, **__: Any) -> tuple[str, str]:
+        tally.event(event("runner_on_ok", "Validating arguments against arg spec 'main'", res={}))
+        tally.event(event("runner_on_skipped", "A task", res={}))
+        return "successful", ""
+
+    monkeypatch.setattr(playbook_worker, "_ansible", ansible)
+    monkeypatch.setattr(playbook_worker, "know_host", lambda *_: None)
+    monkeypatch.setattr(playbook_worker, "wait_for_sshd", lambda *_: 0.0)
+    (tmp_path / "logs with space").mkdir()
+    with pytest.raises(RunError, match="without having run a task"):
+        playbook_worker.run(inputs(tmp_path), Log(io.StringIO(), io.StringIO()), threading.Event())
+
+
+def test_the_worker_starts_from_a_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ansible gets what the worker has: UTF-8, and no setting that was meant for other playbooks."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nenv >'{tmp_path}/env'\necho '{{}}'\n", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    for name in ("ANSIBLE_RUN_TAGS", "ANSIBLE_VAULT_PASSWORD_FILE", "http_proxy", "SSH_AUTH_SOCK", "PYTHONWARNINGS"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("LC_ALL", "C")
+    playbook.run_worker(inputs(tmp_path))
+    told = dict(line.split("=", 1) for line in (tmp_path / "env").read_text(encoding="utf-8").splitlines())
+    assert "x" not in told.values()
+    assert (told["LC_ALL"], told["PYTHONUTF8"]) == ("C.UTF-8", "1")
+
+
+def test_ssh_heeds_neither_configuration_nor_agent(tmp_path: Path) -> None:
+    """What Ansible starts, and what `./lab exec` does."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\nprintf "%s\\n" "agent:${SSH_AUTH_SOCK-}" "$@"\n', encoding="utf-8")
+    ssh.chmod(0o755)
+    known = tmp_path / "known"
+    known.write_text("key\n", encoding="utf-8")
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SSH_AUTH_SOCK": "/x", "VVC_KNOWN_HOSTS": str(known)}
+    program = Path(playbook_worker.__file__).with_name("ansible_ssh")
+    done = subprocess.run(
+        [program, "host"], env=env, capture_output=True, text=True, timeout=10, check=True, encoding="utf-8"
+    )
+    told = done.stdout.splitlines()
+    assert told[:3] == ["agent:", "-F", "none"]
+    assert {"IdentitiesOnly=yes", "IdentityAgent=none", "GlobalKnownHostsFile=none"} <= {*told}

@@ -38,6 +38,7 @@ def run(
         timeout=BOUND_S,
         check=False,
         preexec_fn=before,
+        encoding="utf-8",
     )
 
 
@@ -70,7 +71,7 @@ def test_a_prober_that_someone_else_killed_is_an_error(tmp_path: Path) -> None:
     """The experiment does not go on as if it had been measured."""
     with (
         reference() as server,
-        pytest.raises(LabError, match=r"exit status -9"),
+        pytest.raises(LabError, match=r"ended by SIGKILL"),
         probing([server.url], tmp_path, deadline_s=20) as prober,
     ):
         os.kill(prober.pid, signal.SIGKILL)
@@ -103,7 +104,9 @@ def test_an_orphaned_prober_ends_in_order(tmp_path: Path) -> None:
             f"with probing([{server.url!r}], Path({str(tmp_path)!r})) as prober:\n"
             "    print(prober.pid, flush=True); time.sleep(60)\n"
         )
-        process = subprocess.Popen([sys.executable, "-c", parent], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", parent], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
         with process:
             assert process.stdout is not None
             assert int(process.stdout.readline()) > 0
@@ -127,7 +130,7 @@ def test_a_full_disk_is_said_and_what_was_there_is_kept(tmp_path: Path) -> None:
     assert f"The {len(found)} samples before are kept." in ended.stderr
     assert "Next: free some space" in ended.stderr
     assert "Traceback" not in ended.stderr
-    text = (tmp_path / "probe.jsonl").read_text()
+    text = (tmp_path / "probe.jsonl").read_text(encoding="utf-8")
     assert len(found) > 20
     assert text.endswith("\n")
     assert Result(tmp_path, "probe").record.state == "failed"

@@ -45,7 +45,7 @@ def test_a_truncated_last_line_is_left_out(tmp_path: Path) -> None:
     whole, cut = line(ONE) * 3, line(ONE)
     file = tmp_path / "samples.jsonl"
     for end in range(len(cut)):
-        file.write_text(whole + cut[:end])
+        file.write_text(whole + cut[:end], encoding="utf-8")
         assert list(read(file)) == [ONE] * 3
 
 
@@ -68,7 +68,7 @@ def test_a_truncated_last_line_is_left_out(tmp_path: Path) -> None:
 def test_an_edited_line_is_refused_with_its_number(text: str, problem: str, tmp_path: Path) -> None:
     """File, line and reason are in the message; the last whole line is no exception."""
     file = tmp_path / "samples.jsonl"
-    file.write_text(line(ONE) + text)
+    file.write_text(line(ONE) + text, encoding="utf-8")
     with pytest.raises(LabError, match=f"line 2 is no sample: .*({problem})"):
         list(read(file))
 

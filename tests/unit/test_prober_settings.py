@@ -67,7 +67,7 @@ def test_defaults_are_those_of_the_definition(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["probe.jsonl", "probe.prober.json"])
 def test_samples_are_never_overwritten(name: str, tmp_path: Path) -> None:
     """A stream whose file is there already is refused, and the file stays."""
-    (tmp_path / name).write_text("precious")
+    (tmp_path / name).write_text("precious", encoding="utf-8")
     with pytest.raises(LabError, match="is there already, and samples are never overwritten"):
         check({"urls": [URL], "folder": str(tmp_path)})
-    assert (tmp_path / name).read_text() == "precious"
+    assert (tmp_path / name).read_text(encoding="utf-8") == "precious"

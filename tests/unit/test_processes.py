@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -30,5 +31,5 @@ def test_a_process_is_told_with_its_words_and_its_own_environment() -> None:
         one.kill()
         os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
         assert processes.process(one.pid) is None
-    assert found == Process(one.pid, os.getpid(), os.getsid(0), ("cat",), {"A": "b=c"})
+    assert found == Process(one.pid, os.getpid(), os.getsid(0), ("cat",), {"A": "b=c"}, str(Path.cwd()))
     assert processes.process(2**22 + 1) is None

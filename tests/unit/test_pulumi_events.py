@@ -20,7 +20,7 @@ def test_resources_and_messages_become_lines(tmp_path: Path) -> None:
         {"timestamp": 9, "summaryEvent": {"durationSeconds": 2}},
     ]
     file = tmp_path / "events.json"
-    file.write_text("\n".join(map(json.dumps, events)) + '\n{"diagnosticEv')
+    file.write_text("\n".join(map(json.dumps, events)) + '\n{"diagnosticEv', encoding="utf-8")
     assert pulumi_events.text(file).splitlines() == [
         "7 create Domain vm-1: begins",
         "error: it broke",

@@ -89,7 +89,7 @@ def test_broken_runs_are_named_and_left_out(tmp_path: Path, capsys: pytest.Captu
     cut.write_bytes(cut.read_bytes()[:-300])
     assert report_html.merge("deployment", tmp_path, None) == 0
     assert "Left out: ben" in capsys.readouterr().err
-    page = (tmp_path / report_html.PAGE).read_text()
+    page = (tmp_path / report_html.PAGE).read_text(encoding="utf-8")
     assert "ben" in page
     assert "2 runs" in page
     assert len(page.encode()) < html.LARGEST_BYTES
@@ -98,10 +98,10 @@ def test_broken_runs_are_named_and_left_out(tmp_path: Path, capsys: pytest.Captu
 def test_nothing_but_our_own_pages_is_written_over(tmp_path: Path) -> None:
     """A page of ours is; anything else is refused, and left as it was."""
     theirs = tmp_path / "thesis.html"
-    theirs.write_text("<html>mine</html>")
+    theirs.write_text("<html>mine</html>", encoding="utf-8")
     with pytest.raises(LabError, match="no page of this tool"):
         report_html.writable(theirs)
-    assert theirs.read_text() == "<html>mine</html>"
+    assert theirs.read_text(encoding="utf-8") == "<html>mine</html>"
     theirs.write_bytes(report_html.OURS)
     assert report_html.writable(theirs) == theirs
     with pytest.raises(LabError, match="no folder"):

@@ -75,7 +75,7 @@ def test_what_is_written_is_what_is_read(run: Run, samples: list[str]) -> None:
         folder = Path(name)
         lines = [json.dumps(sample) + "\n" for sample in samples]
         if lines:
-            (folder / SAMPLES).write_text("".join(lines))
+            (folder / SAMPLES).write_text("".join(lines), encoding="utf-8")
         written = run_folder.save(run, folder)
         assert run_folder.load(folder) == written == dataclasses.replace(run, samples=len(lines))
 
@@ -88,23 +88,23 @@ def _run() -> Run:
 
 def _edit(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
-        document = json.loads((folder / RUN).read_text())
+        document = json.loads((folder / RUN).read_text(encoding="utf-8"))
         change(document)
-        (folder / RUN).write_text(json.dumps(document))
+        (folder / RUN).write_text(json.dumps(document), encoding="utf-8")
 
     return edit
 
 
 def _cut(folder: Path) -> None:
-    text = (folder / RUN).read_text()
-    (folder / RUN).write_text(text[: len(text) // 2])
+    text = (folder / RUN).read_text(encoding="utf-8")
+    (folder / RUN).write_text(text[: len(text) // 2], encoding="utf-8")
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "no run.json": (lambda folder: (folder / RUN).unlink(), "run.json cannot be read: No such file or directory"),
     "truncated": (_cut, "run.json is truncated"),
-    "not JSON": (lambda folder: (folder / RUN).write_text("{,}"), "run.json is not JSON: "),
-    "no object": (lambda folder: (folder / RUN).write_text('["}"]\n'), "run.json is "),
+    "not JSON": (lambda folder: (folder / RUN).write_text("{,}", encoding="utf-8"), "run.json is not JSON: "),
+    "no object": (lambda folder: (folder / RUN).write_text('["}"]\n', encoding="utf-8"), "run.json is "),
     "another project": (
         _edit(lambda document: document.update(project="other")),
         "run.json is of another project: 'other', not 'vm-vs-container'",
@@ -126,7 +126,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "run.json was edited: its content is not what its digest says",
     ),
     "missing samples": (
-        lambda folder: (folder / SAMPLES).write_text("[1]\n"),
+        lambda folder: (folder / SAMPLES).write_text("[1]\n", encoding="utf-8"),
         "samples are missing: samples.jsonl has 4 bytes of 8",
     ),
     "no samples": (
@@ -134,11 +134,11 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "samples are missing: samples.jsonl has 0 bytes of 8",
     ),
     "edited samples": (
-        lambda folder: (folder / SAMPLES).write_text("[1]\n[3]\n"),
+        lambda folder: (folder / SAMPLES).write_text("[1]\n[3]\n", encoding="utf-8"),
         "samples.jsonl was edited: its content is not what its digest says",
     ),
     "added samples": (
-        lambda folder: (folder / SAMPLES).write_text("[1]\n[2]\n[3]\n"),
+        lambda folder: (folder / SAMPLES).write_text("[1]\n[2]\n[3]\n", encoding="utf-8"),
         "samples.jsonl was edited: it has 12 bytes, and had 8",
     ),
 }
@@ -147,7 +147,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_broken_run_is_refused_with_the_reason(case: str, tmp_path: Path) -> None:
     """Which folder, what is wrong, what to do."""
-    (tmp_path / SAMPLES).write_text("[1]\n[2]\n")
+    (tmp_path / SAMPLES).write_text("[1]\n[2]\n", encoding="utf-8")
     run_folder.save(_run(), tmp_path)
     run_folder.load(tmp_path)
     spoil, reason = REFUSED[case]
@@ -160,10 +160,10 @@ def test_a_broken_run_is_refused_with_the_reason(case: str, tmp_path: Path) -> N
 
 def test_a_run_that_was_killed_in_a_repeat_is_read_up_to_the_one_before(tmp_path: Path) -> None:
     """Samples that run.json does not know yet are no edit while the run is not finished."""
-    (tmp_path / SAMPLES).write_text("[1]\n")
+    (tmp_path / SAMPLES).write_text("[1]\n", encoding="utf-8")
     run = run_folder.save(dataclasses.replace(_run(), finished=""), tmp_path)
-    (tmp_path / SAMPLES).write_text("[1]\n[2]\n[3")
-    (tmp_path / f".{RUN}.1").write_text("{half")
+    (tmp_path / SAMPLES).write_text("[1]\n[2]\n[3", encoding="utf-8")
+    (tmp_path / f".{RUN}.1").write_text("{half", encoding="utf-8")
     assert run_folder.load(tmp_path) == run
 
 

@@ -23,7 +23,8 @@ FACTS = Facts(
     cpus=4,
     subnets_in_use={"192.168.1.0/24": "interface wlan0"},
 )
-CHANGE = "Change it: pulumi config set {key} VALUE -s deployment"
+CHANGE = "Change it: pulumi config set {key} {value} -s deployment"
+SPARE = plan.default_subnet(CHECKOUT, "deployment")
 
 REFUSED = [
     ({"replicas": "0"}, "replicas is '0': a whole number from 1 to 32 is needed."),
@@ -48,13 +49,16 @@ REFUSED = [
     ),
     (
         {"subnet": "10.1.2.3"},
-        "subnet is '10.1.2.3': a private IPv4 network of 24 bits such as 10.200.7.0/24 is needed.",
+        f"subnet is '10.1.2.3': a private IPv4 network of 24 bits such as {SPARE} is needed.",
     ),
     (
         {"subnet": "8.8.8.0/24"},
-        "subnet is '8.8.8.0/24': a private IPv4 network of 24 bits such as 10.200.7.0/24 is needed.",
+        f"subnet is '8.8.8.0/24': a private IPv4 network of 24 bits such as {SPARE} is needed.",
     ),
-    ({"subnet": "lan"}, "subnet is 'lan': an IPv4 network such as 10.200.7.0/24 is needed."),
+    (
+        {"subnet": "lan"},
+        f"subnet is 'lan': a private IPv4 network of 24 bits such as {SPARE} is needed.",
+    ),
     (
         {"subnet": "192.168.1.0/24"},
         "subnet is '192.168.1.0/24': 192.168.1.0/24 overlaps 192.168.1.0/24, which interface wlan0 uses; "
@@ -65,7 +69,7 @@ REFUSED = [
 
 def test_the_defaults_are_those_of_the_schema() -> None:
     """Pulumi.yaml and the code give each key the same default, and each key has a description."""
-    schema = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    schema = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     assert {key: str(entry["default"]) for key, entry in schema.items()} == DEFAULTS
     assert all(entry["description"].endswith(".") for entry in schema.values())
 
@@ -91,7 +95,9 @@ def test_a_bad_value_is_refused_with_value_rule_and_next_step(config: dict[str, 
     """The exact text."""
     with pytest.raises(SettingsError) as refused:
         parse("deployment", config, FACTS, CHECKOUT)
-    assert refused.value.problems == (f"{message} {CHANGE.format(key=next(iter(config)))}",)
+    key = next(iter(config))
+    value = SPARE if key == "subnet" else "VALUE"
+    assert refused.value.problems == (f"{message} {CHANGE.format(key=key, value=value)}",)
 
 
 def test_all_problems_are_reported_at_once() -> None:

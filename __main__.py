@@ -1,0 +1,5 @@
+"""The program's door, where Pulumi looks for it: beside Pulumi.yaml."""
+
+from infra import door
+
+door.enter()

@@ -1,0 +1,42 @@
+"""Clients of Docker Engines that read nothing of the person's Docker configuration.
+
+That file is made for other work: it names credential helpers that may be missing here, registries, proxies, and may be
+broken or another user's. The images that we build and pull are public: nothing of it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+
+EMPTY_CONFIG = Path(__file__).resolve().parent / "no_docker_config"
+"""A Docker configuration in which nothing is set, for DOCKER_CONFIG."""
+
+_VARIABLE = "DOCKER_CONFIG"
+_one_at_a_time = threading.RLock()
+
+
+def connect(host: str, timeout_s: int) -> docker.DockerClient:
+    """A client; the caller closes it. `timeout_s` bounds each answer. Raises what the SDK raises."""
+    with without_config():
+        return docker.DockerClient(base_url=host, timeout=timeout_s)
+
+
+@contextmanager
+def without_config() -> Iterator[None]:
+    """What the SDK reads meanwhile is an empty configuration: it takes no path, and reads it at a build too."""
+    with _one_at_a_time:
+        before = os.environ.get(_VARIABLE)
+        os.environ[_VARIABLE] = str(EMPTY_CONFIG)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_VARIABLE]
+            else:
+                os.environ[_VARIABLE] = before

@@ -1,0 +1,28 @@
+"""What `pulumi up` runs: load, check, build, export."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra import checkout, facts, machine, preflight, program, settings
+from infra.lab import Lab
+from infra.plan import Plan, bridge_name
+from infra.source import service_commit
+
+REFUSALS = (machine.NotSetUpError, settings.SettingsError, preflight.RefusedError)
+"""What `run` raises when it will not begin; the text says what to do."""
+
+
+def run() -> None:
+    """Build the stack's lab. Raises one of REFUSALS, with all that is wrong, before any resource is touched."""
+    name = pulumi.get_stack()
+    found = machine.load()
+    own = checkout.enter()
+    wanted = settings.parse(name, facts.config(), facts.gather(found, bridge_name(own, name)), own)
+    plan = Plan(checkout=own, lab=name, subnet=wanted.subnet)
+    preflight.check(found, plan)
+    if not pulumi.runtime.is_dry_run():
+        found.make_runtime_dir()
+    lab = Lab(settings=wanted, plan=plan, machine=found, commit=service_commit(machine.CHECKOUT))
+    for key, value in program.build(lab).items():
+        pulumi.export(key, value)

@@ -1,0 +1,39 @@
+"""Doctor's check of the packet filter: whether the engine's rules are there, and what stands in the way."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from labkit import engine, engine_rules, root, shell
+from labkit.checks import Check
+from labkit.errors import LabError
+
+_QUICK_S = 10
+
+
+def firewall() -> Check:
+    """The backend of the engine's rules: nftables by itself (Docker 29), or iptables of one of two kinds."""
+    driver = ""
+    with suppress(DockerException, RequestException, LabError):
+        found = engine.connect()
+        if found is not None:
+            client = found.client()
+            try:
+                info = client.info()
+                driver = str((info.get("FirewallBackend") or {}).get("Driver", ""))
+                gone, obstacle = engine_rules.look_again(client, info, private=found.private)
+            finally:
+                client.close()
+            if gone:
+                # What we start again ourselves is nothing that `up` could not do without.
+                return Check("firewall", False, gone, engine_rules.hint(private=found.private), not found.private)
+            if obstacle:
+                return Check("firewall", False, obstacle, "let the labs' bridges through: iptables -I INPUT -i vvc+")
+    if driver:
+        return Check("firewall", True, f"the engine's backend is {driver}")
+    told = shell.run([root.which("iptables") or "iptables", "--version"], timeout_s=_QUICK_S, check=False)
+    version = told.output.strip() if told.ok else "no iptables"
+    return Check("firewall", told.ok, version, "./lab setup brings iptables, with which engines make rules", False)

@@ -1,0 +1,125 @@
+"""Where `./lab exec` can go: what a lab that is up exports, else what is there of one whose `up` ended half-way.
+
+What is there is read off the engine and the servers, by the names that the plan gives. Deciding is pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra import outputs, plan
+from labkit import recover, servers, shell
+from labkit.current import Current
+from labkit.errors import LabError
+from labkit.paths import CHECKOUT_ID
+from labkit.recover import There
+from labkit.sides.entering import DOORS
+
+_RUNNING = "running"
+_LOOK_S = 30
+
+
+@dataclass(frozen=True)
+class Place:
+    """A replica or a server of a lab that one can go into; of a server `replica` is None."""
+
+    lab: str
+    server: outputs.Server
+    replica: outputs.Replica | None = None
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.replica.name if self.replica else self.server.name
+
+
+def exported(contract: outputs.Contract) -> list[Place]:
+    """Pure: the places of a lab that is up, replicas first."""
+    by_name = {server.name: server for server in contract.servers}
+    replicas = [Place(contract.lab, by_name[one.server], one) for one in contract.replicas]
+    return replicas + [Place(contract.lab, server) for server in contract.servers]
+
+
+def moved(contract: outputs.Contract, addresses: Mapping[str, str]) -> bool:
+    """Pure: whether a server (by its container) has another address than the contract says.
+
+    So it is after an `up` that ended half-way through a replacement: the outputs are those of the `up` before.
+    """
+    return any(addresses.get(server.container, server.address) != server.address for server in contract.servers)
+
+
+def standing(lab: str, containers: Iterable[Mapping[str, Any]], runtime_dir: str) -> list[outputs.Server]:
+    """Pure: the lab's servers, from what the engine says of their containers."""
+    prefix = plan.Plan(CHECKOUT_ID, lab, plan.default_subnet(CHECKOUT_ID, lab)).name("")
+    found = []
+    for one in containers:
+        full = str(one["Name"]).removeprefix("/")
+        name, sockets = full.removeprefix(prefix), f"{runtime_dir}/{lab}-{full.removeprefix(prefix)}"
+        address = next((net["IPAddress"] for net in one["NetworkSettings"]["Networks"].values()), "")
+        uri = f"qemu+unix:///system?socket={sockets}/libvirt.sock"
+        found.append(outputs.Server(name, address, full, f"unix://{sockets}/docker.sock", uri))
+    return sorted(found, key=lambda server: server.name)
+
+
+def replicas(lab: str, server: outputs.Server, prefix_length: int, inside: Collection[There]) -> list[outputs.Replica]:
+    """Pure: the replicas in a server, from what is in it; they answer where the plan says."""
+    planned = plan.Plan(CHECKOUT_ID, lab, ipaddress.IPv4Interface(f"{server.address}/{prefix_length}").network)
+    found = []
+    for side, door in DOORS.items():
+        for one in sorted(inside):
+            number = one.name.removeprefix(door.prefix)
+            if one.kind == door.kind and one.name.startswith(door.prefix) and number.isdigit():
+                url = door.url(planned, server.address, int(number) - 1)
+                found.append(outputs.Replica(one.name, side, server.name, url, one.name))
+    return found
+
+
+def of(ready: Current, lab: str) -> list[Place]:
+    """The places of a lab: of one that is whole by its outputs, of any other by what is there now."""
+    contract = None
+    try:
+        contract = outputs.from_outputs(ready.pulumi.outputs(lab))
+    except outputs.ContractError:
+        if not ready.pulumi.has_stack(lab):
+            return []
+    with servers.engine(ready.machine) as client:
+        containers = [server.attrs for server in servers.of(client, lab)]
+    found = standing(lab, containers, ready.machine.runtime_dir)
+    if contract is not None and not moved(contract, {one.container: one.address for one in found if one.address}):
+        return exported(contract)
+    places = []
+    for server, container in zip(found, sorted(containers, key=lambda one: str(one["Name"])), strict=True):
+        networks = container["NetworkSettings"]["Networks"].values()
+        length = next((net["IPPrefixLen"] for net in networks), 0)
+        inner = recover.inside(ready, server.container) if container["State"]["Running"] else ()
+        places += [Place(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
+        places.append(Place(lab, server))
+    return places
+
+
+def closed(place: Place, state: str, *, key_known: bool) -> LabError | None:
+    """Pure: why one could not get in, from the `state` in which its own manager says it is; None: not by that."""
+    if place.replica is None:
+        gone = LabError(f"The server {place.name} is {state or 'gone'}.", hint=f"./lab up {place.lab}")
+        return None if state == _RUNNING else gone
+    door = DOORS[place.replica.side]
+    look = f"./lab exec {place.server.name} {door.look(place.name)}"
+    if state != _RUNNING:
+        return LabError(f"{place.name} is {state or 'gone'}.", hint=look if state else f"./lab up {place.lab}")
+    if door.has_key and not key_known:
+        return LabError(f"{place.name} runs, but was never configured: its ssh key is not known yet.", hint=look)
+    return None
+
+
+def state(ready: Current, place: Place) -> str:
+    """In which state a place is, as its own manager says; "" if it is not there."""
+    words = ["docker", "--host", ready.machine.docker_host]
+    if place.replica is None:
+        words += ["inspect", "-f", "{{.State.Status}}", place.server.container]
+    else:
+        words += ["exec", place.server.container, *DOORS[place.replica.side].state(place.replica.handle)]
+    done = shell.run(words, timeout_s=_LOOK_S, check=False, stdout_only=True)
+    return done.output.strip() if done.ok else ""

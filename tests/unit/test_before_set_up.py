@@ -1,0 +1,129 @@
+"""What the verbs say in a fresh clone, that a shell completes them, and that long steps say that they live."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from infra import machine
+from labkit import cli, completing, progress, run_folder
+from labkit.errors import LabError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.load, "__defaults__", (tmp_path / "machine.json",))
+    monkeypatch.setattr(machine, "FILE", tmp_path / "machine.json")
+
+
+def test_status_says_it_in_its_first_line() -> None:
+    """With the next step; that nothing is up is no failure."""
+    done = CliRunner().invoke(cli.lab, ["status"], catch_exceptions=False)
+    assert done.output.splitlines() == [
+        "This checkout is not set up yet, so no lab is up.",
+        "  Next: ./lab up deployment",
+    ]
+    assert done.exit_code == 0
+
+
+VERBS = {
+    "watch": (["watch", "deployment"], "./lab up deployment"),
+    "run": (["run", "deployment"], "./lab up deployment"),
+    "exec": (["exec", "vm-1"], "./lab setup"),
+    "down": (["down", "deployment"], "./lab setup, then look what is there: ./lab leftovers deployment"),
+    "leftovers": (["leftovers"], "./lab setup"),
+    "env": (["env"], "./lab setup"),
+    "status as JSON": (["status", "--json"], "./lab setup"),
+}
+
+
+@pytest.mark.parametrize("case", VERBS)
+def test_every_verb_names_the_next_step(case: str) -> None:
+    """In one sentence."""
+    words, hint = VERBS[case]
+    with pytest.raises(LabError) as refused:
+        CliRunner().invoke(cli.lab, words, catch_exceptions=False, standalone_mode=False)
+    assert refused.value.problem == "This checkout is not set up."
+    assert refused.value.hint == hint
+
+
+def completed(*words: str) -> list[str]:
+    """What bash itself offers behind these words, after `eval "$(./lab completion bash)"`."""
+    script = (
+        'eval "$(./lab completion bash)"\n'
+        f"COMP_WORDS=({' '.join(words)} '')\nCOMP_CWORD={len(words)}\n"
+        "_lab_completion ./lab\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+        "complete -p lab"
+    )
+    bash = shutil.which("bash")
+    assert bash
+    done = subprocess.run(
+        [bash, "-c", script], cwd=ROOT, capture_output=True, text=True, encoding="utf-8", timeout=120, check=True
+    )
+    *offered, registered = done.stdout.splitlines()
+    assert registered == "complete -o nosort -F _lab_completion lab"
+    assert done.stderr == ""
+    return offered
+
+
+def test_bash_completes_verbs_labs_and_experiments() -> None:
+    """As ./lab, which bash looks up by its last part."""
+    assert completed("./lab", "up") == ["deployment"]
+    assert {"size", "start"} <= set(completed("./lab", "run", "deployment"))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_its_script(shell: str) -> None:
+    """Asking by the launcher's variable."""
+    script = completing.source(cli.lab, shell)
+    assert f"_LAB_COMPLETE={shell}_complete" in script
+    assert "\x1b" not in script
+
+
+def test_replicas_and_runs_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From state files alone."""
+    noted = {"replicas": [{"name": "vm-1"}, {"name": "container-1"}], "servers": [{"name": "server-1"}]}
+    monkeypatch.setattr("labkit.pulumi.noted_outputs", lambda _lab: noted)
+    monkeypatch.setattr(run_folder, "all_of", lambda _lab: [Path("a1"), Path("a2")])
+    context = click.Context(cli.lab)
+    context.params["lab"] = "deployment"
+    argument = cli.lab.params[0] if cli.lab.params else click.Argument(["x"])
+    assert completing.replicas(context, argument, "") == ["vm-1", "container-1", "server-1"]
+    assert completing.replicas(context, argument, "vm") == ["vm-1"]
+    assert completing.runs(context, argument, "a") == ["a2", "a1"]
+
+
+def test_the_launcher_installs_nothing_for_a_shell_that_asks(tmp_path: Path) -> None:
+    """In a fresh clone there is nothing to offer yet."""
+    shutil.copy(ROOT / "lab", tmp_path / "lab")
+    env = {**os.environ, "_LAB_COMPLETE": "bash_complete"}
+    done = subprocess.run([tmp_path / "lab"], env=env, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert [file.name for file in tmp_path.iterdir()] == ["lab"]
+
+
+def test_a_long_step_says_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal, with what it is at; what shows itself as well."""
+    monkeypatch.setattr(progress, "ALIVE_S", 0.05)
+    stream = io.StringIO()
+    report = progress.Terminal(stream)
+    with report.step("Building"):
+        report.detail("part 3")
+        time.sleep(0.4)
+    with report.alive("pulumi up"):
+        time.sleep(0.4)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "… Building"
+    assert lines[1].startswith("… Building: 0 s  part 3")
+    assert any(line.startswith("… pulumi up: 0 s") for line in lines)

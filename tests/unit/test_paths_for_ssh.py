@@ -1,0 +1,24 @@
+"""What ssh is told of a checkout whose path has what paths may have, as ssh itself reads it."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from infra.outputs import Replica, Server
+from labkit.sides.vm import exec_command
+
+
+def test_ssh_reads_the_paths_as_they_are(tmp_path: Path) -> None:
+    """By ssh -G, which says what it made of its options and connects to nothing."""
+    folder = tmp_path / 'a clone\'s ünï %23# {{x}} "q"'
+    replica = Replica(name="vm-1", side="vm", server="server-1", url="http://10.200.7.16:8000", handle="vm-1")
+    server = Server(name="server-1", address="10.200.7.2", container="c", docker_host="unix:///x", libvirt_uri="qemu:")
+    program, *words = exec_command(replica, server, folder, [], tty=False)
+    told = subprocess.run(
+        [program, "-G", "-F", "none", *words], capture_output=True, text=True, encoding="utf-8", timeout=20, check=True
+    ).stdout.splitlines()
+    # Some of them it tells as they stand after the sign has been replaced, some before.
+    read = {line.replace("%%", "%") for line in told}
+    assert f"identityfile {folder}/id_ed25519" in read
+    assert f"userknownhostsfile {folder}/vm-1-playbook.host_key" in read
