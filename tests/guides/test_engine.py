@@ -12,7 +12,7 @@ from tests.engines.real import ROOT, tool
 from tests.guides.guides import LABS, fences
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-WALK_S = 1500
+WALK_S = 800
 
 
 def journal(lab: str) -> list[dict[str, Any]]:
