@@ -43,6 +43,10 @@ _NOT_IN_TEMPORARY = {".git", ".venv", *_CACHES}
 _FILES = ("--junitxml", "--junit-xml", "--log-file", "--basetemp")
 """Options of pytest that name a file to write: where the person is, not in the copy."""
 
+LANES = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""Tests on the copy's lab wait for engines and guests most of the time: all others run beside them. Which belong
+together and which come first says tests/conftest.py."""
+
 _PACKAGES = "lib/python3*/site-packages"
 _FIRST = "packages_of"
 """File in a copy's .venv: the .venv in which the packages are."""
@@ -196,7 +200,8 @@ def environment(person: Mapping[str, str], source: Path, place: Place) -> dict[s
 def arguments(given: Sequence[str], person: Path, source: Path, place: Place) -> list[str]:
     """Pure: pytest's arguments for the copy, of those typed in the folder `person` for the checkout `source`.
 
-    Files to write are the person's; tests named by their absolute path are the copy's.
+    Files to write are the person's; tests named by their absolute path are the copy's. Without any arguments the whole
+    suite runs, in lanes.
     """
     found: list[str] = []
     for word in given:
@@ -209,7 +214,7 @@ def arguments(given: Sequence[str], person: Path, source: Path, place: Place) ->
             found.append(str(place.checkout / Path(word).relative_to(source)))
         else:
             found.append(word)
-    return ["-o", f"cache_dir={source / '.pytest_cache'}", *found]
+    return ["-o", f"cache_dir={source / '.pytest_cache'}", *(found or LANES)]
 
 
 def remove(place: Place, found: Engine | None, report: Report) -> None:

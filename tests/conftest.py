@@ -24,6 +24,27 @@ ENGINES_REQUIRED = os.environ.get("VVC_TESTS") == "1"
 """Set by `./lab test`, which has brought everything that a test may need."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What can run at the same time: tests on this checkout's lab are one lane, every other file is one for itself.
+
+    The longest come first, so that `./lab test` has them begun when it begins the short ones beside them.
+    """
+    lanes = {item.nodeid: lane(item) for item in items}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(lanes[item.nodeid][1]))
+    items.sort(key=lambda item: lanes[item.nodeid][0])
+
+
+def lane(item: pytest.Item) -> tuple[int, str]:
+    """When it begins, and the name that is on all tests which must run one after the other."""
+    if not item.get_closest_marker("engine"):
+        return 2, item.path.name
+    apart = item.get_closest_marker("apart")
+    if not apart:
+        return 0, "lab"
+    return 1, str(apart.args[0]) if apart.args else item.path.name
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """By plain pytest engine tests work on this checkout's own labs: one that is up is its person's, and is kept."""
     if not suite_processes.tests_run_in(CHECKOUT) and any(item.get_closest_marker("engine") for item in session.items):

@@ -16,7 +16,7 @@ from labkit.errors import LabError
 from labkit.progress import Quiet
 from tests.engines.forward_proxy import forward_proxy
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.apart]
 
 TAG = f"{plan.PROJECT}/test-build:{paths.CHECKOUT_ID}"
 APT = b"""ARG BASE

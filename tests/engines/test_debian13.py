@@ -15,7 +15,7 @@ from tests.engines import whole_machine
 from tests.engines.real import LAB
 from tests.engines.whole_machine import CHECKOUT, Machine
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.apart]
 
 # Bounds for a machine that is itself emulated.
 BOUNDS = {

@@ -10,7 +10,7 @@ import pytest
 from tests.engines.kills import END_S, Kill, Site, collect, event, no_orphans, strike
 from tests.engines.real import LAB, ROOT, command
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.apart]
 
 VM, BOX = "vm", "container"
 

@@ -36,7 +36,7 @@ def traces(checkout: Path) -> dict[str, str]:
     return {what: text for what, text in found.items() if text}
 
 
-@pytest.mark.parametrize("fate", ["alive", "killed"])
+@pytest.mark.parametrize("fate", [pytest.param("alive", marks=pytest.mark.long), "killed"])
 def test_down_leaves_nothing(lab: outputs.Contract, fate: str) -> None:
     """With a living server and with one that was killed; git sees nothing either. The lab comes up again after."""
     if fate == "killed":

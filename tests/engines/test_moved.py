@@ -16,7 +16,7 @@ from tests.engines.kills import Site
 from tests.engines.real import LAB, ROOT, command, engine
 from tests.engines.test_life import traces, wait_for
 
-pytestmark = [pytest.mark.engine, pytest.mark.long]
+pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.apart]
 
 ENTRY = {"client": "before-the-move", "seq": 1, "payload": "kept"}
 WHERE = "a clone's ünï %23#"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(100)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(100), pytest.mark.apart]
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "vvc-vpn-test"

@@ -25,7 +25,7 @@ from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.paths import CHECKOUT_ID
 from labkit.processes import command_line
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400), pytest.mark.apart]
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = f"vvc-engine-test-{CHECKOUT_ID}"

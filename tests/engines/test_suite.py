@@ -165,6 +165,7 @@ def traces(person: Path, clone: Path, of_clone: str) -> list[str]:
     return [str(one) for one in (*found, *running)]
 
 
+@pytest.mark.apart
 @pytest.mark.parametrize("how", ["Ctrl-C", "TERM", "KILL"])
 def test_what_an_interrupted_run_made_goes_away(person: Path, tmp_path: Path, how: str) -> None:
     """By Ctrl-C and TERM at once; after KILL the next ./lab test removes it, and says so."""

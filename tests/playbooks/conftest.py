@@ -11,7 +11,7 @@ from labkit import engine, images
 from tests.playbooks.guest import Guest, boot
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     """A guest that has just begun to boot."""
     found = engine.connect()
@@ -26,7 +26,7 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
         client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first(guest: Guest) -> dict[str, Any]:
     """The result of the first converge."""
     return guest.play()

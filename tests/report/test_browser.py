@@ -16,7 +16,7 @@ from labkit.report import compare, html, merge, streams
 from labkit.root import which
 from tests.unit import judged, runs
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.apart]
 
 SCHEMES = ("light", "dark")
 WIDTHS = (400, 800, 1600)
