@@ -43,9 +43,9 @@ _NOT_IN_TEMPORARY = {".git", ".venv", *_CACHES}
 _FILES = ("--junitxml", "--junit-xml", "--log-file", "--basetemp")
 """Options of pytest that name a file to write: where the person is, not in the copy."""
 
-LANES = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+LANES = ("-n", "2", "--no-loadscope-reorder")
 """Tests on the copy's lab wait for engines and guests most of the time: all others run beside them. Which belong
-together and which come first says tests/conftest.py."""
+together and which come first says tests/lanes.py."""
 
 _PACKAGES = "lib/python3*/site-packages"
 _FIRST = "packages_of"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,7 @@ from labkit import labs, suite_processes
 from labkit.paths import CHECKOUT
 from labkit.pulumi import has_resources
 from labkit.suite_processes import interrupt_once
+from tests.lanes import Lanes, lane
 
 # How fast something is is measured by ./lab bench, not here.
 settings.register_profile("suite", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
@@ -25,24 +27,14 @@ ENGINES_REQUIRED = os.environ.get("VVC_TESTS") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What can run at the same time: tests on this checkout's lab are one lane, every other file is one for itself.
-
-    The longest come first, so that `./lab test` has them begun when it begins the short ones beside them.
-    """
-    lanes = {item.nodeid: lane(item) for item in items}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(lanes[item.nodeid][1]))
-    items.sort(key=lambda item: lanes[item.nodeid][0])
+    """The longest lanes come first, so that they are begun when the short ones run beside them."""
+    items.sort(key=lambda item: lane(item.nodeid)[0])
 
 
-def lane(item: pytest.Item) -> tuple[int, str]:
-    """When it begins, and the name that is on all tests which must run one after the other."""
-    if not item.get_closest_marker("engine"):
-        return 2, item.path.name
-    apart = item.get_closest_marker("apart")
-    if not apart:
-        return 0, "lab"
-    return 1, str(apart.args[0]) if apart.args else item.path.name
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
+    """By lanes, whatever else is asked for."""
+    return Lanes(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

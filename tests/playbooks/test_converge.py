@@ -11,7 +11,7 @@ import pytest
 from infra.playbook import PlaybookError
 from tests.playbooks.guest import Guest
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart("playbooks")]
+pytestmark = pytest.mark.engine
 
 
 def test_first_converge_changes_the_guest_and_the_service_answers(guest: Guest, first: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from infra import playbook_worker
 from labkit import paths
 from tests.playbooks.guest import Guest
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart("playbooks")]
+pytestmark = pytest.mark.engine
 WITHIN_S = 10
 
 

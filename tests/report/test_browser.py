@@ -16,7 +16,7 @@ from labkit.report import compare, html, merge, streams
 from labkit.root import which
 from tests.unit import judged, runs
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 SCHEMES = ("light", "dark")
 WIDTHS = (400, 800, 1600)

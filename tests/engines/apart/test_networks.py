@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(100), pytest.mark.apart]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(100)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMESPACE = "vvc-vpn-test"
 LOOK = """
 import json

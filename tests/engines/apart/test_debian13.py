@@ -11,11 +11,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from tests.engines import whole_machine
+from tests.engines.apart import whole_machine
+from tests.engines.apart.whole_machine import CHECKOUT, Machine
 from tests.engines.real import LAB
-from tests.engines.whole_machine import CHECKOUT, Machine
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.apart]
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 # Bounds for a machine that is itself emulated.
 BOUNDS = {

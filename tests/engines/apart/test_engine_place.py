@@ -19,7 +19,7 @@ from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.engine_processes import listens
 from labkit.paths import CHECKOUT
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(200), pytest.mark.apart]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(200)]
 
 START_S = 60.0
 Start = Callable[..., str]

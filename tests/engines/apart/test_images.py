@@ -11,7 +11,7 @@ from labkit import accelerator, images, images_engine
 from labkit.errors import LabError
 from labkit.progress import Quiet
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.engines.kills import END_S, Kill, Site, collect, event, no_orphans, strike
+from tests.engines.apart.kills import END_S, Kill, Site, collect, event, no_orphans, strike
 from tests.engines.real import LAB, ROOT, command
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 VM, BOX = "vm", "container"
 

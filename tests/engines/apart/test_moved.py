@@ -12,11 +12,11 @@ import pytest
 
 from infra import plan
 from infra.checkout import identify
-from tests.engines.kills import Site
+from tests.engines.apart.kills import Site
 from tests.engines.real import LAB, ROOT, command, engine
 from tests.engines.test_life import traces, wait_for
 
-pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.apart]
+pytestmark = [pytest.mark.engine, pytest.mark.long]
 
 ENTRY = {"client": "before-the-move", "seq": 1, "payload": "kept"}
 WHERE = "a clone's ünï %23#"

@@ -20,7 +20,7 @@ import pytest
 from labkit import toolchain_build
 from labkit.progress import Quiet
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 HARMLESS = {
     "docker": {

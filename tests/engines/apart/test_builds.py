@@ -14,9 +14,9 @@ from infra import engine_client, plan
 from labkit import images, images_base, images_engine, paths
 from labkit.errors import LabError
 from labkit.progress import Quiet
-from tests.engines.forward_proxy import forward_proxy
+from tests.engines.apart.forward_proxy import forward_proxy
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 TAG = f"{plan.PROJECT}/test-build:{paths.CHECKOUT_ID}"
 APT = b"""ARG BASE

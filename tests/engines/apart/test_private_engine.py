@@ -25,9 +25,9 @@ from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.paths import CHECKOUT_ID
 from labkit.processes import command_line
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400), pytest.mark.apart]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMESPACE = f"vvc-engine-test-{CHECKOUT_ID}"
 FOLDERS = f"vvc-e-{CHECKOUT_ID}-"
 OWN_RULE = '-A FORWARD -i lo -m comment --comment "a person\'s own" -j ACCEPT'

@@ -18,7 +18,7 @@ from labkit.errors import LabError
 from labkit.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, command
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 _BOUND_S = 20
 

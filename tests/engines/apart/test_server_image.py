@@ -19,7 +19,7 @@ from labkit import images, paths
 from labkit.progress import Quiet
 from tests.engines.real import engine
 
-pytestmark = [pytest.mark.engine, pytest.mark.apart]
+pytestmark = pytest.mark.engine
 
 LABEL = "vm-vs-container.test"
 HEALTHY_S = 60

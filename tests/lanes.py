@@ -1,0 +1,32 @@
+"""Which tests must run one after the other, and which of them begin first."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+_ON_THE_LAB = ("tests/engines", "tests/guides")
+_APART = "tests/engines/apart"
+_ONE_GUEST = "tests/playbooks"
+
+
+def lane(test: str) -> tuple[int, str]:
+    """Pure: when a test, by its id, begins, and the name that is on all those of its lane.
+
+    Those on this checkout's lab are one lane, those of the playbooks share a guest; every other file is one for itself.
+    The longest lanes come first, so that they are begun when the short ones run beside them.
+    """
+    file = PurePath(test.partition("::")[0])
+    if file.is_relative_to(_APART):
+        return 1, str(file)
+    if any(file.is_relative_to(folder) for folder in _ON_THE_LAB):
+        return 0, "lab"
+    return (1, _ONE_GUEST) if file.is_relative_to(_ONE_GUEST) else (2, str(file))
+
+
+class Lanes(LoadScopeScheduling):  # type: ignore[misc] # pytest-xdist has no types
+    """What pytest-xdist gives to one worker as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane(nodeid)[1]
