@@ -30,7 +30,8 @@ _KINDS = {
 }
 _SERVER = _KINDS["docker:index/container:Container"]
 """Kind of a server on the laptop's engine."""
-_LAPTOP = "pulumi:providers:docker::engine::"
+_PROVIDER = re.compile(r"::pulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
+"""URN of a provider that infra/server.py has made for a server; any other one is the laptop's engine."""
 _OVERLAY = ".qcow2"
 _LOOK_S = 30
 _NAMES = {
@@ -85,11 +86,12 @@ class There(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """An object of Pulumi's state. `outer`: it stands on the laptop's engine; else inside a server."""
+    """An object of Pulumi's state."""
 
     there: There
     urn: str
-    outer: bool
+    server: str = ""
+    """Name of the server in which it is, as in the contract; "" if it stands on the laptop's engine."""
     broken: bool = False
     """Its creation failed half-way; Pulumi would take it for good with the next `up`."""
     going: bool = False
@@ -101,6 +103,11 @@ class Known:
     def thing(self) -> Thing:
         """What a person calls it."""
         return self.there.thing
+
+    @property
+    def outer(self) -> bool:
+        """Whether it stands on the laptop's engine."""
+        return not self.server
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
         Known(
             there=There(_KINDS[resource["type"]], resource["inputs"]["name"], resource.get("id", "")),
             urn=resource["urn"],
-            outer=_LAPTOP in resource.get("provider", ""),
+            server=found["server"] if (found := _PROVIDER.search(resource.get("provider", ""))) else "",
             broken=bool(resource.get("initErrors")),
             going=bool(resource.get("delete")),
             again=bool(resource.get("pendingReplacement")),
@@ -152,18 +159,26 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There]) -> Steps:
     return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
 
 
-def inner_steps(state: Sequence[Known], inside: Collection[There]) -> Steps:
-    """Pure: the steps when the server is there and what is inside it is not what the state says."""
-    noted = {one.there for one in state if not one.outer and not one.again}
-    inner = [one for one in state if not one.outer and not one.going and not one.again]
+def inner_steps(state: Sequence[Known], server: str, inside: Collection[There]) -> Steps:
+    """Pure: the steps when a server is there and what is `inside` it is not what the state says of this server.
+
+    What another server holds is never missing here.
+    """
+    mine = [one for one in state if one.server == server]
+    noted = {one.there for one in mine if not one.again}
+    inner = [one for one in mine if not one.going and not one.again]
     strays = {one for one in inside if one not in noted and _made_by_up(one)}
     broken = {one.there for one in inner if one.broken and one.thing[0] == "disk"}
     left = {one.thing for one in inside if one not in strays}
     pooled = any(kind == "pool" for kind, _ in left)
+    # The disk of a domain may be in the pool of another server, which shares it.
+    shared = {one.thing for one in state if one.server not in ("", server)} - {one.thing for one in mine}
     unread = {
         one
         for one in inside
-        if one.kind == "domain" and one in noted and not (pooled and ("disk", f"{one.name}{_OVERLAY}") in left)
+        if one.kind == "domain" and one in noted
+        for disk in [("disk", f"{one.name}{_OVERLAY}")]
+        if disk not in shared and not (pooled and disk in left)
     }
     remove = sorted({*unread, *broken, *strays} & set(inside), key=lambda one: (_ORDER.index(one.kind), one.name))
     gone = [one for one in inner if one.there not in inside]
@@ -217,7 +232,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             client.volumes.get(volume.id).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
-        steps = inner_steps(state, inside(ready, server))
+        steps = inner_steps(state, server.removeprefix(servers.prefix(lab)), inside(ready, server))
         for kind, name, id_ in steps.remove:
             report.line(f"The {kind} {name} is not as it was noted: it is made anew")
             _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", id_])

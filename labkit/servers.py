@@ -53,7 +53,12 @@ def of(client: docker.DockerClient, lab: str) -> list[Container]:
 
 def is_server(lab: str, name: str) -> bool:
     """Pure: whether a container's name is that of a server of the lab."""
-    return name.startswith(f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-")
+    return name.startswith(f"{prefix(lab)}server-")
+
+
+def prefix(lab: str) -> str:
+    """Pure: what the engine's names of the lab's objects begin with, before the names that the contract has."""
+    return f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-"
 
 
 def start(machine: Machine, lab: str, report: Report) -> None:

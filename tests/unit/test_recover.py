@@ -16,9 +16,10 @@ def there(kind: str, name: str, number: int = 1) -> There:
     return There(kind, name, f"{name}-{number}")
 
 
-OUTER = [Known(there(kind, f"lab-{kind}"), f"urn-{kind}", outer=True) for kind in ("container", "network", "volume")]
+HERE = "server-1"
+OUTER = [Known(there(kind, f"lab-{kind}"), f"urn-{kind}") for kind in ("container", "network", "volume")]
 INNER = [
-    Known(there(*thing), f"urn-{thing[1]}", outer=False)
+    Known(there(*thing), f"urn-{thing[1]}", server=HERE)
     for thing in (
         ("container", "container-1"),
         ("domain", "vm-1"),
@@ -62,7 +63,7 @@ def test_what_stands_on_the_laptop_comes_back_first(gone: set[There], steps: Ste
 )
 def test_what_is_gone_inside_a_server_is_refreshed(gone: set[There], steps: Steps) -> None:
     """A domain without its disk goes first, and so does the state of disks whose pool is gone."""
-    assert inner_steps(STATE, INSIDE - gone) == steps
+    assert inner_steps(STATE, HERE, INSIDE - gone) == steps
 
 
 def test_what_a_killed_down_left_of_a_server_is_made_anew() -> None:
@@ -74,13 +75,13 @@ def test_what_a_killed_down_left_of_a_server_is_made_anew() -> None:
 
 def test_an_empty_state_needs_nothing() -> None:
     """The first up of a lab."""
-    assert outer_steps([], frozenset()) == inner_steps([], frozenset()) == Steps()
+    assert outer_steps([], frozenset()) == inner_steps([], HERE, frozenset()) == Steps()
 
 
 def test_a_disk_that_left_the_state_still_makes_its_domain_anew() -> None:
     """A refresh that failed at the domain has already dropped the disk."""
     state = [one for one in STATE if one.there != there("disk", "vm-1.qcow2")]
-    steps = inner_steps(state, INSIDE - {there("disk", "vm-1.qcow2")})
+    steps = inner_steps(state, HERE, INSIDE - {there("disk", "vm-1.qcow2")})
     assert (steps.remove, steps.up) == ((there("domain", "vm-1"),), REFRESH)
 
 
@@ -100,7 +101,7 @@ def test_what_a_killed_up_made_goes_before_the_next_one() -> None:
         there("domain", "mine"),
         there("volume", "container-2-data"),
     }
-    assert inner_steps([], frozenset(strays | others)) == Steps(
+    assert inner_steps([], HERE, frozenset(strays | others)) == Steps(
         remove=(
             there("container", "container-2"),
             there("network", "lab"),
@@ -114,11 +115,11 @@ def test_what_a_killed_up_made_goes_before_the_next_one() -> None:
 
 def test_a_disk_whose_creation_failed_half_way_is_made_anew() -> None:
     """Pulumi has it in its state, with its errors; one that it is about to delete is let be."""
-    half = Known(there("disk", "base-2"), "urn-base-2", outer=False, broken=True)
-    going = Known(there("disk", "base-0"), "urn-base-0", outer=False, going=True)
+    half = Known(there("disk", "base-2"), "urn-base-2", server=HERE, broken=True)
+    going = Known(there("disk", "base-0"), "urn-base-0", server=HERE, going=True)
     inside = INSIDE | {half.there, going.there}
-    assert inner_steps([*STATE, half, going], inside) == Steps(remove=(half.there,), up=REFRESH)
-    assert inner_steps([*STATE, going], INSIDE) == Steps()
+    assert inner_steps([*STATE, half, going], HERE, inside) == Steps(remove=(half.there,), up=REFRESH)
+    assert inner_steps([*STATE, going], HERE, INSIDE) == Steps()
 
 
 REPLACED = [
@@ -135,35 +136,35 @@ def test_what_a_kill_left_in_the_midst_of_a_replacement_goes(thing: tuple[str, s
     """The old one is noted as deleted; the new one has its name, and nobody noted it. All else stays."""
     new = there(*thing, number=2)
     others = [one for one in STATE if one.thing != thing and thing[0] != "pool"]
-    state = [*others, Known(there(*thing), "urn-again", outer=False, again=True)]
+    state = [*others, Known(there(*thing), "urn-again", server=HERE, again=True)]
     inside_ = {one.there for one in others} | {new}
     users = [there("domain", "vm-1")] if thing == ("disk", "vm-1.qcow2") else []
-    steps = inner_steps(state, inside_)
+    steps = inner_steps(state, HERE, inside_)
     assert set(steps.remove) == {new, *users}
     assert steps.forget == ()
-    assert inner_steps(state, inside_ - {new}).remove == tuple(users)
+    assert inner_steps(state, HERE, inside_ - {new}).remove == tuple(users)
 
 
 def test_a_key_that_is_the_same_as_before_does_not_make_a_new_disk_the_old_one() -> None:
     """A disk's id is its file; what was deleted to be made anew is not noted, whatever its id."""
-    again = Known(there("disk", "vm-1.qcow2"), "urn-again", outer=False, again=True)
+    again = Known(there("disk", "vm-1.qcow2"), "urn-again", server=HERE, again=True)
     state = [one for one in STATE if one.thing not in {("disk", "vm-1.qcow2"), ("domain", "vm-1")}]
     inside_ = {one.there for one in state} | {again.there}
-    assert inner_steps([*state, again], inside_).remove == (again.there,)
+    assert inner_steps([*state, again], HERE, inside_).remove == (again.there,)
 
 
 def test_what_another_has_replaced_is_noted_until_pulumi_deletes_it() -> None:
     """Both are in the state, each by its id; a third one of their name is nobody's."""
-    old = Known(there("container", "container-1", 0), "urn-container-1", outer=False, going=True)
-    assert inner_steps([*STATE, old], {*INSIDE, old.there}) == Steps()
+    old = Known(there("container", "container-1", 0), "urn-container-1", server=HERE, going=True)
+    assert inner_steps([*STATE, old], HERE, {*INSIDE, old.there}) == Steps()
     third = there("container", "container-1", 3)
-    assert inner_steps([*STATE, old], {*INSIDE, old.there, third}).remove == (third,)
+    assert inner_steps([*STATE, old], HERE, {*INSIDE, old.there, third}).remove == (third,)
 
 
 def test_another_one_of_the_same_name_is_not_what_was_noted() -> None:
     """Whoever made it: what the state notes is gone, and its name is taken."""
     mine, other = there("container", "container-1"), there("container", "container-1", 2)
-    assert inner_steps(STATE, INSIDE - {mine} | {other}) == Steps(remove=(other,), up=REFRESH)
+    assert inner_steps(STATE, HERE, INSIDE - {mine} | {other}) == Steps(remove=(other,), up=REFRESH)
     server = there("container", "lab-container", 2)
     assert outer_steps(STATE, LAPTOP - {there("container", "lab-container")} | {server}) == Steps(ALL, up=REFRESH)
 
@@ -171,13 +172,13 @@ def test_another_one_of_the_same_name_is_not_what_was_noted() -> None:
 def test_a_pool_that_is_not_the_noted_one_goes_with_what_reads_through_it() -> None:
     """The disks' files stay: they are taken over when disks of their names are made in the new pool."""
     other = there("pool", "lab", 2)
-    steps = inner_steps(STATE, INSIDE - {there("pool", "lab")} | {other})
+    steps = inner_steps(STATE, HERE, INSIDE - {there("pool", "lab")} | {other})
     assert steps == Steps(forget=("urn-base-1", "urn-vm-1.qcow2"), remove=(there("domain", "vm-1"), other), up=REFRESH)
 
 
 def test_a_server_that_was_deleted_to_be_made_anew_is_no_server_that_is_gone() -> None:
     """Its volumes stay with what is on them; Pulumi makes it."""
-    again = [Known(one.there, one.urn, outer=True, again=one.thing[0] == "container") for one in OUTER]
+    again = [Known(one.there, one.urn, again=one.thing[0] == "container") for one in OUTER]
     there_ = LAPTOP - {there("container", "lab-container")}
     assert outer_steps([*again, *INNER], there_) == outer_steps(again, there_) == Steps()
     # With its network gone as well it comes back before the inside is refreshed.
@@ -195,17 +196,21 @@ def test_the_state_is_read_by_kind_and_by_engine() -> None:
             resource("docker:index/container:Container", "urn::pulumi:providers:docker::engine::1"),
             resource("libvirt:index/domain:Domain", "urn::pulumi:providers:libvirt::server-1-libvirt::2"),
             resource("docker:index/network:Network", "urn::pulumi:providers:docker::engine::1", delete=True),
-            resource("libvirt:index/volume:Volume", "urn::pulumi:providers:libvirt::x::2", initErrors=["cut off"]),
+            resource(
+                "libvirt:index/volume:Volume",
+                "urn::pulumi:providers:libvirt::server-1-libvirt::2",
+                initErrors=["cut off"],
+            ),
             resource("docker:index/volume:Volume", "urn::pulumi:providers:docker::engine::1", pendingReplacement=True),
             resource("pulumi:pulumi:Stack", ""),
         ]
     )
     assert found == [
-        Known(There("container", "x", "1"), "urn-docker:index/container:Container", outer=True),
-        Known(There("domain", "x", "1"), "urn-libvirt:index/domain:Domain", outer=False),
-        Known(There("network", "x", "1"), "urn-docker:index/network:Network", outer=True, going=True),
-        Known(There("disk", "x", "1"), "urn-libvirt:index/volume:Volume", outer=False, broken=True),
-        Known(There("volume", "x", "1"), "urn-docker:index/volume:Volume", outer=True, again=True),
+        Known(There("container", "x", "1"), "urn-docker:index/container:Container"),
+        Known(There("domain", "x", "1"), "urn-libvirt:index/domain:Domain", server=HERE),
+        Known(There("network", "x", "1"), "urn-docker:index/network:Network", going=True),
+        Known(There("disk", "x", "1"), "urn-libvirt:index/volume:Volume", server=HERE, broken=True),
+        Known(There("volume", "x", "1"), "urn-docker:index/volume:Volume", again=True),
     ]
 
 
@@ -231,3 +236,62 @@ def test_what_a_kill_left_is_cleared_unless_a_pulumi_is_at_work(at_work: bool, d
 
     after_a_kill(ready, "x", Quiet(), remove, lambda what: seen.append(f"told {what}"))
     assert seen == done
+
+
+def three() -> dict[str, list[Known]]:
+    """What a state notes of three servers: one with VMs of its own, one with containers alone, one with a VM whose
+    disk lies in the first one's pool, which it shares."""
+
+    def noted(server: str, *things: tuple[str, str]) -> list[Known]:
+        return [Known(There(*thing, f"{server}-{thing[1]}"), f"urn-{server}-{thing[1]}", server) for thing in things]
+
+    disks = [("disk", "base-1"), ("disk", "vm-1.qcow2"), ("disk", "vm-2.qcow2")]
+    return {
+        "server-1": noted("server-1", ("pool", "lab"), *disks, ("domain", "vm-1")),
+        "server-2": noted("server-2", ("network", "lab"), ("container", "container-1")),
+        "server-3": noted("server-3", ("domain", "vm-2")),
+    }
+
+
+@pytest.mark.parametrize("server", list(three()))
+def test_what_another_server_holds_is_never_missing_here(server: str) -> None:
+    """Neither disks, nor a pool that this one does not need, nor a domain whose disk another server shares."""
+    servers = three()
+    state = [*OUTER, *(one for held in servers.values() for one in held)]
+    assert inner_steps(state, server, [one.there for one in servers[server]]) == Steps()
+
+
+@pytest.mark.parametrize(
+    ("server", "gone", "steps"),
+    [
+        ("server-1", ("disk", "vm-1.qcow2"), Steps(remove=(There("domain", "vm-1", "server-1-vm-1"),), up=REFRESH)),
+        (
+            "server-1",
+            ("pool", "lab"),
+            Steps(
+                forget=("urn-server-1-base-1", "urn-server-1-vm-1.qcow2", "urn-server-1-vm-2.qcow2"),
+                remove=(There("domain", "vm-1", "server-1-vm-1"),),
+                up=REFRESH,
+            ),
+        ),
+        ("server-2", ("container", "container-1"), Steps(up=REFRESH)),
+        ("server-3", ("domain", "vm-2"), Steps(up=REFRESH)),
+    ],
+)
+def test_what_one_server_lacks_touches_that_one_alone(server: str, gone: tuple[str, str], steps: Steps) -> None:
+    """The others need nothing."""
+    servers = three()
+    state = [*OUTER, *(one for held in servers.values() for one in held)]
+    there_ = {
+        name: [one.there for one in held if (name, one.thing) != (server, gone)] for name, held in servers.items()
+    }
+    found = {name: inner_steps(state, name, inside_) for name, inside_ in there_.items()}
+    assert found == {name: steps if name == server else Steps() for name in servers}
+
+
+def test_a_second_object_of_a_name_that_another_server_has_is_not_noted_here() -> None:
+    """A container of the same name in the wrong server is in the way of nobody but that server's."""
+    servers = three()
+    state = [one for held in servers.values() for one in held]
+    other = There("container", "container-1", "made by hand")
+    assert inner_steps(state, "server-1", [*(one.there for one in servers["server-1"]), other]).remove == (other,)
