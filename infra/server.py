@@ -77,7 +77,7 @@ class Server(pulumi.ComponentResource):
             name=self.container_name,
             hostname=name,
             image=machine.server_image,
-            labels=labels.container(plan),
+            labels=labels.container(plan, "server"),
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(
                     name=lan.name, ipv4_address=self.address, mac_address=plan.server_mac(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import docker
@@ -21,6 +21,7 @@ from labkit.paths import CHECKOUT_ID
 from labkit.progress import Report
 from labkit.sides import Run
 
+SERVER: plan.Role = "server"
 _TIMEOUT_S = 30
 
 
@@ -46,14 +47,18 @@ def filters(lab: str) -> dict[str, str | list[str] | bool]:
 
 
 def of(client: docker.DockerClient, lab: str) -> list[Container]:
-    """The lab's servers: not whatever else has its labels, as containers have that another engine was to carry."""
+    """The lab's servers: not whatever else has its labels, as tools have, and what another engine was to carry."""
     found = client.containers.list(all=True, filters=filters(lab))
-    return [container for container in found if is_server(lab, str(container.name))]
+    return [container for container in found if is_server(lab, str(container.name), container.labels)]
 
 
-def is_server(lab: str, name: str) -> bool:
-    """Pure: whether a container's name is that of a server of the lab."""
-    return name.startswith(f"{prefix(lab)}server-")
+def is_server(lab: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Pure: whether a container with the lab's labels is a server, by its role.
+
+    One without a role was made by an earlier version, which knew its servers by their names.
+    """
+    role = labels.get(plan.ROLE_LABEL)
+    return role == SERVER if role else name.startswith(f"{prefix(lab)}server-")
 
 
 def prefix(lab: str) -> str:

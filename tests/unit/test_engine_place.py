@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from infra import engine_place, preflight
+from infra import engine_place, plan, preflight
 from infra.engine_place import Place, problem
 from labkit import engine, servers
 from labkit.engine import ElsewhereError, Engine
@@ -93,10 +93,30 @@ def test_plain_pulumi_up_refuses_such_an_engine_too(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("name", "is_one"),
-    [("server-1", True), ("server-second", True), ("container-1", False), ("tool", False)],
+    ("name", "role", "is_one"),
+    [
+        ("server-1", "server", True),
+        ("node", "server", True),
+        ("server-tool", "tool", False),
+        ("server-edge", "edge", False),
+        ("server-1", "", True),
+        ("container-1", "", False),
+        ("tool", "", False),
+    ],
 )
-def test_only_a_server_counts_as_one(name: str, is_one: bool) -> None:
-    """Whatever labels a container has: on the wrong engine a lab's own containers have them, too."""
-    assert servers.is_server("deployment", f"vvc-{CHECKOUT_ID}-deployment-{name}") == is_one
-    assert not servers.is_server("deployment", name)
+def test_only_a_server_counts_as_one(name: str, role: str, is_one: bool) -> None:
+    """By its role; by its name where an earlier version made it, which gave none.
+
+    Of what lies on the wrong engine a lab's own containers have its labels, too.
+    """
+    labels = {plan.ROLE_LABEL: role} if role else {}
+    assert servers.is_server("deployment", f"vvc-{CHECKOUT_ID}-deployment-{name}", labels) == is_one
+    assert servers.is_server("deployment", name, labels) == (role == servers.SERVER)
+
+
+def test_of_a_labs_containers_those_are_found_that_are_servers() -> None:
+    """A new one, one of an earlier version, and a tool that is at work beside them."""
+    names = {"server-1": {plan.ROLE_LABEL: "server"}, "server-2": {}, "server-3": {plan.ROLE_LABEL: "tool"}}
+    there = [SimpleNamespace(name=f"{servers.prefix('d')}{name}", labels=labels) for name, labels in names.items()]
+    client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: there))
+    assert [one.name for one in servers.of(cast(Any, client), "d")] == [one.name for one in there[:2]]

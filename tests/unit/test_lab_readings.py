@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from labkit import clocks, neighbours, observe, session
+from labkit import clocks, neighbours, observe, session, shell
 from labkit.shell import Outcome
 from labkit.sides import container, processes
 from labs.deployment import size
@@ -25,6 +26,14 @@ ARP = """IP address       HW type     Flags       HW address            Mask    
 def test_only_known_neighbours_are_pinned() -> None:
     """An entry without a MAC says nothing."""
     assert neighbours.known(ARP) == [("10.206.52.2", "02:42:0a:ce:34:02", "vvc706d72d7aee")]
+
+
+def test_the_container_that_pins_them_is_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the lab's labels, and is none of its servers."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr(shell, "run", lambda words, **_: asked.append(words))
+    neighbours._ip(cast(Any, SimpleNamespace(docker_host="unix:///x", server_image="sha256:1")), "d", ["neigh"])
+    assert {"vm-vs-container.lab=d", "vm-vs-container.role=tool"} < set(asked[0])
 
 
 def test_packages_that_make_the_difference_come_largest_first() -> None:
