@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from infra import telling
-from labkit import leftovers, servers, shell
+from infra.reach import Reach
+from labkit import leftovers, servers
 from labkit.current import Current
 from labkit.errors import LabError
 from labkit.progress import Report
 from labkit.pulumi import UP
 from labkit.setup import Ready
+from labkit.sides import reach
 
 _KINDS = {
     "docker:index/container:Container": "container",
@@ -232,10 +234,10 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             client.volumes.get(volume.id).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
-        steps = inner_steps(state, server.removeprefix(servers.prefix(lab)), inside(ready, server))
+        steps = inner_steps(state, server.container.removeprefix(servers.prefix(lab)), inside(server))
         for kind, name, id_ in steps.remove:
             report.line(f"The {kind} {name} is not as it was noted: it is made anew")
-            _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", id_])
+            _run(server, ["sh", "-c", _REMOVE[kind], "sh", id_])
         if steps.forget:
             with report.step("The pool of the VMs' disks is gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
@@ -263,9 +265,9 @@ def _forget(ready: Ready, lab: str, urns: Sequence[str]) -> None:
                 )
 
 
-def _servers(ready: Ready, lab: str) -> list[str]:
+def _servers(ready: Ready, lab: str) -> list[Reach]:
     with servers.engine(ready.machine) as client:
-        return [str(server.name) for server in servers.of(client, lab)]
+        return [servers.reach(ready.machine, str(server.name)) for server in servers.of(client, lab)]
 
 
 def _on_laptop(ready: Ready, lab: str) -> frozenset[There]:
@@ -278,13 +280,12 @@ def _on_laptop(ready: Ready, lab: str) -> frozenset[There]:
         )
 
 
-def inside(ready: Ready | Current, server: str) -> frozenset[There]:
-    """What a server of the lab, by its container's name, holds of the kinds that a person can remove by hand."""
-    told = _run(ready, server, ["sh", "-c", _LOOK])
+def inside(server: Reach) -> frozenset[There]:
+    """What a server of the lab holds of the kinds that a person can remove by hand."""
+    told = _run(server, ["sh", "-c", _LOOK])
     found = (_LINE.fullmatch(line.strip()) for line in told.splitlines())
     return frozenset(There(one["kind"], one["name"], one["id"]) for one in found if one)
 
 
-def _run(ready: Ready | Current, server: str, command: Sequence[str]) -> str:
-    words = ["docker", "--host", ready.machine.docker_host, "exec", server, *command]
-    return shell.run(words, timeout_s=_LOOK_S, hint="./lab doctor").output
+def _run(server: Reach, command: Sequence[str]) -> str:
+    return reach.runner(server, hint="./lab doctor")(command, _LOOK_S).output

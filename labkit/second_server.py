@@ -94,7 +94,7 @@ def describe(place: Place) -> outputs.Server:
     return outputs.Server(
         name=NAME,
         address=str(own.server_address(INDEX)),
-        container=own.name(NAME),
+        reach=servers.reach(place.ready.machine, own.name(NAME)),
         docker_host=f"unix://{sockets}/docker.sock",
         libvirt_uri=f"qemu+unix:///system?socket={sockets}/libvirt.sock",
     )

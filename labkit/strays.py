@@ -35,7 +35,7 @@ def find(place: Place) -> list[tuple[Server, Thing]]:
     return [
         (server, thing)
         for server in place.contract.servers
-        for thing in strays([one.thing for one in recover.inside(place.ready, server.container)], known)
+        for thing in strays([one.thing for one in recover.inside(server.reach)], known)
     ]
 
 

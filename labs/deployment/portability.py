@@ -101,9 +101,8 @@ def seen(
 
 def _carry(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Carried:
     place.report.detail(f"carrying {part.name}")
-    docker = ["docker", "--host", place.ready.machine.docker_host, "exec"]
-    source = [*docker, place.server(replica).container, *part.read]
-    return carry(source, [*docker, "-i", second.container, *part.write], CARRY_WITHIN_S)
+    source = place.server(replica).reach.words(part.read)
+    return carry(source, second.reach.words(part.write, stdin=True), CARRY_WITHIN_S)
 
 
 def _digests(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Pair:

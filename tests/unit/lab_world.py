@@ -14,6 +14,7 @@ import pytest
 
 from infra import answers
 from infra.outputs import Contract, Replica, Server
+from infra.reach import Reach
 from labkit import carry, footprint, kernels, second_server, settings_change, shell, steady, strays
 from labkit.carry import Carried
 from labkit.experiment import Place
@@ -25,8 +26,8 @@ from labkit.sides.protocol import Run
 from labs.deployment import operating_system, portability, resources, update
 from tests.unit.lab_fakes import CONTRACT
 
-SERVER = Server("server-1", "10.0.0.2", "first", "unix:///first", "qemu:///first")
-SECOND = Server("server-second", "10.0.0.10", "second", "unix:///second", "qemu:///second")
+SERVER = Server("server-1", "10.0.0.2", Reach("docker", "unix:///x", "first"), "unix:///first", "qemu:///first")
+SECOND = Server("server-2", "10.0.0.3", Reach("docker", "unix:///x", "second"), "unix:///second", "qemu:///second")
 LOOKED = "kernel_release 6.1\nboot_id b\nfirst_process init\nprocesses 3\nkernel_threads 1\nmounts 2\n"
 CONTAINER = {
     "Image": "sha256:1",
