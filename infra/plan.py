@@ -25,6 +25,8 @@ _SERVER_HOST = 2
 _VM_HOST = 16
 CONTAINER_PORT = 8001
 """Published port of the first container replica; the others follow. One above the last is free for a while."""
+MAX_SERVERS = 9
+"""Servers of a lab, whatever its topology; one finds what is left of any of them by its name and its MAC."""
 MAX_REPLICAS = 32
 """Replicas a side; the addresses and ports below leave room for these."""
 
@@ -93,6 +95,11 @@ def labels(checkout: str, lab: str, role: Role | None = None) -> dict[str, str]:
     """
     whose = {LAB_LABEL: lab, CHECKOUT_LABEL: checkout}
     return {**whose, ROLE_LABEL: role} if role else whose
+
+
+def server_name(index: int) -> str:
+    """Name of a server in its lab."""
+    return f"server-{index + 1}"
 
 
 def playbook_name(replica: str) -> str:

@@ -45,14 +45,17 @@ _NAMES = {
 }
 """Names that infra/vm.py and infra/container.py give. A volume of the engine is taken over by the next creation."""
 
-_REMOVE = {
+REMOVE = {
     "container": 'docker rm -f "$1"',
     "network": 'docker network rm "$1"',
-    "domain": 'virsh destroy "$1" >/dev/null 2>&1; virsh undefine "$1"',
+    "domain": 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"',
     "disk": 'virsh vol-delete --pool lab "$1"',
-    "pool": 'virsh pool-destroy "$1" >/dev/null 2>&1; virsh pool-undefine "$1"',
+    "pool": 'virsh pool-destroy "$1" >/dev/null 2>&1; ! virsh pool-info "$1" >/dev/null 2>&1 || '
+    'virsh pool-undefine "$1"',
 }
-_ORDER = list(_REMOVE)
+"""Kind -> what removes it inside its server. What an experiment has moved there is gone once it has ended: libvirt has
+no definition of it."""
+_ORDER = list(REMOVE)
 """Kinds in the order in which they can be removed."""
 
 _LOOK = """
@@ -237,7 +240,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
         steps = inner_steps(state, server.container.removeprefix(servers.prefix(lab)), inside(server))
         for kind, name, id_ in steps.remove:
             report.line(f"The {kind} {name} is not as it was noted: it is made anew")
-            _run(server, ["sh", "-c", _REMOVE[kind], "sh", id_])
+            _run(server, ["sh", "-c", REMOVE[kind], "sh", id_])
         if steps.forget:
             with report.step("The pool of the VMs' disks is gone: they are made anew"):
                 _forget(ready, lab, steps.forget)

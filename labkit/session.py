@@ -113,6 +113,7 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "service_version": contract.service_version,
         "vcpus": contract.vcpus,
         "memory_mib": contract.memory_mib,
+        "servers": len(contract.servers),
         "sides": ",".join(sides),
         "replicas": max(len(contract.side(side)) for side in sides),
     }
