@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from infra import telling
+from infra import plan, telling
 from infra.reach import Reach
-from labkit import leftovers, servers
+from infra.settings import DEFAULTS
+from labkit import labs, leftovers, servers
 from labkit.current import Current
 from labkit.errors import LabError
 from labkit.progress import Report
@@ -34,6 +35,8 @@ _SERVER = _KINDS["docker:index/container:Container"]
 """Kind of a server on the laptop's engine."""
 _PROVIDER = re.compile(r"::pulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
 """URN of a provider that infra/server.py has made for a server; any other one is the laptop's engine."""
+_PART = re.compile(r"::(?P<server>server-[0-9]+)(-\S+)?$")
+"""End of the URN of a server's container and of its volumes, which infra/server.py has named."""
 _OVERLAY = ".qcow2"
 _LOOK_S = 30
 _NAMES = {
@@ -114,6 +117,12 @@ class Known:
         """Whether it stands on the laptop's engine."""
         return not self.server
 
+    @property
+    def part_of(self) -> str:
+        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it."""
+        found = _PART.search(self.urn)
+        return found["server"] if found and self.outer else ""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -148,10 +157,11 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
     ]
 
 
-def outer_steps(state: Sequence[Known], laptop: Collection[There]) -> Steps:
-    """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside.
+def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Collection[str]) -> Steps:
+    """Pure: the steps when something on the laptop's engine is gone: its server is looked at anew, then the inside.
 
-    A server that was deleted to be made anew comes back with the rest: the inside cannot be refreshed without it.
+    A server that was deleted to be made anew comes back with the rest: the inside cannot be refreshed without it. One
+    that is not among the `wanted` is an experiment's that was killed: nothing of it comes back.
     """
     outer = [one for one in state if one.outer and not one.going]
     if outer and all(one.outer and one.thing[0] != _SERVER for one in state):
@@ -159,9 +169,13 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There]) -> Steps:
         # to go with its server is still in the volumes, and would be in the way of what is made anew.
         volumes = sorted(one.there for one in outer if one.thing[0] == "volume" and one.there in laptop)
         return Steps(remove=tuple(volumes), up=("--refresh",))
-    if all(one.there in laptop for one in outer if not one.again):
+    gone = {one.part_of for one in outer if not one.again and one.there not in laptop}
+    if not gone:
         return Steps()
-    return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
+    back = [one for one in outer if one.part_of in ("", *wanted)]
+    whole = "" in gone  # what all servers stand on
+    first = [one.urn for one in back if whole or one.part_of in ("", *gone)] if whole or gone & {*wanted} else []
+    return Steps(first=tuple(first), up=("--refresh",))
 
 
 def inner_steps(state: Sequence[Known], server: str, inside: Collection[There]) -> Steps:
@@ -227,7 +241,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     )
     servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
-    steps = outer_steps(state, _on_laptop(ready, lab))
+    steps = outer_steps(state, _on_laptop(ready, lab), wanted(labs.config(lab)))
     if steps.first:
         with report.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
@@ -246,6 +260,13 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
     return tuple(words)
+
+
+def wanted(config: Mapping[str, object]) -> list[str]:
+    """Pure: names of the servers that the lab is to have; what else the key may say is refused by the settings."""
+    text = str(config.get("servers", DEFAULTS["servers"]))
+    number = int(text) if re.fullmatch("[1-9]", text) else plan.MAX_SERVERS
+    return [plan.server_name(index) for index in range(number)]
 
 
 def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:

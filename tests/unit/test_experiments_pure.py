@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ from labkit.recover import Known, There
 from labkit.sides import container_again, updating
 from labkit.sides.moving import Move
 from labs.deployment import claims_more, growth, operating_system, portability, resources, update
-from tests.unit import judging
-from tests.unit.lab_world import CONTAINER
+from tests.unit import judging, lab_world
+from tests.unit.lab_world import CONTAINER, World
 
 SIDES = ("vm", "container")
 
@@ -197,6 +198,18 @@ def test_what_is_moved_to_another_server_is_a_stray_there() -> None:
     outer = Known(There("container", "vvc-server-1", "x"), "urn")
     assert strays.strays(things, strays.noted([*state, outer], "server-1")) == []
     assert strays.strays(things, strays.noted([*state, outer], "server-2")) == things[:3]
+
+
+def test_the_second_server_comes_with_the_first_turn_that_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one `pulumi up`; the next turn finds it there, and a lab that is to have two has it already."""
+    world = World(tmp_path)
+    lab_world.build(world, monkeypatch)
+    assert [portability.second_server(world.place).name for _ in range(2)] == ["server-2", "server-2"]
+    assert world.steps.count("up") == 1
+    portability.restore(world.place)
+    assert world.contract.servers == (lab_world.SERVER,)
 
 
 @pytest.mark.parametrize(("second", "identity", "same"), [("a", "id", True), ("b", "id", False), ("a", "other", False)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from labkit import clocks, neighbours, observe, session, shell
 from labkit.shell import Outcome
 from labkit.sides import container, processes
 from labs.deployment import size
+from tests.unit import lab_world
 from tests.unit.lab_fakes import CONTRACT
 
 ARP = """IP address       HW type     Flags       HW address            Mask     Device
@@ -84,6 +86,8 @@ def test_settings_are_those_in_force() -> None:
     assert (found["vcpus"], found["subnet"], found["accelerator"]) == (1, "10.0.0.0/24", "tcg")
     assert (found["sides"], found["replicas"], found["disk_gib"]) == ("vm,container", 1, "2")
     assert "nonsense" not in found
+    several = dataclasses.replace(CONTRACT, servers=(lab_world.SERVER, lab_world.SECOND))
+    assert session.settings({"servers": 1}, several)["servers"] == len(several.servers)
 
 
 class _Late(BaseHTTPRequestHandler):
