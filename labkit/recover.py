@@ -241,7 +241,8 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     )
     servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
-    steps = outer_steps(state, _on_laptop(ready, lab), wanted(labs.config(lab)))
+    named = wanted(labs.config(lab))
+    steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
         with report.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
@@ -251,10 +252,12 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             client.volumes.get(volume.id).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
-        steps = inner_steps(state, server.container.removeprefix(servers.prefix(lab)), inside(server))
-        for kind, name, id_ in steps.remove:
-            report.line(f"The {kind} {name} is not as it was noted: it is made anew")
-            _run(server, ["sh", "-c", REMOVE[kind], "sh", id_])
+        name = server.container.removeprefix(servers.prefix(lab))
+        steps = inner_steps(state, name, inside(server))
+        why = "is not as it was noted: it is made anew" if name in named else f"in {name} is left of an experiment"
+        for one in steps.remove:
+            report.line(f"The {one.kind} {one.name} {why}")
+            _run(server, ["sh", "-c", REMOVE[one.kind], "sh", one.id])
         if steps.forget:
             with report.step("The pool of the VMs' disks is gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
