@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pulumi_docker as docker
 
-from infra.plan import Plan
+from infra import plan as names
+from infra.plan import Plan, Role
 
 
-def container(plan: Plan) -> list[docker.ContainerLabelArgs]:
-    """Both labels, for a container."""
-    return [docker.ContainerLabelArgs(label=key, value=value) for key, value in plan.labels.items()]
+def container(plan: Plan, role: Role | None = None) -> list[docker.ContainerLabelArgs]:
+    """Both labels, for a container; one on the laptop's engine has a role."""
+    wanted = names.labels(plan.checkout, plan.lab, role)
+    return [docker.ContainerLabelArgs(label=key, value=value) for key, value in wanted.items()]
 
 
 def network(plan: Plan) -> list[docker.NetworkLabelArgs]:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-SCHEMA_VERSION = 1
+from infra.reach import Reach
+
+SCHEMA_VERSION = 2
+_FIRST_SCHEMA_VERSION = 1
 
 
 class ContractError(Exception):
@@ -15,13 +18,19 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A machine that runs libvirt and a Docker Engine. `container` is its name on the laptop's engine."""
+    """A machine that runs libvirt and a Docker Engine. `side` is the one that it carries; None: it carries all."""
 
     name: str
     address: str
-    container: str
+    reach: Reach
     docker_host: str
     libvirt_uri: str
+    side: str | None = None
+
+    @property
+    def container(self) -> str:
+        """Its name on the laptop's engine."""
+        return self.reach.container
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,20 @@ def to_outputs(contract: Contract) -> dict[str, Any]:
     return asdict(contract)
 
 
+def of_today(outputs: Mapping[str, Any], docker_host: str) -> dict[str, Any]:
+    """Outputs of a lab that an earlier version brought up, as they are written today; any others as they are.
+
+    In its time a server was reached by its container's name alone, on the one engine there was: that of `docker_host`.
+    """
+    if outputs.get("schema_version") != _FIRST_SCHEMA_VERSION or "servers" not in outputs:
+        return dict(outputs)
+    servers = [dict(server) for server in outputs["servers"]]
+    for server in servers:
+        if (container := server.pop("container", None)) is not None:
+            server["reach"] = asdict(Reach("docker", docker_host, container))
+    return {**outputs, "schema_version": SCHEMA_VERSION, "servers": servers}
+
+
 def from_outputs(outputs: Mapping[str, Any]) -> Contract:
     """The contract out of `pulumi stack output --json`. Raises ContractError."""
     if not outputs:
@@ -74,9 +97,13 @@ def from_outputs(outputs: Mapping[str, Any]) -> Contract:
             **{
                 **outputs,
                 "schema_version": SCHEMA_VERSION,
-                "servers": tuple(Server(**server) for server in outputs["servers"]),
+                "servers": tuple(_server(server) for server in outputs["servers"]),
                 "replicas": tuple(Replica(**replica) for replica in outputs["replicas"]),
             }
         )
     except (KeyError, TypeError) as error:
         raise ContractError(f"the stack's outputs are incomplete: {error}") from error
+
+
+def _server(values: Mapping[str, Any]) -> Server:
+    return Server(**{**values, "reach": Reach(**values["reach"])})

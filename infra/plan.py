@@ -5,10 +5,15 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from dataclasses import dataclass
+from typing import Literal
 
 PROJECT = "vm-vs-container"
 LAB_LABEL = f"{PROJECT}.lab"
 CHECKOUT_LABEL = f"{PROJECT}.checkout"
+ROLE_LABEL = f"{PROJECT}.role"
+"""What an object on the laptop's engine is there for, beside whose it is."""
+
+Role = Literal["server", "edge", "power", "registry", "tool"]
 PREFIX = "vvc"
 MAC_PREFIX = "52:76:63"
 """First half of every MAC that we give: locally administered, unicast, and no other tool's."""
@@ -20,6 +25,8 @@ _SERVER_HOST = 2
 _VM_HOST = 16
 CONTAINER_PORT = 8001
 """Published port of the first container replica; the others follow. One above the last is free for a while."""
+MAX_SERVERS = 9
+"""Servers of a lab, whatever its topology; one finds what is left of any of them by its name and its MAC."""
 MAX_REPLICAS = 32
 """Replicas a side; the addresses and ports below leave room for these."""
 
@@ -35,7 +42,7 @@ class Plan:
     @property
     def labels(self) -> dict[str, str]:
         """Both labels that every object of the lab carries."""
-        return {LAB_LABEL: self.lab, CHECKOUT_LABEL: self.checkout}
+        return labels(self.checkout, self.lab)
 
     def name(self, part: str) -> str:
         """Name of one of the lab's objects on the laptop's engine, e.g. vvc-1a2b3c4d-deployment-lan."""
@@ -79,6 +86,20 @@ class Plan:
     def _mac(self, kind: int, index: int) -> str:
         lab = _digest(f"{self.checkout}/{self.lab}")[:2]
         return f"{MAC_PREFIX}:{lab}:{kind:02x}:{index:02x}"
+
+
+def labels(checkout: str, lab: str, role: Role | None = None) -> dict[str, str]:
+    """Whose an object is; a container on the laptop's engine says what it is there for, too.
+
+    No volume or network does: what has other labels than it was made with is replaced, and a volume loses its data.
+    """
+    whose = {LAB_LABEL: lab, CHECKOUT_LABEL: checkout}
+    return {**whose, ROLE_LABEL: role} if role else whose
+
+
+def server_name(index: int) -> str:
+    """Name of a server in its lab."""
+    return f"server-{index + 1}"
 
 
 def playbook_name(replica: str) -> str:

@@ -5,6 +5,7 @@ Is it there, and where our servers can live; is our server running, is our name 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import docker
@@ -21,7 +22,7 @@ class RefusedError(Exception):
     """The lab cannot be brought up as things are; the text says what to do."""
 
 
-def check(machine: Machine, plan: Plan, servers: tuple[str, ...] = ("server-1",)) -> None:
+def check(machine: Machine, plan: Plan, servers: Sequence[str]) -> None:
     """Raise RefusedError when a server is stopped, a name is taken by something foreign, or the engine is silent."""
     try:
         client = engine_client.connect(machine.docker_host, _TIMEOUT_S)

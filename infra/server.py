@@ -13,6 +13,7 @@ from infra import labels, outputs, rules
 from infra.bounds import HEALTHY
 from infra.lab import Lab
 from infra.machine import Machine
+from infra.reach import Reach
 
 BRIDGE = "br0"
 """Bridge in the server that holds its LAN port; VMs are on it."""
@@ -71,13 +72,13 @@ class Server(pulumi.ComponentResource):
         if machine.cgroup_version == 1:
             mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
         devices = ["/dev/net/tun", *(["/dev/kvm"] if settings.accelerator == "kvm" else [])]
-        self.container_name = plan.name(name)
+        self.reach = Reach("docker", machine.docker_host, plan.name(name))
         self.container = docker.Container(
             name,
-            name=self.container_name,
+            name=self.reach.container,
             hostname=name,
             image=machine.server_image,
-            labels=labels.container(plan),
+            labels=labels.container(plan, "server"),
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(
                     name=lan.name, ipv4_address=self.address, mac_address=plan.server_mac(index)
@@ -127,7 +128,7 @@ class Server(pulumi.ComponentResource):
         return outputs.Server(
             name=self.name,
             address=self.address,
-            container=self.container_name,
+            reach=self.reach,
             docker_host=self.docker_host,
             libvirt_uri=self.libvirt_uri,
         )

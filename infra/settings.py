@@ -17,6 +17,7 @@ TOPOLOGIES = ("single",)
 
 DEFAULTS = {
     "topology": "single",
+    "servers": "1",
     "sides": "vm,container",
     "replicas": "1",
     "vcpus": "1",
@@ -34,9 +35,14 @@ GUEST_MEMORY_MIN_MIB = 256
 SERVER_RESERVE_MIB = 768
 """Memory left to the laptop and to the server's own daemons when guests and containers have taken theirs."""
 
+FURTHER_SERVER_MIB = 256
+"""Memory left beside that to the daemons of each further server."""
+
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
 _MAX_VCPUS = 64
 _MAX_DISK_GIB = 64
+_MAX_SERVERS = 2
+"""Of topology single: the one that carries the lab, and an empty one to move replicas to."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 T = TypeVar("T")
@@ -74,6 +80,7 @@ class Settings:
 
     lab: str
     topology: str
+    servers: int
     sides: tuple[Side, ...]
     replicas: int
     vcpus: int
@@ -105,6 +112,7 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
     settings = Settings(
         lab=lab,
         topology=read("topology", _one_of(TOPOLOGIES), "single"),
+        servers=read("servers", _whole(1, _MAX_SERVERS), 1),
         sides=read("sides", _sides, SIDES),
         replicas=read("replicas", _whole(1, plan.MAX_REPLICAS), 1),
         vcpus=read("vcpus", _whole(1, min(_MAX_VCPUS, facts.cpus)), 1),
@@ -115,12 +123,15 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
         subnet=read("subnet", _subnet(facts, checkout, lab), plan.default_subnet(checkout, lab)),
     )
     need_mib = settings.memory_mib * settings.replicas * len(settings.sides)
-    free_mib = facts.memory_mib - SERVER_RESERVE_MIB
+    free_mib = facts.memory_mib - SERVER_RESERVE_MIB - FURTHER_SERVER_MIB * (settings.servers - 1)
+    several = settings.servers > 1
+    beside = f" beside {settings.servers} servers" if several else ""
+    fewer = ", replicas or servers" if several else " or replicas"
     if not problems and need_mib > free_mib:
         problems.append(
             f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides, "
             f"{need_mib} MiB in all: this machine has {facts.memory_mib} MiB, of which {max(free_mib, 0)} can be "
-            f"given away. Lower memory_mib or replicas: pulumi config set memory_mib N -s {lab}"
+            f"given away{beside}. Lower memory_mib{fewer}: pulumi config set memory_mib N -s {lab}"
         )
     if problems:
         raise SettingsError(tuple(problems))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +125,8 @@ class VmStack(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions.merge(inside, rules.options("domain")),
         )
         checkout = Path(machine.checkout)
-        console = _last_lines(name, server, machine)
+        console = _last_lines(name, server)
+        shown = shlex.join(server.reach.words(["cat", f"{CONSOLE_DIR}/{name}.console"]))
         configured = Playbook(
             playbook_name(name),
             host=address,
@@ -140,7 +142,7 @@ class VmStack(pulumi.ComponentResource):
             digest=tree_digest(checkout / "playbooks", checkout / "service"),
             triggers=[domain.id, overlay.id],
             log_dir=str(machine.lab_dir(plan.lab)),
-            hint=f"Look at the guest's console: docker exec {server.container_name} cat {CONSOLE_DIR}/{name}.console",
+            hint=f"Look at the guest's console: {shown}",
             console=console,
             opts=server.contents(self, depends_on=[domain]),
         )
@@ -164,10 +166,10 @@ def _as_url_path(path: Path) -> str:
     return str(path).replace("%", "%25").replace("#", "%23").replace("?", "%3F")
 
 
-def _last_lines(name: str, server: Server, machine: Machine) -> list[str]:
+def _last_lines(name: str, server: Server) -> list[str]:
     # The rung "domain running" is told beside it: a domain that stopped explains a silent guest.
     script = f'echo "domain {name}: $(virsh domstate {name} --reason)"; tail -n {LINES} {CONSOLE_DIR}/{name}.console'
-    return ["docker", "--host", machine.docker_host, "exec", server.container_name, "sh", "-c", script]
+    return server.reach.words(["sh", "-c", script])
 
 
 def _cmdlines(name: str, address: str, plan: Plan, machine: Machine) -> list[dict[str, str]]:

@@ -13,7 +13,7 @@ from labkit.errors import LabError
 from labkit.observe import POLL_S, following, polling
 from labkit.pulumi import DESTROY, UP
 from labkit.settings_change import config_file
-from labkit.sides import SIDES
+from labkit.sides import SIDES, reach
 
 STAGES = {
     "Volume vm-base": "upload of the guest's disk image",
@@ -81,7 +81,7 @@ class Up(Bench):
         replica = contract.side("vm")[0]
         server = next(server for server in contract.servers if server.name == replica.server)
         side = SIDES[replica.side]
-        run = servers.runner(self._ready.machine, server)
+        run = reach.runner(server.reach)
         side.stop(replica, run)
         begin = time.monotonic()
         with polling({replica.name: replica.url}) as first:

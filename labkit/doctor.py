@@ -190,7 +190,8 @@ def _platform() -> Check:
 
 
 def _sockets() -> Check:
-    longest = max((len(f"{runtime()}/{lab}-server-1/libvirt.sock") for lab in labs.names()), default=0)
+    server = plan.server_name(plan.MAX_SERVERS - 1)
+    longest = max((len(f"{runtime()}/{lab}-{server}/libvirt.sock") for lab in labs.names()), default=0)
     hint = "VVC_CACHE=FOLDER puts them into a shorter one."
     return Check("socket paths", longest < _SUN_PATH, f"{longest} bytes of {_SUN_PATH}", hint)
 

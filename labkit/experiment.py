@@ -24,7 +24,7 @@ class Place:
     contract: Contract
     report: Report
     runner: Callable[[Server], Run]
-    """Server -> what runs a command inside it (labkit.servers.runner)."""
+    """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
     folder: Path
     """The run's folder. A prober writes STREAM.jsonl there; the conductor adds it to samples.jsonl after the turn."""
 

@@ -21,8 +21,6 @@ from labkit.paths import STATE
 Kind = Literal["container", "network", "volume", "image", "interface"]
 _NET = Path("/sys/class/net")
 _SCHEMA_VERSION = 1
-_SERVERS = 9
-"""More servers than any topology has; their MACs are known from the plan."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Mine:
     def of(cls, checkout: str, labs: Collection[str]) -> Mine:
         """From the plan alone."""
         plans = [plan.Plan(checkout, lab, plan.default_subnet(checkout, lab)) for lab in labs]
-        servers = {one.server_mac(index) for one in plans for index in range(_SERVERS)}
+        servers = {one.server_mac(index) for one in plans for index in range(plan.MAX_SERVERS)}
         guests = {one.vm_mac(index) for one in plans for index in range(plan.MAX_REPLICAS)}
         # A tap has its guest's MAC with another first byte: so libvirt makes it.
         taps = {f"fe{mac[2:]}" for mac in guests}

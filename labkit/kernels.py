@@ -7,14 +7,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from infra.outputs import Server
-from labkit import paths, shell
+from labkit import paths
 from labkit.errors import LabError
 from labkit.experiment import Place
-from labkit.sides import Run
+from labkit.sides import Run, reach
 
 FETCH_WITHIN_S = 300.0
 """35 MB are fetched: a cloud kernel of the same Debian release, of another version than the one that runs."""
-_COPY_WITHIN_S = 60.0
 
 _FETCH = """
 set -eu
@@ -53,10 +52,9 @@ def into(place: Place, server: Server, run: Run, work: str, running: Collection[
     Raises LabError when there is none in the cache and none can be fetched.
     """
     run(["mkdir", "-p", work])
-    docker = ["docker", "--host", place.ready.machine.docker_host, "cp"]
-    inside = f"{server.container}:{work}/vmlinuz"
+    inside = f"{work}/vmlinuz"
     if (there := kept(running)) is not None:
-        shell.run([*docker, str(there[1]), inside], timeout_s=_COPY_WITHIN_S)
+        reach.copy_in(server.reach, there[1], inside)
         return there[0]
     with place.report.step("Fetching another Debian kernel (35 MB, once)"):
         lines = run(["sh", "-c", _FETCH, "sh", work, *sorted(running)], FETCH_WITHIN_S).output.splitlines()
@@ -66,6 +64,6 @@ def into(place: Place, server: Server, run: Run, work: str, running: Collection[
     target = folder() / releases[0] / "vmlinuz"
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".vmlinuz.{os.getpid()}")
-    shell.run([*docker, inside, str(draft)], timeout_s=_COPY_WITHIN_S)
+    reach.copy_out(server.reach, inside, draft)
     draft.replace(target)
     return releases[0]

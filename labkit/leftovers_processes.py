@@ -17,7 +17,6 @@ from labkit.pulumi import BACKEND_URL
 _PROC = Path("/proc")
 _INIT = 1
 _BACKEND = "PULUMI_BACKEND_URL"
-_SERVERS = 9
 _RUN = "VVC_PLAYBOOK_RUN"
 """Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py): begins with a folder of
 .state."""
@@ -102,7 +101,8 @@ def of_dead_servers(processes: Iterable[Process], identities: Iterable[str]) -> 
 def left(lab: str, there: Iterable[str]) -> list[Process]:
     """Orphans of this checkout, and what runs of servers of the lab whose container is not `there`."""
     processes = list(running())
-    names = {f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-server-{number}" for number in range(1, _SERVERS + 1)}
+    planned = plan.Plan(CHECKOUT_ID, lab, plan.default_subnet(CHECKOUT_ID, lab))
+    names = {planned.name(plan.server_name(index)) for index in range(plan.MAX_SERVERS)}
     identities = [str(uuid.uuid5(uuid.NAMESPACE_OID, name)) for name in names - set(there)]
     return [*orphans(processes, HOME, lab), *of_dead_servers(processes, identities)]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from infra.machine import Machine
 from infra.outputs import Replica
-from infra.plan import CHECKOUT_LABEL, LAB_LABEL
+from infra.plan import labels
 from labkit import shell
 from labkit.paths import CHECKOUT_ID
 
@@ -45,8 +45,8 @@ def known(table: str) -> list[tuple[str, str, str]]:
 def _ip(machine: Machine, lab: str, words: list[str]) -> None:
     """`ip`, in the laptop's network: by a container of the server image, as a person need not be root here."""
     flags = ["--rm", "--network", "host", "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--entrypoint", "ip"]
-    labels = ["--label", f"{LAB_LABEL}={lab}", "--label", f"{CHECKOUT_LABEL}={CHECKOUT_ID}"]
+    ours = [word for key, value in labels(CHECKOUT_ID, lab, "tool").items() for word in ("--label", f"{key}={value}")]
     shell.run(
-        ["docker", "--host", machine.docker_host, "run", *flags, *labels, machine.server_image, *words],
+        ["docker", "--host", machine.docker_host, "run", *flags, *ours, machine.server_image, *words],
         timeout_s=_TIMEOUT_S,
     )

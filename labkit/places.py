@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra import outputs, plan
+from infra.machine import Machine
 from labkit import recover, servers, shell
 from labkit.current import Current
 from labkit.errors import LabError
@@ -51,16 +52,17 @@ def moved(contract: outputs.Contract, addresses: Mapping[str, str]) -> bool:
     return any(addresses.get(server.container, server.address) != server.address for server in contract.servers)
 
 
-def standing(lab: str, containers: Iterable[Mapping[str, Any]], runtime_dir: str) -> list[outputs.Server]:
+def standing(lab: str, containers: Iterable[Mapping[str, Any]], machine: Machine) -> list[outputs.Server]:
     """Pure: the lab's servers, from what the engine says of their containers."""
     prefix = plan.Plan(CHECKOUT_ID, lab, plan.default_subnet(CHECKOUT_ID, lab)).name("")
     found = []
     for one in containers:
         full = str(one["Name"]).removeprefix("/")
-        name, sockets = full.removeprefix(prefix), f"{runtime_dir}/{lab}-{full.removeprefix(prefix)}"
+        name, sockets = full.removeprefix(prefix), f"{machine.runtime_dir}/{lab}-{full.removeprefix(prefix)}"
         address = next((net["IPAddress"] for net in one["NetworkSettings"]["Networks"].values()), "")
         uri = f"qemu+unix:///system?socket={sockets}/libvirt.sock"
-        found.append(outputs.Server(name, address, full, f"unix://{sockets}/docker.sock", uri))
+        reach = servers.reach(machine, full)
+        found.append(outputs.Server(name, address, reach, f"unix://{sockets}/docker.sock", uri))
     return sorted(found, key=lambda server: server.name)
 
 
@@ -87,14 +89,14 @@ def of(ready: Current, lab: str) -> list[Place]:
             return []
     with servers.engine(ready.machine) as client:
         containers = [server.attrs for server in servers.of(client, lab)]
-    found = standing(lab, containers, ready.machine.runtime_dir)
+    found = standing(lab, containers, ready.machine)
     if contract is not None and not moved(contract, {one.container: one.address for one in found if one.address}):
         return exported(contract)
     places = []
     for server, container in zip(found, sorted(containers, key=lambda one: str(one["Name"])), strict=True):
         networks = container["NetworkSettings"]["Networks"].values()
         length = next((net["IPPrefixLen"] for net in networks), 0)
-        inner = recover.inside(ready, server.container) if container["State"]["Running"] else ()
+        inner = recover.inside(server.reach) if container["State"]["Running"] else ()
         places += [Place(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
         places.append(Place(lab, server))
     return places
@@ -114,12 +116,12 @@ def closed(place: Place, state: str, *, key_known: bool) -> LabError | None:
     return None
 
 
-def state(ready: Current, place: Place) -> str:
+def state(place: Place) -> str:
     """In which state a place is, as its own manager says; "" if it is not there."""
-    words = ["docker", "--host", ready.machine.docker_host]
+    reach = place.server.reach
     if place.replica is None:
-        words += ["inspect", "-f", "{{.State.Status}}", place.server.container]
+        words = reach.words_state()
     else:
-        words += ["exec", place.server.container, *DOORS[place.replica.side].state(place.replica.handle)]
+        words = reach.words(DOORS[place.replica.side].state(place.replica.handle))
     done = shell.run(words, timeout_s=_LOOK_S, check=False, stdout_only=True)
     return done.output.strip() if done.ok else ""

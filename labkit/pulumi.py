@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
-from infra import checkout
+from infra import checkout, outputs
 from infra.bounds import COMMAND, PULUMI
 from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
@@ -200,7 +200,7 @@ class Pulumi:
     def outputs(self, lab: str) -> dict[str, Any]:
         """The stack's outputs; empty when the lab is down."""
         answer: dict[str, Any] = json.loads(self._ask(["stack", "output", "--json", "-s", lab]))
-        return answer
+        return outputs.of_today(answer, self._env["DOCKER_HOST"])
 
     def has_stack(self, lab: str) -> bool:
         """Whether set-up has made the lab's stack; no other command asks of one that is not there."""

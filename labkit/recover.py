@@ -12,13 +12,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from infra import telling
-from labkit import leftovers, servers, shell
+from infra import plan, telling
+from infra.reach import Reach
+from infra.settings import DEFAULTS
+from labkit import labs, leftovers, servers
 from labkit.current import Current
 from labkit.errors import LabError
 from labkit.progress import Report
 from labkit.pulumi import UP
 from labkit.setup import Ready
+from labkit.sides import reach
 
 _KINDS = {
     "docker:index/container:Container": "container",
@@ -32,6 +35,8 @@ _SERVER = _KINDS["docker:index/container:Container"]
 """Kind of a server on the laptop's engine."""
 _PROVIDER = re.compile(r"::pulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
 """URN of a provider that infra/server.py has made for a server; any other one is the laptop's engine."""
+_PART = re.compile(r"::(?P<server>server-[0-9]+)(-\S+)?$")
+"""End of the URN of a server's container and of its volumes, which infra/server.py has named."""
 _OVERLAY = ".qcow2"
 _LOOK_S = 30
 _NAMES = {
@@ -43,14 +48,17 @@ _NAMES = {
 }
 """Names that infra/vm.py and infra/container.py give. A volume of the engine is taken over by the next creation."""
 
-_REMOVE = {
+REMOVE = {
     "container": 'docker rm -f "$1"',
     "network": 'docker network rm "$1"',
-    "domain": 'virsh destroy "$1" >/dev/null 2>&1; virsh undefine "$1"',
+    "domain": 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"',
     "disk": 'virsh vol-delete --pool lab "$1"',
-    "pool": 'virsh pool-destroy "$1" >/dev/null 2>&1; virsh pool-undefine "$1"',
+    "pool": 'virsh pool-destroy "$1" >/dev/null 2>&1; ! virsh pool-info "$1" >/dev/null 2>&1 || '
+    'virsh pool-undefine "$1"',
 }
-_ORDER = list(_REMOVE)
+"""Kind -> what removes it inside its server. What an experiment has moved there is gone once it has ended: libvirt has
+no definition of it."""
+_ORDER = list(REMOVE)
 """Kinds in the order in which they can be removed."""
 
 _LOOK = """
@@ -109,6 +117,12 @@ class Known:
         """Whether it stands on the laptop's engine."""
         return not self.server
 
+    @property
+    def part_of(self) -> str:
+        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it."""
+        found = _PART.search(self.urn)
+        return found["server"] if found and self.outer else ""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -143,10 +157,11 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
     ]
 
 
-def outer_steps(state: Sequence[Known], laptop: Collection[There]) -> Steps:
-    """Pure: the steps when something on the laptop's engine is gone; all of it is looked at anew, then the inside.
+def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Collection[str]) -> Steps:
+    """Pure: the steps when something on the laptop's engine is gone: its server is looked at anew, then the inside.
 
-    A server that was deleted to be made anew comes back with the rest: the inside cannot be refreshed without it.
+    A server that was deleted to be made anew comes back with the rest: the inside cannot be refreshed without it. One
+    that is not among the `wanted` is an experiment's that was killed: nothing of it comes back.
     """
     outer = [one for one in state if one.outer and not one.going]
     if outer and all(one.outer and one.thing[0] != _SERVER for one in state):
@@ -154,9 +169,13 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There]) -> Steps:
         # to go with its server is still in the volumes, and would be in the way of what is made anew.
         volumes = sorted(one.there for one in outer if one.thing[0] == "volume" and one.there in laptop)
         return Steps(remove=tuple(volumes), up=("--refresh",))
-    if all(one.there in laptop for one in outer if not one.again):
+    gone = {one.part_of for one in outer if not one.again and one.there not in laptop}
+    if not gone:
         return Steps()
-    return Steps(first=tuple(one.urn for one in outer), up=("--refresh",))
+    back = [one for one in outer if one.part_of in ("", *wanted)]
+    whole = "" in gone  # what all servers stand on
+    first = [one.urn for one in back if whole or one.part_of in ("", *gone)] if whole or gone & {*wanted} else []
+    return Steps(first=tuple(first), up=("--refresh",))
 
 
 def inner_steps(state: Sequence[Known], server: str, inside: Collection[There]) -> Steps:
@@ -222,7 +241,8 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     )
     servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
-    steps = outer_steps(state, _on_laptop(ready, lab))
+    named = wanted(labs.config(lab))
+    steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
         with report.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
@@ -232,15 +252,24 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             client.volumes.get(volume.id).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
-        steps = inner_steps(state, server.removeprefix(servers.prefix(lab)), inside(ready, server))
-        for kind, name, id_ in steps.remove:
-            report.line(f"The {kind} {name} is not as it was noted: it is made anew")
-            _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", id_])
+        name = server.container.removeprefix(servers.prefix(lab))
+        steps = inner_steps(state, name, inside(server))
+        why = "is not as it was noted: it is made anew" if name in named else f"in {name} is left of an experiment"
+        for one in steps.remove:
+            report.line(f"The {one.kind} {one.name} {why}")
+            _run(server, ["sh", "-c", REMOVE[one.kind], "sh", one.id])
         if steps.forget:
             with report.step("The pool of the VMs' disks is gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
     return tuple(words)
+
+
+def wanted(config: Mapping[str, object]) -> list[str]:
+    """Pure: names of the servers that the lab is to have; what else the key may say is refused by the settings."""
+    text = str(config.get("servers", DEFAULTS["servers"]))
+    number = int(text) if re.fullmatch("[1-9]", text) else plan.MAX_SERVERS
+    return [plan.server_name(index) for index in range(number)]
 
 
 def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:
@@ -263,9 +292,9 @@ def _forget(ready: Ready, lab: str, urns: Sequence[str]) -> None:
                 )
 
 
-def _servers(ready: Ready, lab: str) -> list[str]:
+def _servers(ready: Ready, lab: str) -> list[Reach]:
     with servers.engine(ready.machine) as client:
-        return [str(server.name) for server in servers.of(client, lab)]
+        return [servers.reach(ready.machine, str(server.name)) for server in servers.of(client, lab)]
 
 
 def _on_laptop(ready: Ready, lab: str) -> frozenset[There]:
@@ -278,13 +307,12 @@ def _on_laptop(ready: Ready, lab: str) -> frozenset[There]:
         )
 
 
-def inside(ready: Ready | Current, server: str) -> frozenset[There]:
-    """What a server of the lab, by its container's name, holds of the kinds that a person can remove by hand."""
-    told = _run(ready, server, ["sh", "-c", _LOOK])
+def inside(server: Reach) -> frozenset[There]:
+    """What a server of the lab holds of the kinds that a person can remove by hand."""
+    told = _run(server, ["sh", "-c", _LOOK])
     found = (_LINE.fullmatch(line.strip()) for line in told.splitlines())
     return frozenset(There(one["kind"], one["name"], one["id"]) for one in found if one)
 
 
-def _run(ready: Ready | Current, server: str, command: Sequence[str]) -> str:
-    words = ["docker", "--host", ready.machine.docker_host, "exec", server, *command]
-    return shell.run(words, timeout_s=_LOOK_S, hint="./lab doctor").output
+def _run(server: Reach, command: Sequence[str]) -> str:
+    return reach.runner(server, hint="./lab doctor")(command, _LOOK_S).output

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import docker
@@ -12,15 +12,15 @@ from docker.models.containers import Container
 from requests.exceptions import RequestException
 from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
-from infra import engine_client, outputs, plan
+from infra import engine_client, plan
 from infra.bounds import HEALTHY
 from infra.machine import Machine
-from labkit import shell
+from infra.reach import Reach
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT_ID
 from labkit.progress import Report
-from labkit.sides import Run
 
+SERVER: plan.Role = "server"
 _TIMEOUT_S = 30
 
 
@@ -46,14 +46,23 @@ def filters(lab: str) -> dict[str, str | list[str] | bool]:
 
 
 def of(client: docker.DockerClient, lab: str) -> list[Container]:
-    """The lab's servers: not whatever else has its labels, as containers have that another engine was to carry."""
+    """The lab's servers: not whatever else has its labels, as tools have, and what another engine was to carry."""
     found = client.containers.list(all=True, filters=filters(lab))
-    return [container for container in found if is_server(lab, str(container.name))]
+    return [container for container in found if is_server(lab, str(container.name), container.labels)]
 
 
-def is_server(lab: str, name: str) -> bool:
-    """Pure: whether a container's name is that of a server of the lab."""
-    return name.startswith(f"{prefix(lab)}server-")
+def is_server(lab: str, name: str, labels: Mapping[str, str]) -> bool:
+    """Pure: whether a container with the lab's labels is a server, by its role.
+
+    One without a role was made by an earlier version, which knew its servers by their names.
+    """
+    role = labels.get(plan.ROLE_LABEL)
+    return role == SERVER if role else name.startswith(f"{prefix(lab)}server-")
+
+
+def reach(machine: Machine, container: str) -> Reach:
+    """Pure: the way into a local server, by its container's name."""
+    return Reach("docker", machine.docker_host, container)
 
 
 def prefix(lab: str) -> str:
@@ -119,15 +128,3 @@ def wait_healthy(server: Container, within_s: float | None = None) -> None:
             f"(bound {within_s:.0f} s). Its last lines:\n{lines}",
             hint="./lab doctor",
         )
-
-
-def runner(machine: Machine, server: outputs.Server) -> Run:
-    """A function that runs a command inside the server, where its virsh and its docker stand ready."""
-
-    def run(
-        command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
-    ) -> shell.Outcome:
-        words = ["docker", "--host", machine.docker_host, "exec", server.container, *command]
-        return shell.run(words, timeout_s=timeout_s, on_line=on_line)
-
-    return run

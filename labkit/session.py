@@ -12,7 +12,7 @@ from typing import Any
 from infra import environment
 from infra import settings as lab_settings
 from infra.outputs import Contract
-from labkit import current, engine, labs, run_folder, servers, steady
+from labkit import current, engine, labs, run_folder, steady
 from labkit.box import machine_box, server_box
 from labkit.conduct import Conductor, stamp
 from labkit.errors import LabError
@@ -23,6 +23,7 @@ from labkit.paths import CHECKOUT
 from labkit.progress import Report
 from labkit.records import Run
 from labkit.setup import Ready
+from labkit.sides import reach
 
 _GIT_S = 5
 
@@ -83,10 +84,10 @@ def begin(
     started = stamp()
 
     def place(folder: Path) -> Place:
-        return Place(lab.name, there, contract, report, lambda server: servers.runner(there.machine, server), folder)
+        return Place(lab.name, there, contract, report, lambda server: reach.runner(server.reach), folder)
 
     steady.check(place(runs))
-    box = {**machine_box(there), **server_box(servers.runner(there.machine, contract.servers[0]))}
+    box = {**machine_box(there), **server_box(reach.runner(contract.servers[0].reach))}
     folder = run_folder.new(lab.name, "".join(started[:19].split("-")).replace(":", ""), runs)
     return place(folder), Run(
         id=folder.name,
@@ -112,6 +113,7 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "service_version": contract.service_version,
         "vcpus": contract.vcpus,
         "memory_mib": contract.memory_mib,
+        "servers": len(contract.servers),
         "sides": ",".join(sides),
         "replicas": max(len(contract.side(side)) for side in sides),
     }

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from infra.outputs import Server
 from labkit import recover
 from labkit.experiment import Place
-from labkit.recover import Thing
+from labkit.recover import Known, Thing
 
 OURS = re.compile(r"(vm|container)-[0-9]+([-.].*)?|vvc-.*")
 """Names of replicas, of their disks and volumes, and of what experiments make beside them."""
 
 REMOVE = {
     "container": 'docker rm -f -v "$1"',
-    "domain": 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"',
-    "disk": 'virsh vol-delete --pool lab "$1"',
+    "domain": recover.REMOVE["domain"],
+    "disk": recover.REMOVE["disk"],
     "volume": 'docker volume rm -f "$1"',
 }
 """Kind -> what removes it inside its server. Users before what they use."""
@@ -29,13 +29,18 @@ def strays(inside: Collection[Thing], known: Collection[Thing]) -> list[Thing]:
     return sorted(found, key=lambda thing: (order.index(thing[0]), thing[1]))
 
 
+def noted(state: Iterable[Known], server: str) -> list[Thing]:
+    """Pure: what the state has in a server. A disk may lie in a pool that servers share: it counts in all of them."""
+    return [one.thing for one in state if one.server == server or (one.server and one.thing[0] == "disk")]
+
+
 def find(place: Place) -> list[tuple[Server, Thing]]:
     """What of them is in the lab's servers now."""
-    known = [one.thing for one in recover.known(place.ready.pulumi.resources(place.lab)) if not one.outer]
+    state = recover.known(place.ready.pulumi.resources(place.lab))
     return [
         (server, thing)
         for server in place.contract.servers
-        for thing in strays([one.thing for one in recover.inside(place.ready, server.container)], known)
+        for thing in strays([one.thing for one in recover.inside(server.reach)], noted(state, server.name))
     ]
 
 

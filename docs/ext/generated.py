@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from docs.ext import ROOT
 from infra import bounds, outputs
+from infra.reach import Reach
 from labkit import guide_rules, labs
 from labkit.judge import metrics, rows
 from labkit.judge.model import Claim, Measured
@@ -34,6 +35,7 @@ def contract() -> str:
     """What a stack that is up exports, with what its parts hold."""
     parts = []
     for part, meaning in ((outputs.Contract, "The stack's outputs"), (outputs.Server, "Each of `servers`"),
+                          (Reach, "The `reach` of each"),
                           (outputs.Replica, "Each of `replicas`")):  # fmt: skip
         told = " ".join((part.__doc__ or "").split())
         names = [(f"`{field.name}`", f"`{_kind(field.type)}`") for field in dataclasses.fields(part)]

@@ -1,4 +1,4 @@
-"""One server. The lab's LAN, and on it one server that carries both sides."""
+"""One server that carries both sides, on the lab's LAN; and, where it is wanted, an empty one to move replicas to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import pulumi_docker as docker
 
 from infra import labels
 from infra.lab import Lab
+from infra.plan import server_name
 from infra.server import Server
 
 
 def build(lab: Lab) -> list[Server]:
-    """The LAN and the server."""
+    """The LAN and the servers, of which the first carries the lab."""
     plan = lab.plan
     host = docker.Provider("engine", host=lab.machine.docker_host)
     lan = docker.Network(
@@ -27,4 +28,6 @@ def build(lab: Lab) -> list[Server]:
         labels=labels.network(plan),
         opts=pulumi.ResourceOptions(provider=host),
     )
-    return [Server("server-1", index=0, lan=lan, lab=lab, host=host)]
+    return [
+        Server(server_name(index), index=index, lan=lan, lab=lab, host=host) for index in range(lab.settings.servers)
+    ]

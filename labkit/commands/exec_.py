@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from infra import environment, plan
 from labkit import current, labs, places
 from labkit.errors import LabError, meant
-from labkit.sides import SIDES
+from labkit.sides import SIDES, reach
 
 
 def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
@@ -31,15 +31,13 @@ def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
     place = matches[0]
     lab_dir = ready.machine.lab_dir(place.lab)
     if place.replica is None:
-        flags = ["-it"] if tty else ["-i"]
-        words = ["docker", "--host", ready.machine.docker_host, "exec", *flags, place.server.container]
-        words += command or ["bash"]
+        words = reach.interactive(place.server.reach, command, tty=tty)
     else:
         words = SIDES[place.replica.side].exec_command(place.replica, place.server, lab_dir, command, tty=tty)
     status = subprocess.run(words, env=environment.plain(os.environ), check=False).returncode
     if status != 0:
         key_known = (lab_dir / plan.host_key_file(place.name)).is_file()
-        problem = places.closed(place, places.state(ready, place), key_known=key_known)
+        problem = places.closed(place, places.state(place), key_known=key_known)
         if problem is not None:
             raise problem
     return status

@@ -101,8 +101,7 @@ def marked(place: Place, replica: Replica) -> Iterator[str]:
 def marked_server(place: Place, replica: Replica) -> Iterator[str]:
     """The same in the replica's server."""
     words = ["sh", "-c", "echo here; read -r _", f"vvc-marker-{secrets.token_hex(8)}"]
-    machine, server = place.ready.machine, place.server(replica)
-    with _waiting(["docker", "--host", machine.docker_host, "exec", "-i", server.container, *words]):
+    with _waiting(place.server(replica).reach.words(words, stdin=True)):
         yield words[-1]
 
 

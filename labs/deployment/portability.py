@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from infra import answers, outputs
 from infra.outputs import Replica
-from labkit import second_server, steady
+from labkit import settings_change, steady
 from labkit.carry import Carried, carry
 from labkit.errors import LabError
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
@@ -17,6 +17,7 @@ from labkit.records import Stage
 from labkit.sides import moving
 from labkit.sides.moving import Move, Part
 
+SERVERS = 2
 REPEATS, QUICK_REPEATS = 6, 1
 CARRY_WITHIN_S = 300.0
 ANSWERS_WITHIN_S = 120.0
@@ -38,7 +39,7 @@ def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
 def measure(place: Place, turn: Turn) -> Seen:
     """Stop a replica, carry it over, start it there until it answers; then it is back where it was."""
     replica = place.replica(turn.side)
-    second = second_server.ensure(place)
+    second = second_server(place)
     run, there = place.run(replica), place.runner(second)
     place.side(replica).stop(replica, run)
     try:
@@ -55,6 +56,15 @@ def measure(place: Place, turn: Turn) -> Seen:
         place.side(replica).start(replica, run)
         answers.wait_until_ready(replica.url, replica.name, place.contract.service_version, ANSWERS_WITHIN_S)
     return seen(move, carried, (carry_s, start_s), (same, identity))
+
+
+def second_server(place: Place) -> outputs.Server:
+    """The lab's empty second server: it comes with the first turn, and stays until `restore`."""
+    contract = settings_change.now(place)
+    if len(contract.servers) < SERVERS:
+        with place.report.step("A second server, to move to"):
+            contract = settings_change.up(place, {"servers": SERVERS})
+    return contract.servers[SERVERS - 1]
 
 
 def _timed(act: Callable[[], T]) -> tuple[T, float]:
@@ -101,9 +111,8 @@ def seen(
 
 def _carry(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Carried:
     place.report.detail(f"carrying {part.name}")
-    docker = ["docker", "--host", place.ready.machine.docker_host, "exec"]
-    source = [*docker, place.server(replica).container, *part.read]
-    return carry(source, [*docker, "-i", second.container, *part.write], CARRY_WITHIN_S)
+    source = place.server(replica).reach.words(part.read)
+    return carry(source, second.reach.words(part.write, stdin=True), CARRY_WITHIN_S)
 
 
 def _digests(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Pair:
@@ -112,8 +121,8 @@ def _digests(place: Place, replica: Replica, second: outputs.Server, part: Part)
 
 
 def restore(place: Place) -> None:
-    """The second server goes; the replicas run where they were."""
-    second_server.remove(place)
+    """The second server goes, with what was moved to it; the replicas run where they were."""
+    settings_change.as_committed(place)
     for replica in place.contract.replicas:
         if steady.wrong(replica, place.contract.service_version):
             # It may be on its way down still; what is off can be started.

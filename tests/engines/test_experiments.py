@@ -49,6 +49,8 @@ def assert_as_before() -> None:
     labels = "label=vm-vs-container.checkout="
     checkout = engine("ps", "--format", "{{.Names}}", "--filter", f"{labels}{CHECKOUT_ID}").split()
     assert [name.rsplit("-deployment-", 1)[1] for name in checkout] == ["server-1"]
+    volumes = engine("volume", "ls", "-q", "--filter", f"{labels}{CHECKOUT_ID}").split()
+    assert not [name for name in volumes if "-deployment-server-2-" in name]
     inside = ["exec", checkout[0]]
     assert engine(*inside, "docker", "ps", "-a", "--format", "{{.Names}}") == "container-1"
     assert engine(*inside, "virsh", "--quiet", "list", "--all", "--name").split() == ["vm-1"]
@@ -121,6 +123,7 @@ def test_what_an_emulated_cpu_cannot_show_is_not_said(run: Run) -> None:
     ("experiment", "marker", "after_s"),
     [
         ("portability", "vm 1", 4),
+        pytest.param("portability", "container 1", 6, marks=pytest.mark.long),
         pytest.param("resources", "vm replica 2", 8, marks=pytest.mark.long),
         pytest.param("update", "vm replaced 1", 25, marks=pytest.mark.long),
         pytest.param("update", "container start-first 1", 8, marks=pytest.mark.long),

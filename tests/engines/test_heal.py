@@ -13,7 +13,7 @@ import pytest
 from infra import outputs, plan
 from labkit.bench_recover import INSIDE
 from labkit.paths import CHECKOUT_ID
-from tests.engines.real import LAB, UP_S, engine, tool
+from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine
 
@@ -110,3 +110,48 @@ def test_a_port_that_something_foreign_has_is_named(lab: outputs.Contract) -> No
         in_server(lab, "docker rm -f foreign")
         tool("up", LAB, "--yes", timeout_s=UP_S)
     assert httpx.get(f"{lab.side('container')[0].url}/healthz", timeout=10).status_code == 200
+
+
+MOVED = """
+mkdir -p /var/lib/libvirt/images/lab
+touch /var/lib/libvirt/images/lab/vm-1.qcow2
+virsh -q pool-create-as lab dir --target /var/lib/libvirt/images/lab
+cat > /run/moved.xml << END
+<domain type='qemu'>
+  <name>vm-1</name><memory unit='MiB'>64</memory>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <devices><emulator>/usr/bin/vvc-emulator</emulator></devices>
+</domain>
+END
+virsh -q create /run/moved.xml
+docker volume create container-1-data
+"""
+"""In a server, what a move that was killed leaves there: names that are noted of another server."""
+
+
+@pytest.mark.long
+def test_each_of_two_servers_is_healed_by_itself(lab: outputs.Contract) -> None:
+    """What is gone in one comes back, and what runs in the other stays; what was moved to it goes with it."""
+    stack = ROOT / f"Pulumi.{LAB}.yaml"
+    as_committed, client = stack.read_text(encoding="utf-8"), write(lab)
+    boot_id = inside("vm-1", "cat", "/proc/sys/kernel/random/boot_id")
+    try:
+        pulumi("config", "set", "servers", "2")
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+        first, second = contract().servers
+        assert first == lab.servers[0]
+        begun = engine("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", second.container)
+        in_server(lab, INSIDE["the container, its network and its volume"])
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+        assert engine("inspect", "-f", "{{.Id}} {{.State.StartedAt}}", second.container) == begun
+        engine("rm", "-f", second.container)
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+        assert contract().servers == (first, second)
+        engine("exec", second.container, "sh", "-ec", MOVED)
+    finally:
+        stack.write_text(as_committed, encoding="utf-8")
+        tool("up", LAB, "--yes", timeout_s=UP_S)
+    assert contract() == lab
+    assert not engine("ps", "-aq", "--filter", f"name={second.container}")
+    assert inside("vm-1", "cat", "/proc/sys/kernel/random/boot_id") == boot_id
+    assert [replica.side for replica in lab.replicas if kept(replica, client)] == ["vm"]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from infra import outputs
-from labkit import clocks, servers, session, steady
+from labkit import clocks, session, steady
 from labkit.experiment import Place
 from labkit.progress import Quiet
+from labkit.sides import reach
 from tests.engines.real import LAB
 
 pytestmark = pytest.mark.engine
@@ -20,7 +21,7 @@ def place(lab: outputs.Contract, tmp_path_factory: pytest.TempPathFactory) -> Pl
     """The lab, as an experiment sees it."""
     ready = session.ready()
     folder: Path = tmp_path_factory.mktemp("run")
-    return Place(LAB, ready, lab, Quiet(), lambda server: servers.runner(ready.machine, server), folder)
+    return Place(LAB, ready, lab, Quiet(), lambda server: reach.runner(server.reach), folder)
 
 
 @pytest.mark.parametrize("side", ["vm", "container"])

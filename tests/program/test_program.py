@@ -28,6 +28,34 @@ def test_both_sides_stand_on_one_server(build: Build) -> None:
     assert lab.of_type(DOMAIN) == ["vm-1"]
 
 
+def test_a_second_server_is_added_to_a_lab_that_stays_as_it_is(build: Build) -> None:
+    """Its container and its volumes, empty, with a name, an address and a MAC of its own; nothing else differs."""
+    one, two = build(), build(servers="2")
+    added = set(two.resources) - set(one.resources)
+    assert added == {
+        "server-2",
+        "server-2-docker-data",
+        "server-2-libvirt-data",
+        "server-2-docker",
+        "server-2-libvirt",
+    }
+    assert {name: two.resources[name].inputs for name in one.resources} == {
+        name: args.inputs for name, args in one.resources.items()
+    }
+    first, second = outputs.from_outputs(two.outputs).servers
+    assert (first,) == outputs.from_outputs(one.outputs).servers
+    assert (second.name, second.address, second.container) == (
+        "server-2",
+        "10.200.7.3",
+        "vvc-1a2b3c4d-deployment-server-2",
+    )
+    assert one.outputs["replicas"] == two.outputs["replicas"]
+    macs = {name: two.resources[name].inputs["networksAdvanced"][0]["macAddress"] for name in ("server-1", "server-2")}
+    assert len(set(macs.values())) == len(macs)
+    identities = [line for name in macs for line in two.resources[name].inputs["envs"] if "HOST_UUID" in line]
+    assert len(set(identities)) == len(macs)
+
+
 @pytest.mark.parametrize("side", ["vm", "container"])
 def test_each_side_comes_up_alone(build: Build, side: str) -> None:
     """Nothing of the other side is declared."""
@@ -72,6 +100,8 @@ def test_every_object_of_the_engines_carries_both_labels(build: Build) -> None:
     }
     assert len(found) >= 6
     wanted = {("vm-vs-container.lab", "deployment"), ("vm-vs-container.checkout", "1a2b3c4d")}
+    assert found.pop("server-1") == wanted | {("vm-vs-container.role", "server")}
+    # A label more would replace a volume of a lab that is up, and lose what is on it.
     assert {name: labels for name, labels in found.items() if labels != wanted} == {}
 
 

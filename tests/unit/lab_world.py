@@ -14,7 +14,8 @@ import pytest
 
 from infra import answers
 from infra.outputs import Contract, Replica, Server
-from labkit import carry, footprint, kernels, second_server, settings_change, shell, steady, strays
+from infra.reach import Reach
+from labkit import carry, footprint, kernels, settings_change, shell, steady, strays
 from labkit.carry import Carried
 from labkit.experiment import Place
 from labkit.prober.ledger import Ledger
@@ -25,8 +26,8 @@ from labkit.sides.protocol import Run
 from labs.deployment import operating_system, portability, resources, update
 from tests.unit.lab_fakes import CONTRACT
 
-SERVER = Server("server-1", "10.0.0.2", "first", "unix:///first", "qemu:///first")
-SECOND = Server("server-second", "10.0.0.10", "second", "unix:///second", "qemu:///second")
+SERVER = Server("server-1", "10.0.0.2", Reach("docker", "unix:///x", "first"), "unix:///first", "qemu:///first")
+SECOND = Server("server-2", "10.0.0.3", Reach("docker", "unix:///x", "second"), "unix:///second", "qemu:///second")
 LOOKED = "kernel_release 6.1\nboot_id b\nfirst_process init\nprocesses 3\nkernel_threads 1\nmounts 2\n"
 CONTAINER = {
     "Image": "sha256:1",
@@ -51,6 +52,7 @@ class World:
     steps: list[str] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
     replicas: int = 1
+    servers: int = 1
 
     def step(self, name: str, *add: str, drop: Sequence[str] = ()) -> None:
         """Something happens, unless it is interrupted just before; or just after, with half of the steps."""
@@ -71,7 +73,7 @@ class World:
             for side in ("vm", "container")
             for index in range(self.replicas)
         ]
-        return replace(CONTRACT, servers=(SERVER,), replicas=tuple(many))
+        return replace(CONTRACT, servers=(SERVER, SECOND)[: self.servers], replicas=tuple(many))
 
     @property
     def place(self) -> Place:
@@ -129,8 +131,8 @@ class World:
         gone = [one for one in self.touched if one.endswith(" is gone")]
         changed = [one for one in self.touched if back and "is changed" in one]
         self.step("up", *([] if back else what), drop=[*gone, *changed])
-        if "replicas" in settings:
-            self.replicas = int(settings["replicas"])
+        self.replicas = int(settings.get("replicas", self.replicas))
+        self.servers = int(settings.get("servers", self.servers))
         return self.contract
 
     def destroy(self, _place: Place, targets: Sequence[str]) -> None:
@@ -139,9 +141,10 @@ class World:
 
     def as_committed(self, _place: Place) -> Contract:
         """`pulumi up` as the stack's file says, strays removed."""
-        self.replicas = 1
+        self.replicas = self.servers = 1
         changed = [one for one in self.touched if one.endswith((" is changed", " is gone"))]
-        self.step("up as committed", drop=[*changed, "container-1-next"])
+        # What was moved to the second server goes with it.
+        self.step("up as committed", drop=[*changed, "container-1-next", "copy"])
         return self.contract
 
     def bring_back(self, _place: Place) -> None:
@@ -199,10 +202,6 @@ def build(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         world.step("marker")
         yield "marker"
 
-    def ensure(_place: Place) -> Server:
-        world.step("second server", "second server")
-        return SECOND
-
     def step(name: str, *add: str, drop: Sequence[str] = (), gives: Any = None) -> Callable[..., Any]:
         def act(*_words: Any, **_more: Any) -> Any:
             world.step(name, *add, drop=drop)
@@ -223,8 +222,6 @@ def build(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         (steady, "bring_back", world.bring_back),
         (steady, "wrong", lambda replica, *_words: "off" if world.touched else ""),
         (strays, "find", lambda _place: ["a stray"] if "container-1-next" in world.touched else []),
-        (second_server, "ensure", ensure),
-        (second_server, "remove", step("remove the second", drop=["second server", "copy"])),
         (kernels, "into", step("kernel", "files", gives="6.2")),
         (footprint, "read", step("read", gives=())),
         (footprint, "read_disk", step("read", gives={})),

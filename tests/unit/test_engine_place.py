@@ -8,8 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from docker.errors import NotFound
 
-from infra import engine_place, preflight
+from infra import engine_client, engine_place, plan, preflight
 from infra.engine_place import Place, problem
 from labkit import engine, servers
 from labkit.engine import ElsewhereError, Engine
@@ -93,10 +94,52 @@ def test_plain_pulumi_up_refuses_such_an_engine_too(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("name", "is_one"),
-    [("server-1", True), ("server-second", True), ("container-1", False), ("tool", False)],
+    ("name", "role", "is_one"),
+    [
+        ("server-1", "server", True),
+        ("node", "server", True),
+        ("server-tool", "tool", False),
+        ("server-edge", "edge", False),
+        ("server-1", "", True),
+        ("container-1", "", False),
+        ("tool", "", False),
+    ],
 )
-def test_only_a_server_counts_as_one(name: str, is_one: bool) -> None:
-    """Whatever labels a container has: on the wrong engine a lab's own containers have them, too."""
-    assert servers.is_server("deployment", f"vvc-{CHECKOUT_ID}-deployment-{name}") == is_one
-    assert not servers.is_server("deployment", name)
+def test_only_a_server_counts_as_one(name: str, role: str, is_one: bool) -> None:
+    """By its role; by its name where an earlier version made it, which gave none.
+
+    Of what lies on the wrong engine a lab's own containers have its labels, too.
+    """
+    labels = {plan.ROLE_LABEL: role} if role else {}
+    assert servers.is_server("deployment", f"vvc-{CHECKOUT_ID}-deployment-{name}", labels) == is_one
+    assert servers.is_server("deployment", name, labels) == (role == servers.SERVER)
+
+
+def test_of_a_labs_containers_those_are_found_that_are_servers() -> None:
+    """A new one, one of an earlier version, and a tool that is at work beside them."""
+    names = {"server-1": {plan.ROLE_LABEL: "server"}, "server-2": {}, "server-3": {plan.ROLE_LABEL: "tool"}}
+    there = [SimpleNamespace(name=f"{servers.prefix('d')}{name}", labels=labels) for name, labels in names.items()]
+    client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: there))
+    assert [one.name for one in servers.of(cast(Any, client), "d")] == [one.name for one in there[:2]]
+
+
+@pytest.mark.parametrize("stopped", ["server-1", "server-2"])
+def test_plain_pulumi_up_refuses_while_any_server_of_the_lab_is_stopped(
+    stopped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All those that the lab is to have are looked at, by name; one that is not there yet is no problem."""
+    lab = plan.Plan("1a2b3c4d", "d", plan.default_subnet("1a2b3c4d", "d"))
+    container = SimpleNamespace(labels=lab.labels, status="exited")
+
+    def get(name: str) -> SimpleNamespace:
+        if name == lab.name(stopped):
+            return container
+        raise NotFound("none")
+
+    client = SimpleNamespace(containers=SimpleNamespace(get=get), close=lambda: None)
+    monkeypatch.setattr(engine_client, "connect", lambda *_: client)
+    monkeypatch.setattr(preflight, "_check_place", lambda *_: None)
+    machine = cast(Any, SimpleNamespace(docker_host="unix:///s"))
+    with pytest.raises(preflight.RefusedError, match=f"The server {lab.name(stopped)} is exited"):
+        preflight.check(machine, lab, ["server-1", "server-2"])
+    preflight.check(machine, lab, [{"server-1": "server-2", "server-2": "server-1"}[stopped]])

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from labkit import kernels, second_server, settings_change, strays
+from labkit import kernels, settings_change, strays
 from labkit.carry import Carried
 from labkit.judge import rows
 from labkit.paths import CHECKOUT
 from labkit.prober.sample import Sample
 from labkit.records import Experiment, Repeat
+from labkit.recover import Known, There
 from labkit.sides import container_again, updating
 from labkit.sides.moving import Move
 from labs.deployment import claims_more, growth, operating_system, portability, resources, update
-from tests.unit import judging
-from tests.unit.lab_world import CONTAINER
+from tests.unit import judging, lab_world
+from tests.unit.lab_world import CONTAINER, World
 
 SIDES = ("vm", "container")
 
@@ -169,38 +171,6 @@ def test_the_same_container_again() -> None:
     assert "--publish 8001:8000" in " ".join(container_again.words(CONTAINER, name="next", image="other"))
 
 
-FIRST = {
-    "Config": {
-        "Image": "i",
-        "Hostname": "server-1",
-        "Env": ["VVC_SERVER=server-1", "VVC_HOST_UUID=1", "VVC_OWNER=0:0"],
-    },
-    "HostConfig": {
-        "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw", "one-docker:/var/lib/docker:rw", "/run/one:/run/vvc:rw"],
-        "NetworkMode": "bridge",
-        "MaskedPaths": [],
-    },
-}
-
-
-def test_a_second_server_is_like_the_first_over_its_own_data() -> None:
-    """Own name, host id, sockets, volumes and address; all else is the first one's, which is not changed."""
-    wanted = second_server.like(
-        FIRST, name="two", lan="lan", address="10.0.0.10", sockets="/run/two", volumes={"/var/lib/docker": "two-docker"}
-    )
-    assert wanted["Hostname"] == "two"
-    assert "VVC_OWNER=0:0" in wanted["Env"]
-    assert "VVC_SERVER=two" in wanted["Env"]
-    assert not {"VVC_SERVER=server-1", "VVC_HOST_UUID=1"} & set(wanted["Env"])
-    assert wanted["HostConfig"] == {
-        "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw", "two-docker:/var/lib/docker:rw", "/run/two:/run/vvc:rw"],
-        "NetworkMode": "lan",
-        "MaskedPaths": [],
-    }
-    assert wanted["NetworkingConfig"]["EndpointsConfig"]["lan"]["IPAMConfig"]["IPv4Address"] == "10.0.0.10"
-    assert FIRST["HostConfig"]["NetworkMode"] == "bridge"
-
-
 def test_strays_are_ours_and_unknown_to_pulumi() -> None:
     """Users go before what they use; what somebody made by hand stays."""
     inside = {
@@ -219,6 +189,27 @@ def test_strays_are_ours_and_unknown_to_pulumi() -> None:
         ("disk", "vm-2.qcow2"),
         ("volume", "container-2-data"),
     ]
+
+
+def test_what_is_moved_to_another_server_is_a_stray_there() -> None:
+    """Its name is noted of the server that it came from. A disk may lie in a pool that both have: it stays."""
+    things = [("container", "container-1"), ("domain", "vm-1"), ("volume", "container-1-data"), ("disk", "vm-1.qcow2")]
+    state = [Known(There(*thing, "x"), "urn", server="server-1") for thing in things]
+    outer = Known(There("container", "vvc-server-1", "x"), "urn")
+    assert strays.strays(things, strays.noted([*state, outer], "server-1")) == []
+    assert strays.strays(things, strays.noted([*state, outer], "server-2")) == things[:3]
+
+
+def test_the_second_server_comes_with_the_first_turn_that_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By one `pulumi up`; the next turn finds it there, and a lab that is to have two has it already."""
+    world = World(tmp_path)
+    lab_world.build(world, monkeypatch)
+    assert [portability.second_server(world.place).name for _ in range(2)] == ["server-2", "server-2"]
+    assert world.steps.count("up") == 1
+    portability.restore(world.place)
+    assert world.contract.servers == (lab_world.SERVER,)
 
 
 @pytest.mark.parametrize(("second", "identity", "same"), [("a", "id", True), ("b", "id", False), ("a", "other", False)])

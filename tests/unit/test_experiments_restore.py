@@ -17,7 +17,7 @@ TURNS = [
     for experiment in EXPERIMENTS
     for turn in experiment.turns(("vm", "container"), True)
 ]
-MEASURES_LEAVE = {"resources": {"replicas is changed"}, "portability": {"second server"}}
+MEASURES_LEAVE = {"resources": {"replicas is changed"}, "portability": {"servers is changed"}}
 """What one turn leaves for the next: an experiment's restore takes it away."""
 
 

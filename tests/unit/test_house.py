@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [file for room in ("infra", "labkit", "labs", "service") for file in sorted((ROOT / room).rglob("*.py"))]
-PURE = {"infra.plan", "infra.settings", "infra.outputs"}
+PURE = {"infra.plan", "infra.settings", "infra.outputs", "infra.reach"}
+REACHES = {"infra/reach.py", "labkit/sides/container.py"}
+"""The words that reach into a server; and those into a container in it, by the server's own engine."""
 SIDE_ROOMS = {"infra/vm.py", "infra/container.py", "labkit/sides/vm.py", "labkit/sides/container.py"}
 
 
@@ -64,6 +66,63 @@ def test_side_knowledge_stays_in_its_rooms() -> None:
         if compare.search(line)
     ]
     assert not wrong
+
+
+def test_one_module_alone_has_the_words_that_reach_into_a_server() -> None:
+    """Whoever wants something done there asks its reach, which need not be an engine's for ever."""
+    wrong = {
+        str(file.relative_to(ROOT)): words
+        for file in SOURCES
+        if str(file.relative_to(ROOT)) not in REACHES and (words := _reaching(file))
+    }
+    assert not wrong
+    assert all(_reaching(ROOT / file) for file in REACHES)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ('["docker", "--host", host, "exec", "-i", name]', True),
+        ('["docker", "cp", file, name]', True),
+        ('("docker", "container", "exec")', True),
+        ('words = [*docker, "exec", name]', True),
+        ('words += ["exec", name, *command]', True),
+        ('container.exec_run(["true"])', True),
+        ('words = f"docker exec {name} cat x"', True),
+        ('"docker exec is said of one here"', False),
+        ('["docker", "--host", host, "run", image]', False),
+        ('["cp", source, target]', False),
+        ('"docker ps -a"', False),
+        ('verbs.command("exec")', False),
+    ],
+)
+def test_such_words_are_known_however_they_are_written(tmp_path: Path, line: str, found: bool) -> None:
+    """In one list or in two, in a text, or by the engine's client."""
+    file = tmp_path / "one.py"
+    file.write_text(line, encoding="utf-8")
+    assert bool(_reaching(file)) == found
+
+
+_IN_TEXT = re.compile(r"\bdocker (-\S+ )*(exec|cp)\b")
+_BY_CLIENT = {"exec_run", "exec_create", "put_archive", "get_archive"}
+
+
+def _reaching(file: Path) -> list[str]:
+    """What in a file looks like a way into a container of a Docker Engine; its docstrings may speak of one."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    told = {
+        node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [ast.unparse(node) for node in ast.walk(tree) if node not in told and _reaches(node)]
+
+
+def _reaches(node: ast.AST) -> bool:
+    if isinstance(node, ast.List | ast.Tuple):
+        texts = [getattr(one, "value", None) for one in node.elts]
+        return "exec" in texts or ("cp" in texts and "docker" in ast.unparse(node).lower())
+    if isinstance(node, ast.Attribute):
+        return node.attr in _BY_CLIENT
+    return isinstance(node, ast.Constant) and _IN_TEXT.search(str(node.value)) is not None
 
 
 def test_no_file_grows_past_400_lines() -> None:

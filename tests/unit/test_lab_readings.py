@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from labkit import clocks, neighbours, observe, session
+from labkit import clocks, neighbours, observe, session, shell
 from labkit.shell import Outcome
 from labkit.sides import container, processes
 from labs.deployment import size
+from tests.unit import lab_world
 from tests.unit.lab_fakes import CONTRACT
 
 ARP = """IP address       HW type     Flags       HW address            Mask     Device
@@ -25,6 +28,14 @@ ARP = """IP address       HW type     Flags       HW address            Mask    
 def test_only_known_neighbours_are_pinned() -> None:
     """An entry without a MAC says nothing."""
     assert neighbours.known(ARP) == [("10.206.52.2", "02:42:0a:ce:34:02", "vvc706d72d7aee")]
+
+
+def test_the_container_that_pins_them_is_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the lab's labels, and is none of its servers."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr(shell, "run", lambda words, **_: asked.append(words))
+    neighbours._ip(cast(Any, SimpleNamespace(docker_host="unix:///x", server_image="sha256:1")), "d", ["neigh"])
+    assert {"vm-vs-container.lab=d", "vm-vs-container.role=tool"} < set(asked[0])
 
 
 def test_packages_that_make_the_difference_come_largest_first() -> None:
@@ -75,6 +86,8 @@ def test_settings_are_those_in_force() -> None:
     assert (found["vcpus"], found["subnet"], found["accelerator"]) == (1, "10.0.0.0/24", "tcg")
     assert (found["sides"], found["replicas"], found["disk_gib"]) == ("vm,container", 1, "2")
     assert "nonsense" not in found
+    several = dataclasses.replace(CONTRACT, servers=(lab_world.SERVER, lab_world.SECOND))
+    assert session.settings({"servers": 1}, several)["servers"] == len(several.servers)
 
 
 class _Late(BaseHTTPRequestHandler):

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from infra.outputs import Replica, Server
+from infra.reach import Reach
 from labkit.sides.vm import exec_command
 
 
@@ -13,7 +14,7 @@ def test_ssh_reads_the_paths_as_they_are(tmp_path: Path) -> None:
     """By ssh -G, which says what it made of its options and connects to nothing."""
     folder = tmp_path / 'a clone\'s ünï %23# {{x}} "q"'
     replica = Replica(name="vm-1", side="vm", server="server-1", url="http://10.200.7.16:8000", handle="vm-1")
-    server = Server(name="server-1", address="10.200.7.2", container="c", docker_host="unix:///x", libvirt_uri="qemu:")
+    server = Server("server-1", "10.200.7.2", Reach("docker", "unix:///e", "c"), "unix:///x", "qemu:")
     program, *words = exec_command(replica, server, folder, [], tty=False)
     told = subprocess.run(
         [program, "-G", "-F", "none", *words], capture_output=True, text=True, encoding="utf-8", timeout=20, check=True

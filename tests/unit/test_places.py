@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from infra import outputs
+from infra.machine import Machine
 from infra.plan import Plan, default_subnet
+from infra.reach import Reach
 from labkit import places
 from labkit.paths import CHECKOUT_ID
 from labkit.places import Place
@@ -18,10 +20,11 @@ FULL = Plan(CHECKOUT_ID, LAB, default_subnet(CHECKOUT_ID, LAB)).name("server-1")
 SERVER = outputs.Server(
     name="server-1",
     address="10.9.8.2",
-    container=FULL,
+    reach=Reach("docker", "unix:///e", FULL),
     docker_host="unix:///run/x/deployment-server-1/docker.sock",
     libvirt_uri="qemu+unix:///system?socket=/run/x/deployment-server-1/libvirt.sock",
 )
+MACHINE = Machine(1, "/c", "unix:///e", "28", 2, "/run/x", "0:0", "tcg", "", "i", "/g", "d", "/c", "d")
 VM = outputs.Replica("vm-1", "vm", "server-1", "http://10.9.8.16:8000", "vm-1")
 CONTAINER = outputs.Replica("container-2", "container", "server-1", "http://10.9.8.2:8002", "container-2")
 
@@ -33,7 +36,7 @@ def container(address: str) -> dict[str, Any]:
 
 def test_what_stands_of_a_lab_without_outputs_is_read_off_the_engine() -> None:
     """Names, sockets and addresses are those that its outputs would have."""
-    assert places.standing(LAB, [container("10.9.8.2")], "/run/x") == [SERVER]
+    assert places.standing(LAB, [container("10.9.8.2")], MACHINE) == [SERVER]
     inside = {
         There("domain", "vm-1", "u1"),
         There("container", "container-2", "c2"),

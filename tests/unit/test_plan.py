@@ -30,10 +30,11 @@ def test_the_default_subnet_is_a_private_24(checkout: str, lab: str) -> None:
 def test_no_two_things_share_an_address_or_a_mac(checkout: str, lab: str) -> None:
     """Gateway, servers and guests are apart, and all lie outside of what the engine gives by itself."""
     one = make(checkout, lab)
-    addresses = [one.gateway, *map(one.server_address, range(3)), *map(one.vm_address, range(plan.MAX_REPLICAS))]
+    servers, guests = range(plan.MAX_SERVERS), range(plan.MAX_REPLICAS)
+    addresses = [one.gateway, *map(one.server_address, servers), *map(one.vm_address, guests)]
     assert len(set(addresses)) == len(addresses)
     assert all(address in one.subnet and address not in one.dynamic_range for address in addresses)
-    macs = [*map(one.server_mac, range(3)), *map(one.vm_mac, range(plan.MAX_REPLICAS))]
+    macs = [*map(one.server_mac, servers), *map(one.vm_mac, guests)]
     assert len(set(macs)) == len(macs)
     assert all(re.fullmatch("52:76:63(:[0-9a-f]{2}){3}", mac) for mac in macs)
 

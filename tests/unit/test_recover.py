@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from labkit.progress import Quiet
-from labkit.recover import Known, Steps, There, after_a_kill, inner_steps, known, outer_steps
+from labkit.recover import REMOVE, Known, Steps, There, after_a_kill, inner_steps, known, outer_steps, wanted
 
 
 def there(kind: str, name: str, number: int = 1) -> There:
@@ -46,7 +48,7 @@ ALL = ("urn-container", "urn-network", "urn-volume")
 )
 def test_what_stands_on_the_laptop_comes_back_first(gone: set[There], steps: Steps) -> None:
     """All of it is looked at anew as soon as one is gone."""
-    assert outer_steps(STATE, LAPTOP - gone) == steps
+    assert outer_steps(STATE, LAPTOP - gone, [HERE]) == steps
 
 
 @pytest.mark.parametrize(
@@ -66,16 +68,85 @@ def test_what_is_gone_inside_a_server_is_refreshed(gone: set[There], steps: Step
     assert inner_steps(STATE, HERE, INSIDE - gone) == steps
 
 
+def outside(server: str) -> list[Known]:
+    """What stands of a server on the laptop's engine, as Pulumi has it."""
+    urn = "urn:pulumi:deployment::vm-vs-container::vm-vs-container:index:Server$docker:index/{0}::" + server
+    container = Known(there("container", f"vvc-1-deployment-{server}"), urn.format("container:Container"))
+    volume = there("volume", f"vvc-1-deployment-{server}-libvirt-data")
+    return [container, Known(volume, urn.format("volume:Volume") + "-libvirt-data")]
+
+
+def test_a_server_comes_back_without_the_others_being_looked_at() -> None:
+    """With what all of them stand on; all, where that is gone."""
+    lan = Known(there("network", "vvc-1-deployment-lan"), "urn:pulumi:deployment::docker:index/network:Network::lan")
+    one, two = outside("server-1"), outside("server-2")
+    state = [lan, *one, *two]
+    laptop = {known_.there for known_ in state}
+    both = ["server-1", "server-2"]
+    assert outer_steps(state, laptop, both) == Steps()
+    of_two = tuple(known_.urn for known_ in (lan, *two))
+    assert outer_steps(state, laptop - {two[0].there}, both) == Steps(first=of_two, up=REFRESH)
+    everything = tuple(known_.urn for known_ in state)
+    assert outer_steps(state, laptop - {lan.there}, both) == Steps(first=everything, up=REFRESH)
+
+
+def test_nothing_comes_back_of_a_server_that_the_lab_is_not_to_have() -> None:
+    """An experiment's that was killed: Pulumi could not make it anew from a program that has none. What is left goes
+    with the next `up`, which is told to look first."""
+    one, two = outside("server-1"), outside("server-2")
+    laptop = {known_.there for known_ in (*one, *two)}
+    assert outer_steps([*one, *two], laptop - {two[0].there}, ["server-1"]) == Steps(up=REFRESH)
+    first = tuple(known_.urn for known_ in one)
+    for gone in ({one[0].there}, {one[0].there, two[0].there}):
+        assert outer_steps([*one, *two], laptop - gone, ["server-1"]) == Steps(first=first, up=REFRESH)
+
+
+@pytest.mark.parametrize(("value", "number"), [(None, 1), ("2", 2), (2, 2), ("0", 9), ("two", 9), ("9999999", 9)])
+def test_the_servers_that_a_lab_is_to_have(value: object, number: int) -> None:
+    """As its configuration says; where that says nothing that can be used, none is given up."""
+    found = wanted({} if value is None else {"servers": value})
+    assert found == [f"server-{index + 1}" for index in range(number)]
+
+
+VIRSH = """#!/bin/sh
+there=$HOME/there defined=$HOME/defined
+case $1 in
+destroy | pool-destroy) rm "$there" 2> /dev/null || exit 1; [ -e "$defined" ] || exit 0 ;;
+dominfo | pool-info) [ -e "$there" ] || [ -e "$defined" ] ;;
+undefine | pool-undefine) [ ! -e "$HOME/held" ] && rm "$defined" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("kind", ["domain", "pool"])
+@pytest.mark.parametrize(
+    ("state", "ok"),
+    [({"there"}, True), ({"defined"}, True), ({"there", "defined"}, True), (set(), True), ({"defined", "held"}, False)],
+)
+def test_what_libvirt_has_no_definition_of_can_be_removed_too(
+    kind: str, state: set[str], ok: bool, tmp_path: Path
+) -> None:
+    """As experiments start it in another server. What could not be removed is told."""
+    (tmp_path / "virsh").write_text(VIRSH, encoding="utf-8")
+    (tmp_path / "virsh").chmod(0o755)
+    for file in state:
+        (tmp_path / file).touch()
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(["sh", "-c", REMOVE[kind], "sh", "x"], env=variables, check=False, timeout=10)
+    assert (done.returncode == 0) is ok
+    assert {file.name for file in tmp_path.iterdir()} == ({"virsh"} if ok else {"virsh", *state})
+
+
 def test_what_a_killed_down_left_of_a_server_is_made_anew() -> None:
     """Network and volume are noted, the server is not: its volume goes, there is nothing to bring up before."""
     left = [one for one in OUTER if one.thing[0] != "container"]
-    assert outer_steps(left, frozenset()) == Steps(up=REFRESH)
-    assert outer_steps(left, LAPTOP) == Steps(remove=(there("volume", "lab-volume"),), up=REFRESH)
+    assert outer_steps(left, frozenset(), [HERE]) == Steps(up=REFRESH)
+    assert outer_steps(left, LAPTOP, [HERE]) == Steps(remove=(there("volume", "lab-volume"),), up=REFRESH)
 
 
 def test_an_empty_state_needs_nothing() -> None:
     """The first up of a lab."""
-    assert outer_steps([], frozenset()) == inner_steps([], HERE, frozenset()) == Steps()
+    assert outer_steps([], frozenset(), [HERE]) == inner_steps([], HERE, frozenset()) == Steps()
 
 
 def test_a_disk_that_left_the_state_still_makes_its_domain_anew() -> None:
@@ -166,7 +237,9 @@ def test_another_one_of_the_same_name_is_not_what_was_noted() -> None:
     mine, other = there("container", "container-1"), there("container", "container-1", 2)
     assert inner_steps(STATE, HERE, INSIDE - {mine} | {other}) == Steps(remove=(other,), up=REFRESH)
     server = there("container", "lab-container", 2)
-    assert outer_steps(STATE, LAPTOP - {there("container", "lab-container")} | {server}) == Steps(ALL, up=REFRESH)
+    assert outer_steps(STATE, LAPTOP - {there("container", "lab-container")} | {server}, [HERE]) == Steps(
+        ALL, up=REFRESH
+    )
 
 
 def test_a_pool_that_is_not_the_noted_one_goes_with_what_reads_through_it() -> None:
@@ -180,9 +253,10 @@ def test_a_server_that_was_deleted_to_be_made_anew_is_no_server_that_is_gone() -
     """Its volumes stay with what is on them; Pulumi makes it."""
     again = [Known(one.there, one.urn, again=one.thing[0] == "container") for one in OUTER]
     there_ = LAPTOP - {there("container", "lab-container")}
-    assert outer_steps([*again, *INNER], there_) == outer_steps(again, there_) == Steps()
+    assert outer_steps([*again, *INNER], there_, [HERE]) == outer_steps(again, there_, [HERE]) == Steps()
     # With its network gone as well it comes back before the inside is refreshed.
-    assert outer_steps([*again, *INNER], there_ - {there("network", "lab-network")}) == Steps(first=ALL, up=REFRESH)
+    there_ -= {there("network", "lab-network")}
+    assert outer_steps([*again, *INNER], there_, [HERE]) == Steps(first=ALL, up=REFRESH)
 
 
 def test_the_state_is_read_by_kind_and_by_engine() -> None:

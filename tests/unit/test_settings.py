@@ -31,6 +31,9 @@ REFUSED = [
     ({"replicas": "-1"}, "replicas is '-1': a whole number from 1 to 32 is needed."),
     ({"replicas": "1000"}, "replicas is '1000': a whole number from 1 to 32 is needed."),
     ({"replicas": "two"}, "replicas is 'two': a whole number from 1 to 32 is needed."),
+    ({"servers": "0"}, "servers is '0': a whole number from 1 to 2 is needed."),
+    ({"servers": "3"}, "servers is '3': a whole number from 1 to 2 is needed."),
+    ({"servers": "server-1"}, "servers is 'server-1': a whole number from 1 to 2 is needed."),
     ({"vcpus": "5"}, "vcpus is '5': a whole number from 1 to 4 is needed."),
     ({"memory_mib": "100"}, "memory_mib is '100': a whole number from 256 to 1048576 is needed."),
     ({"disk_gib": "1"}, "disk_gib is '1': a whole number from 2 to 64 is needed."),
@@ -79,6 +82,7 @@ def test_an_empty_configuration_is_the_default_lab() -> None:
     assert parse("deployment", {}, FACTS, CHECKOUT) == Settings(
         lab="deployment",
         topology="single",
+        servers=1,
         sides=("vm", "container"),
         replicas=1,
         vcpus=int(DEFAULTS["vcpus"]),
@@ -106,7 +110,7 @@ def test_all_problems_are_reported_at_once() -> None:
         parse("deployment", {"replicas": "0", "vcpus": "x", "replica": "2"}, FACTS, CHECKOUT)
     assert len(refused.value.problems) == 3
     assert refused.value.problems[0] == (
-        "'replica' is no configuration key; there are topology, sides, replicas, vcpus, memory_mib, disk_gib, "
+        "'replica' is no configuration key; there are topology, servers, sides, replicas, vcpus, memory_mib, disk_gib, "
         "accelerator, service_version, subnet. Remove it: pulumi config rm replica -s deployment"
     )
 
@@ -119,6 +123,20 @@ def test_more_memory_than_there_is_is_refused() -> None:
         "memory_mib is 4096 for 3 replicas on 2 sides, 24576 MiB in all: this machine has 16384 MiB, of which 15616 "
         "can be given away. Lower memory_mib or replicas: pulumi config set memory_mib N -s deployment",
     )
+
+
+def test_a_further_servers_daemons_need_memory_too() -> None:
+    """What fits beside one server need not fit beside two; the reserve is said in what is left to give away."""
+    config = {"memory_mib": "7808"}
+    assert parse("deployment", config, FACTS, CHECKOUT).servers == 1
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", {**config, "servers": "2"}, FACTS, CHECKOUT)
+    assert refused.value.problems == (
+        "memory_mib is 7808 for 1 replicas on 2 sides, 15616 MiB in all: this machine has 16384 MiB, of which 15360 "
+        "can be given away beside 2 servers. Lower memory_mib, replicas or servers: "
+        "pulumi config set memory_mib N -s deployment",
+    )
+    assert parse("deployment", {"memory_mib": "7680", "servers": "2"}, FACTS, CHECKOUT).servers == 2
 
 
 def test_kvm_is_used_where_it_works() -> None:
@@ -162,6 +180,7 @@ def settings_or_problems(config: dict[str, str]) -> None:
     except SettingsError as refused:
         problems = refused.problems
     else:
+        assert found.servers <= plan.MAX_SERVERS
         assert isinstance(plan.Plan(CHECKOUT, "deployment", found.subnet).vm_address(found.replicas - 1), Address)
         return
     assert all(problems)
