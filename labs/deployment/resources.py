@@ -76,5 +76,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=_growth.restore,
-    row="Resource usage",
 )

@@ -79,5 +79,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=_growth.restore,
-    row="Size",
 )
