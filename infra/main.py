@@ -7,7 +7,7 @@ import pulumi
 from infra import checkout, facts, machine, preflight, program, settings
 from infra.lab import Lab
 from infra.plan import Plan, bridge_name, server_name
-from infra.source import service_commit
+from infra.source import commit
 
 REFUSALS = (machine.NotSetUpError, settings.SettingsError, preflight.RefusedError)
 """What `run` raises when it will not begin; the text says what to do."""
@@ -23,6 +23,6 @@ def run() -> None:
     preflight.check(found, plan, [server_name(index) for index in range(wanted.servers)])
     if not pulumi.runtime.is_dry_run():
         found.make_runtime_dir()
-    lab = Lab(settings=wanted, plan=plan, machine=found, commit=service_commit(machine.CHECKOUT))
+    lab = Lab(settings=wanted, plan=plan, machine=found, commit=commit(machine.CHECKOUT, "service"))
     for key, value in program.build(lab).items():
         pulumi.export(key, value)

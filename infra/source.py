@@ -1,4 +1,4 @@
-"""What a change of the checkout's files is told by: digests of folders, the commit of the service."""
+"""What a change of the checkout's files is told by: digests of folders, git's commits."""
 
 from __future__ import annotations
 
@@ -30,27 +30,33 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:6]
 
 
-def service_commit(checkout: Path) -> str:
-    """The last git commit that changed service/, 12 hexadecimal digits, "+" when there are changes since.
+def commit(checkout: Path, *below: str) -> str:
+    """The last git commit of a checkout, or that changed something below some of its folders.
 
-    "unknown" where this is no git checkout.
+    12 hexadecimal digits, "+" when there are changes since; "unknown" where this is no git checkout.
     """
+    where = ["-C", str(checkout)]
     try:
-        commit = _git(checkout, "log", "-1", "--format=%H", "--", "service")[:12]
-        changed = _git(checkout, "status", "--porcelain", "--", "service")
+        last = git(*where, "rev-list", "--max-count=1", "HEAD", "--", *below)[:12]
+        changed = git(*where, "status", "--porcelain", "--", *below)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return f"{commit}{'+' if changed else ''}" if commit else "unknown"
+    return f"{last}{'+' if changed else ''}" if last else "unknown"
 
 
-def _git(checkout: Path, *words: str) -> str:
+def git(*words: str, within_s: float = _GIT_S, check: bool = True) -> str:
+    """What git says; names that are no UTF-8 come as `os.fsdecode` has them.
+
+    Raises OSError where there is no git, subprocess.SubprocessError where it fails (unless not to `check`) or takes
+    too long.
+    """
     return subprocess.run(
-        ["git", "-C", str(checkout), *words],
+        ["git", *words],
         env=environment.for_git(os.environ),
         capture_output=True,
         text=True,
-        timeout=_GIT_S,
-        check=True,
+        timeout=within_s,
+        check=check,
         encoding="utf-8",
-        errors="replace",
-    ).stdout.strip()
+        errors="surrogateescape",
+    ).stdout

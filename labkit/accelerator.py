@@ -6,7 +6,6 @@ That /dev/kvm exists and can be written to says little: there are machines on wh
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import time
@@ -20,6 +19,7 @@ from docker.errors import APIError
 from infra.bounds import ACCELERATOR
 from labkit import images_engine, paths
 from labkit.errors import LabError
+from labkit.files import write_whole
 from labkit.images import Images
 
 KVM = Path("/dev/kvm")
@@ -128,7 +128,5 @@ def _load(file: Path, key: str) -> Accelerator | None:
 
 def _save(file: Path, key: str, accelerator: Accelerator) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}")
     facts = {"key": key, "within_s": ACCELERATOR.seconds, "accelerator": asdict(accelerator)}
-    draft.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    draft.replace(file)
+    write_whole(file, json.dumps(facts, indent=2) + "\n")

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra import plan, telling
+from infra import outputs, telling
+from infra.outputs import Contract
 from labkit import leftovers, recover, setup
 from labkit.box import machine_box
 from labkit.errors import LabError
 from labkit.observe import POLL_S
-from labkit.paths import CHECKOUT, CHECKOUT_ID
+from labkit.paths import CHECKOUT
 from labkit.progress import Quiet, Report
 from labkit.pulumi import DESTROY
 
@@ -86,6 +87,10 @@ class Bench(ABC):
         self._figures.setdefault(name, Figure(name, aim_s)).repeats_s.append(seconds)
         self._report.line(f"  {name}: {seconds:.1f} s")
 
+    def _contract(self) -> Contract:
+        """What the lab, which is up, exports: its addresses are not known before."""
+        return outputs.from_outputs(self._ready.pulumi.outputs(LAB))
+
     def _down(self) -> None:
         recover.after_a_kill(self._ready, LAB, Quiet(), leftovers.remove, lambda _: None)
         pulumi(self._ready, [*DESTROY, "-s", LAB])
@@ -104,14 +109,9 @@ def pulumi(ready: setup.Ready, words: Sequence[str]) -> None:
         raise LabError(f"The bench cannot go on{telling.because(outcome.output)}", hint="./lab status")
 
 
-def urls_of(sides: Sequence[str]) -> dict[str, str]:
-    """Side -> where its first replica answers."""
-    one = plan.Plan(CHECKOUT_ID, LAB, plan.default_subnet(CHECKOUT_ID, LAB))
-    every = {
-        "vm": f"http://{one.vm_address(0)}:{plan.SERVICE_PORT}",
-        "container": f"http://{one.server_address()}:{one.container_port(0)}",
-    }
-    return {side: every[side] for side in sides}
+def urls_of(contract: Contract, sides: str) -> dict[str, str]:
+    """Side -> where its first replica answers. Pure."""
+    return {side: contract.side(side)[0].url for side in sides.split(",")}
 
 
 def until(condition: Callable[[], bool], within_s: float) -> None:

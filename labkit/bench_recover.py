@@ -58,17 +58,18 @@ class Recover(Bench):
             self._check_engine()
 
     def _round(self) -> None:
-        self._heal()
+        self._up()
+        urls = urls_of(self._contract(), BOTH)
         for what, script in INSIDE.items():
             self._inside(script)
-            self._add(f"heal after the removal of {what}", None, self._heal())
+            self._add(f"heal after the removal of {what}", None, self._heal(urls))
         self._servers(lambda server: server.remove(force=True))
-        self._add("heal after the removal of the server", None, self._heal())
+        self._add("heal after the removal of the server", None, self._heal(urls))
         self._remove_with_volumes()
-        self._add("heal after the removal of the server and its volumes", None, self._heal())
+        self._add("heal after the removal of the server and its volumes", None, self._heal(urls))
         self._reboot()
         name = "recover after a reboot (servers killed, /run emptied{})"
-        self._add(name.format(", engine stopped" if self._engine_too else ""), None, self._heal())
+        self._add(name.format(", engine stopped" if self._engine_too else ""), None, self._heal(urls))
         self._servers(lambda server: server.kill())
         self._time_down("the server was killed")
         for what, (part, event) in KILLS.items():
@@ -77,16 +78,18 @@ class Recover(Bench):
         self._kill_during_up(_PLAYBOOK, lambda: self._servers(lambda server: server.kill()))
         self._time_down("the server was killed during up")
 
-    def _heal(self) -> float:
+    def _heal(self, urls: Mapping[str, str]) -> float:
         """Seconds from the start of what `./lab up` does after set-up to both sides' answers."""
-        urls = urls_of(BOTH.split(","))
         begin = time.monotonic()
         with polling(urls) as first:
-            if self._engine_too:
-                engine.ensure(Quiet())
-            pulumi(self._ready, [*UP, *recover.before_up(self._ready, LAB, Quiet()), "-s", LAB])
+            self._up()
             until(lambda: len(first) == len(urls), FIRST_200_S)
         return time.monotonic() - begin
+
+    def _up(self) -> None:
+        if self._engine_too:
+            engine.ensure(Quiet())
+        pulumi(self._ready, [*UP, *recover.before_up(self._ready, LAB, Quiet()), "-s", LAB])
 
     def _time_down(self, after: str) -> None:
         begin = time.monotonic()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from infra import outputs
 from labkit import leftovers, servers
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.errors import LabError
@@ -34,24 +34,31 @@ class Up(Bench):
     """Bringing the lab up, changing nothing, and taking it down."""
 
     def _round(self) -> None:
-        self._add("container side alone: up to its first 200", 15.0, self._time_up("container"))
+        # First what needs no address: where the lab answers is known once it is up.
+        pulumi(self._ready, [*UP, "-s", LAB])
+        urls = urls_of(self._contract(), BOTH)
+        killed_s = self._down_after_a_kill()
+        self._add("container side alone: up to its first 200", 15.0, self._time_up("container", urls))
         self._down()
-        self._add("both sides: up to both first 200s", 45.0, self._time_up(BOTH))
+        self._add("both sides: up to both first 200s", 45.0, self._time_up(BOTH, urls))
         self._add("pulumi preview without changes", 3.0, self._time(["preview"]))
         self._add("pulumi up without changes", None, self._time([*UP]))
         self._add("VM: from QEMU's start to the configured service's 200", 12.0, self._restart())
         self._add("down", 8.0, self._time([*DESTROY]))
         leftovers.remove(self._ready.machine, LAB)
-        self._time_up(BOTH, stages=False)
+        self._add("down after the server was killed", 8.0, killed_s)
+
+    def _down_after_a_kill(self) -> float:
         with servers.engine(self._ready.machine) as engine:
             for server in servers.of(engine, LAB):
                 server.kill()
-        self._add("down after the server was killed", 8.0, self._time([*DESTROY]))
+        seconds = self._time([*DESTROY])
         leftovers.remove(self._ready.machine, LAB)
+        return seconds
 
-    def _time_up(self, sides: str, *, stages: bool = True) -> float:
+    def _time_up(self, sides: str, every: Mapping[str, str]) -> float:
         """Seconds from the start of `pulumi up` to the last of the sides' first correct 200."""
-        urls = urls_of(sides.split(","))
+        urls = {side: every[side] for side in sides.split(",")}
         with config_file(LAB, {"sides": sides}) as config, tempfile.TemporaryDirectory() as folder:
             events = Path(folder, "events.json")
             events.touch()
@@ -63,12 +70,11 @@ class Up(Bench):
             missing = set(urls.values()) - set(first)
             if missing:
                 raise LabError(f"up ended, but no first 200 was seen at {', '.join(missing)}", hint="./lab status")
-        if stages:
-            prefix = "both sides" if "," in sides else f"{sides} side alone"
-            for side, url in urls.items():
-                self._add(f"{prefix}: first 200 of side {side}", None, first[url] - begin)
-            self._add(f"{prefix}: pulumi up ends", None, end - begin)
-            self._add_stages(prefix, seen)
+        prefix = "both sides" if "," in sides else f"{sides} side alone"
+        for side, url in urls.items():
+            self._add(f"{prefix}: first 200 of side {side}", None, first[url] - begin)
+        self._add(f"{prefix}: pulumi up ends", None, end - begin)
+        self._add_stages(prefix, seen)
         return max(first.values()) - begin
 
     def _add_stages(self, prefix: str, seen: dict[str, list[float]]) -> None:
@@ -77,7 +83,7 @@ class Up(Bench):
                 self._add(f"{prefix}: stage {what}", None, seen[name][-1] - seen[name][0])
 
     def _restart(self) -> float:
-        contract = outputs.from_outputs(self._ready.pulumi.outputs(LAB))
+        contract = self._contract()
         replica = contract.side("vm")[0]
         server = next(server for server in contract.servers if server.name == replica.server)
         side = SIDES[replica.side]

@@ -21,6 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from infra import source
 from labkit import doctor, labs, shell
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT, STATE
@@ -94,14 +95,14 @@ def contents() -> Iterator[tuple[str, str]]:
 
 def versions() -> dict[str, str]:
     """What runs here: this checkout's commit, Python, Pulumi's packages, the system's programs."""
-    commands = {"commit": ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"]}
-    commands |= {name: [name, "--version"] for name in ("docker", "iptables", "ssh-keyscan", "git")}
+    commands = {name: [name, "--version"] for name in ("docker", "iptables", "ssh-keyscan", "git")}
     told = {name: shell.run(words, timeout_s=_QUICK_S, check=False) for name, words in commands.items()}
     found = {name: outcome.output.strip()[:200] for name, outcome in told.items() if outcome.ok}
     names = ("pulumi", "pulumi-docker", "pulumi-libvirt", "ansible-core", "docker")
     packages = {f"{name} (Python package)": _version(name) for name in names}
     release = platform.freedesktop_os_release() if Path("/etc/os-release").exists() else {}
     system = {"system": release.get("PRETTY_NAME", platform.system()), "kernel": platform.release()}
+    system["commit"] = source.commit(CHECKOUT)
     return {**system, "python": platform.python_version(), **packages, **found}
 
 

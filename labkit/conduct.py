@@ -124,7 +124,7 @@ class Conductor:
         empty = Repeat(experiment.name, turn.side, turn.number, begun_s, {}, turn.action)
         try:
             seen = experiment.measure(self._place, turn)
-            common = self._hands.conditions(self._place, self._place.replica(turn.side))
+            common = self._hands.conditions(self._place, seen.replica or self._place.replica(turn.side))
             return _repeat(empty, seen, common)
         except FAILURES as error:
             return replace(empty, problem=_told(error))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from labkit import root, shell
 from labkit.errors import LabError
+from labkit.files import write_whole
 
 FILTERS = ("iptables", "ip6tables")
 _SAVED = ("iptables-save", "ip6tables-save")
@@ -150,9 +151,7 @@ def load(file: Path) -> Before | None:
 
 def save(before: Before, file: Path) -> None:
     """Write it, whole or not at all."""
-    draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(before)) + "\n", encoding="utf-8")
-    draft.replace(file)
+    write_whole(file, json.dumps(asdict(before)) + "\n")
 
 
 def take_back(before: Before | None) -> None:

@@ -77,6 +77,8 @@ class Seen:
     """What this experiment adds to the conditions that the conductor gathers: start line, finish line, cache."""
     stream: str = ""
     marks: Sequence[str] = ()
+    replica: Replica | None = None
+    """The replica that was measured, whose conditions count; None for the first of the turn's side."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,6 @@ class Experiment:
     restore: Callable[[Place], None]
     subject: tuple[str, ...] = ()
     """Conditions that may differ between the sides, as they are what is compared."""
-    row: str = ""
 
 
 def take_turns(

@@ -32,7 +32,6 @@ for file in "/sys/fs/cgroup/memory$1/memory.usage_in_bytes" "/sys/fs/cgroup$1/me
 done
 """
 KIB_PER_MIB = 1024
-NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from typing import Literal
 import docker
 
 from infra import plan
+from labkit.files import write_whole
 from labkit.paths import STATE
 
 Kind = Literal["container", "network", "volume", "image", "interface"]
@@ -140,14 +141,10 @@ def note(lab: str, things: Iterable[Thing]) -> None:
     """Keep what is there now, whole or not at all."""
     target = file(lab)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = target.with_suffix(".new")
     keys = sorted(thing.key for thing in things)
     taken = time.strftime("%Y-%m-%d %H:%M:%S")
-    draft.write_text(
-        json.dumps({"schema_version": _SCHEMA_VERSION, "taken": taken, "things": keys}, indent=1) + "\n",
-        encoding="utf-8",
-    )
-    draft.replace(target)
+    document = {"schema_version": _SCHEMA_VERSION, "taken": taken, "things": keys}
+    write_whole(target, json.dumps(document, indent=1) + "\n")
 
 
 def noted(lab: str) -> Note | None:

@@ -9,21 +9,30 @@ from typing import TYPE_CHECKING, Any
 from infra import plan
 from labkit import checks_cpu
 from labkit.errors import LabError, meant
+from labkit.judge.metrics import MetricError, Metrics, unknown
 from labkit.paths import CHECKOUT, STATE
 
 if TYPE_CHECKING:
     from labkit.experiment import Experiment
-    from labkit.judge.model import Claim
+    from labkit.judge.model import Claim, Metric
 
 
 @dataclass(frozen=True)
 class Lab:
-    """What a lab measures and which claims it judges; labs/NAME/lab.py holds one as LAB."""
+    """What a lab measures and which claims it judges; labs/NAME/lab.py holds one as LAB.
+
+    Raises MetricError where a claim rests on a metric that is not among the lab's.
+    """
 
     name: str
     question: str
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
+    metrics: Metrics
+
+    def __post_init__(self) -> None:
+        if wrong := unknown(self.claims, self.metrics):
+            raise MetricError(" ".join(wrong))
 
     def chosen(self, names: tuple[str, ...]) -> tuple[Experiment, ...]:
         """The experiments of these names in the lab's order, all without names. Raises LabError for an unknown one."""
@@ -96,4 +105,11 @@ def load(name: str) -> Lab:
         raise LabError(
             f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs"
         ) from error
+    except MetricError as error:
+        raise LabError(f"The lab {name} cannot be read: {error}", hint=f"correct labs/{name}") from error
     return lab
+
+
+def metrics() -> list[tuple[str, Metric]]:
+    """Every metric of every lab, with the lab's name."""
+    return [(name, metric) for name in names() for metric in load(name).metrics.values()]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import docker
 
-from infra import environment
+from infra import environment, source
 from labkit import downloads, images, images_base, offline_file, offline_wheels, paths, shell, toolchain
 from labkit import toolchain_build as build
 from labkit import toolchain_release as release
@@ -59,7 +59,7 @@ def export(engine: docker.DockerClient, target: Path, report: Report) -> Manifes
     with report.step(f"Digests of {len(folders)} folders"):
         sources = {path: file for folder in folders for path, file in _files(folder)}
         parts = tuple(offline_file.part(file, path) for path, file in sources.items())
-    manifest = Manifest(made_for(base.digest), parts, _commit())
+    manifest = Manifest(made_for(base.digest), parts, source.commit(CHECKOUT))
     with report.step(f"Writing {target}"):
         offline_file.write(target, manifest, sources, report.detail)
     return manifest
@@ -160,9 +160,3 @@ def _pinned(folder: Path) -> str:
         name, version = wheel.name.split("-")[:2]
         lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{offline_file.digest(wheel)}\n")
     return "".join(lines)
-
-
-def _commit() -> str:
-    words = ["git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"]
-    told = shell.run(words, timeout_s=_QUICK_S, gets=environment.for_git, check=False)
-    return told.output.strip() if told.ok else "unknown"

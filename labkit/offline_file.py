@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labkit.errors import LabError
+from labkit.files import draft_of
 
 FORMAT = "vm-vs-container class file"
 SCHEMA_VERSION = 1
@@ -71,23 +72,19 @@ def part(file: Path, path: str) -> Part:
 
 def write(target: Path, manifest: Manifest, sources: Mapping[str, Path], detail: Callable[[str], None]) -> None:
     """Write the file, whole or not at all. `sources`: path of each part -> where it lies. Raises LabError."""
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
     head = {"format": FORMAT, "schema_version": SCHEMA_VERSION, **asdict(manifest)}
     data = (json.dumps(head, indent=1) + "\n").encode()
     try:
-        with tarfile.open(draft, "w:gz", compresslevel=_LEVEL) as archive:
+        with draft_of(target) as draft, tarfile.open(draft, "w:gz", compresslevel=_LEVEL) as archive:
             archive.addfile(_entry(_MANIFEST, len(data), executable=False), io.BytesIO(data))
             for one in manifest.parts:
                 detail(one.path)
                 with sources[one.path].open("rb") as stream:
                     archive.addfile(_entry(one.path, one.bytes, executable=one.executable), stream)
-        draft.replace(target)
     except OSError as error:
         raise LabError(
             f"{target} could not be written: {error.strerror or error}", hint="./lab setup --export FILE"
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _entry(name: str, size: int, *, executable: bool) -> tarfile.TarInfo:

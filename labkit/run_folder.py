@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -18,6 +17,7 @@ from typing import Any
 
 from infra.plan import PROJECT
 from labkit.errors import LabError
+from labkit.files import write_whole
 from labkit.paths import CHECKOUT
 from labkit.records import Experiment, Repeat, Run, Stage
 
@@ -99,20 +99,10 @@ def save(run: Run, folder: Path) -> Run:
         "samples": samples,
         "run": content,
     }
-    draft = folder / f".{RUN}.{os.getpid()}"
     try:
-        with draft.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(folder / RUN)
-        _sync(folder)
+        write_whole(folder / RUN, json.dumps(document, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
     return run
 
 
@@ -201,14 +191,6 @@ def _samples(file: Path, limit: int | None = None) -> dict[str, Any]:
 def _digest(content: Mapping[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(folder: Path, reason: str) -> RunError:

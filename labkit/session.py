@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra import environment
 from infra import settings as lab_settings
 from infra.outputs import Contract
+from infra.source import commit
 from labkit import current, engine, labs, run_folder, steady
 from labkit.box import machine_box, server_box
 from labkit.conduct import Conductor, stamp
@@ -24,8 +22,6 @@ from labkit.progress import Report
 from labkit.records import Run
 from labkit.setup import Ready
 from labkit.sides import reach
-
-_GIT_S = 5
 
 
 def ready(then: str = "./lab setup") -> Ready:
@@ -117,28 +113,6 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "sides": ",".join(sides),
         "replicas": max(len(contract.side(side)) for side in sides),
     }
-
-
-def commit(checkout: Path) -> str:
-    """The checkout's commit, 12 digits, "+" when there are changes; "unknown" where this is no git checkout."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(checkout), *words]
-        return subprocess.run(
-            command,
-            env=environment.for_git(os.environ),
-            capture_output=True,
-            text=True,
-            timeout=_GIT_S,
-            check=True,
-            encoding="utf-8",
-            errors="replace",
-        ).stdout.strip()
-
-    try:
-        return f"{git('rev-parse', 'HEAD')[:12]}{'+' if git('status', '--porcelain') else ''}"
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
 
 
 def shown(folder: Path) -> str:

@@ -15,12 +15,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from infra import plan
 from infra.checkout import identify
-from infra.environment import for_git, for_python
+from infra.environment import for_python
+from infra.source import git
 from labkit import engine_processes, suite_processes
 from labkit.clean import elsewhere, remove_elsewhere
 from labkit.engine import Engine
@@ -30,7 +32,7 @@ from labkit.locks import held
 from labkit.paths import STATE
 from labkit.progress import Report
 
-_GIT_S = 120
+_git = partial(git, within_s=120)  # it copies as well
 _VENV_S = 60
 _WAIT_S = 6 * 3600
 _TELL_S = 30
@@ -280,16 +282,3 @@ def _known_to_git(source: Path) -> list[Path] | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return sorted({Path(name) for name in told.split("\0") if name})
-
-
-def _git(*words: str, check: bool = True) -> str:
-    return subprocess.run(
-        ["git", *words],
-        env=for_git(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=_GIT_S,
-        check=check,
-        encoding="utf-8",
-        errors="surrogateescape",
-    ).stdout

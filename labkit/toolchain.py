@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from labkit import toolchain_build, toolchain_release
+from labkit.files import draft_of, write_whole
 from labkit.paths import CHECKOUT, STATE, VENV, cache
 from labkit.progress import Report
 from labkit.toolchain_build import PLUGINS, VERSION
@@ -165,10 +166,7 @@ def _write_scripts() -> Path:
         file = folder / name
         if file.is_file() and file.read_text(encoding="utf-8") == text and os.access(file, os.X_OK):
             continue
-        new = file.with_name(f".{name}.{os.getpid()}")
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o755)
-        new.replace(file)
+        write_whole(file, text, mode=0o755)
     return folder
 
 
@@ -178,10 +176,9 @@ def _link(program: Path, own: Path) -> None:
         here, there = own.stat(), program.stat()
         if (here.st_size, here.st_mtime_ns) == (there.st_size, there.st_mtime_ns):
             return
-    new = own.with_name(f".{own.name}.{os.getpid()}")
-    new.unlink(missing_ok=True)
-    try:
-        os.link(program, new)
-    except OSError:  # another file system
-        shutil.copy2(program, new)
-    new.replace(own)
+    with draft_of(own) as draft:
+        draft.unlink(missing_ok=True)
+        try:
+            os.link(program, draft)
+        except OSError:  # another file system
+            shutil.copy2(program, draft)

@@ -17,7 +17,7 @@ from docs.ext import ROOT
 from infra import bounds, outputs
 from infra.reach import Reach
 from labkit import guide_rules, labs
-from labkit.judge import metrics, rows
+from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
 from labkit.packages import PACKAGES
 
@@ -46,11 +46,11 @@ def contract() -> str:
 def measured() -> str:
     """Every metric: unit, definition, worked example."""
     found = []
-    for metric in metrics.METRICS.values():
+    for lab, metric in labs.metrics():
         exact = ", counted exactly" if metric.exact else ""
         found.append(
             f"`{metric.name}`\n: {_line(metric.definition)}\n\n  Unit: {metric.unit}{exact}. Better: {metric.better}. "
-            f"Experiment: *{metric.experiment}*. Example: {_line(metric.example)}."
+            f"Experiment: *{metric.experiment}* (lab *{lab}*). Example: {_line(words.example(metric))}."
         )
     return "\n\n".join(found)
 

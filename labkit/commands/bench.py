@@ -13,6 +13,7 @@ from labkit.bench_recover import Recover
 from labkit.bench_up import Up
 from labkit.commands import bench_report, guide, setup
 from labkit.errors import LabError
+from labkit.files import write_whole
 from labkit.paths import CHECKOUT
 from labkit.progress import Terminal
 
@@ -37,7 +38,7 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
         result = Recover(ready, Terminal(), engine_too=engine_too).run(repeats)
     _write(what, result)
     page = CHECKOUT / figures.PAGES[what]
-    page.write_text(figures.into(page.read_text(encoding="utf-8"), result, what), encoding="utf-8")
+    write_whole(page, figures.into(page.read_text(encoding="utf-8"), result, what))
     click.echo(f"{figures.PAGES[what]}: its table is made anew")
     return 0
 
@@ -51,7 +52,7 @@ def _known(what: str) -> dict[str, Any]:
 def _write(what: str, result: dict[str, Any]) -> None:
     file = bench.file(what)
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_whole(file, json.dumps(result, indent=2) + "\n")
     for figure in result["figures"]:
         # Figures of this kind are seconds, and say so in their names; others have a unit.
         median, least, most, aimed = (

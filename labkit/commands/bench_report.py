@@ -7,6 +7,7 @@ import json
 import click
 
 from labkit import bench_report, box
+from labkit.files import write_whole
 from labkit.judge import words
 from labkit.progress import Terminal
 from labkit.report import quantities
@@ -17,7 +18,7 @@ def run(repeats: int) -> int:
     result = bench_report.run(box.laptop_box(), repeats, Terminal())
     file = bench_report.FILE
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_whole(file, json.dumps(result, indent=2) + "\n")
     for figure in result["figures"]:
         unit = quantities.unit_of(figure["name"])
         median, least, most = words.quantities([figure[key] for key in ("median", "min", "max")], unit)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from labkit import current, guide, guide_figures, guide_walk, labs, pulumi, run_folder
 from labkit.errors import LabError
+from labkit.files import write_whole
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import WITHIN_S, Runner
 from labkit.guide_text import CHECK, Fence
@@ -82,7 +83,7 @@ def figures(lab: str, run_id: str) -> int:
     made = {file: fill(lab, text, run, str(file.relative_to(CHECKOUT))) for file, text in pages.items()}
     shutil.copytree(source, home / SHOWN, dirs_exist_ok=True)
     for file, text in made.items():
-        file.write_text(text, encoding="utf-8")
+        write_whole(file, text)
         click.echo(f"{file.relative_to(CHECKOUT)} shows run {run.id}")
     return 0
 

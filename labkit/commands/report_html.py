@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from labkit import labs, run_folder
 from labkit.errors import LabError
+from labkit.files import write_whole
 from labkit.judge.model import Row
 from labkit.judge.rows import judge
 from labkit.records import Run
@@ -96,14 +95,9 @@ def writable(file: Path) -> Path:
 
 
 def _write(source: str, file: Path) -> int:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        draft.write_text(source, encoding="utf-8")
-        draft.replace(file)
+        write_whole(file, source)
     except OSError as error:
         raise LabError(f"{file} cannot be written: {error.strerror}", hint="name another file: --html FILE") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
     click.echo(f"Report: {file} ({len(source.encode()) / 1000:.0f} kB)")
     return 0

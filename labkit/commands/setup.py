@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from labkit import offline, packages, setup
+from labkit.files import write_whole
 from labkit.paths import STATE
 from labkit.progress import Terminal
 
@@ -34,7 +35,7 @@ def cold_seconds() -> dict[str, float]:
 def _note_long_steps(report: Terminal) -> None:
     long = {text: round(seconds, 1) for text, seconds in report.steps if seconds >= 1}
     if long:
-        _STEPS.write_text(json.dumps({**cold_seconds(), **long}, indent=2) + "\n", encoding="utf-8")
+        write_whole(_STEPS, json.dumps({**cold_seconds(), **long}, indent=2) + "\n")
 
 
 def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> None:

@@ -15,19 +15,26 @@ Verdict = Literal["holds", "does not hold", "not decidable here", "not comparabl
 
 @dataclass(frozen=True)
 class Metric:
-    """A number read from a repeat. `of` gives None where the repeat does not have it."""
+    """One value of the repeats of one experiment, and what it means."""
 
     name: str
     unit: str
-    better: Better
     definition: str
-    example: str
-    """A worked example, in words."""
     experiment: str
-    of: Callable[[Repeat], float | None]
+    value: str
+    """The name of the value that is read."""
+    example: float
+    """A number as it comes, for whoever reads the definition."""
     action: str = ""
+    """The action whose repeats have it; empty for all of the experiment's."""
+    better: Better = "lower"
     exact: bool = False
     """Counted, not timed (bytes): n = 1 is enough and there is no interval."""
+
+    def of(self, repeat: Repeat) -> float | None:
+        """The value of this repeat; None where it is not one of these, or does not have it."""
+        mine = repeat.experiment == self.experiment and self.action in ("", repeat.action)
+        return repeat.values.get(self.value) if mine else None
 
 
 @dataclass(frozen=True)

@@ -91,14 +91,6 @@ def judge(run: Run, claims: Iterable[Claim], kinds: Mapping[str, Kind] = KINDS) 
     return tuple(_row(stated, [part for part in parts if part.claim.row == stated.name]) for stated in ARTICLE)
 
 
-def merge(*tables: Sequence[Row]) -> tuple[Row, ...]:
-    """One table of several runs' tables, one run a lab: each row with the parts of all of them."""
-    return tuple(
-        _row(stated, [part for table in tables for row in table if row.name == stated.name for part in row.parts])
-        for stated in ARTICLE
-    )
-
-
 def combined(parts: Iterable[Verdict]) -> Verdict:
     """A row's verdict from those of its parts; without parts, nothing was measured."""
     found = set(parts)

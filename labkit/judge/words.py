@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from labkit.judge.model import Judgement, Measured, Spread
+from labkit.judge.model import Judgement, Measured, Metric, Spread
 from labkit.sides.kinds import KINDS, Kind
 
 _NOTHING = "-"
@@ -40,6 +40,11 @@ def quantities(values: Sequence[float], unit: str) -> tuple[str, ...]:
         return tuple(number(value / size) for value in values)
     gap = "" if shown == "%" or shown.startswith("/") else _GAP
     return tuple(f"{text}{gap}{shown}" if (text := number(value / size)) != _NOTHING else text for value in values)
+
+
+def example(metric: Metric) -> str:
+    """A metric on one number: "ready_s = 31.5 gives 31.5 s"."""
+    return f"{metric.value} = {metric.example:g} gives {quantity(metric.example, metric.unit)}"
 
 
 def verdict(judgement: Judgement) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import LabError
+from labkit.files import write_whole
 from labkit.prober.sample import Sample, line
 
 SCHEMA_VERSION = 1
@@ -46,14 +47,10 @@ class Record:
 
     def save(self, file: Path) -> None:
         """Write it, whole or not at all. Raises FullError."""
-        new = file.with_name(f".{file.name}.{os.getpid()}")
         try:
-            new.write_text(json.dumps(asdict(self), indent=1, default=str) + "\n", encoding="utf-8")
-            new.replace(file)
+            write_whole(file, json.dumps(asdict(self), indent=1, default=str) + "\n")
         except OSError as error:
             raise FullError(f"{file} could not be written: {error.strerror}", hint=_hint(file.parent)) from error
-        finally:
-            new.unlink(missing_ok=True)
 
 
 def load(file: Path) -> Record:

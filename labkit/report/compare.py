@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.judge.model import Claim, Judgement, Measured, Row
+from labkit.judge.outcome import DECIDED
 from labkit.records import Run
-from labkit.report import html, plots, quantities, series, verdicts, view
+from labkit.report import html, plots, quantities, series, view
 from labkit.report.series import Series
 
 
@@ -41,7 +42,7 @@ class Pair:
         found = [part.verdict for part in self.judgements if part]
         if len(found) < len(self.judgements):
             return "only in one run"
-        decided = [verdict for verdict in found if verdict in verdicts.DECIDED]
+        decided = [verdict for verdict in found if verdict in DECIDED]
         if len(decided) < len(found):
             return "decided on one alone" if decided else "decided on neither"
         return "the same on both" if len(set(decided)) == 1 else "they contradict each other"

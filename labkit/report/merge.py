@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.judge.model import Claim, Measured, Row, Verdict
+from labkit.judge.outcome import DECIDED
 from labkit.records import Run
 from labkit.report import html, plots, verdicts
 from labkit.report.series import Line, Point, Series
@@ -67,7 +68,7 @@ class Merged:
     def contradicts(self) -> bool:
         """Whether some runs say that it holds and others that it does not."""
         found = {verdict for kind in self.kinds for verdict in kind.verdicts}
-        return found >= verdicts.DECIDED
+        return found >= DECIDED
 
 
 def page(entries: Sequence[Entry], broken: Sequence[Broken], *, place: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,10 @@ class Line:
     """The problem of each repeat without a value."""
     resolution_s: float | None = None
     """The coarsest source among the stages of the repeats that count."""
+    value: str = ""
+    """The name of the value that was read …"""
+    action: str = ""
+    """… and the action of the repeats, empty for those of all actions."""
 
     @property
     def values(self) -> tuple[float, ...]:
@@ -98,20 +102,19 @@ def word(side: str) -> str:
 def of_claim(experiment: Experiment, claim: Measured, sides: Sequence[str]) -> Series:
     """Every repeat of a claim's metric."""
     metric = claim.metric
-    lines = tuple(line(experiment.of(side, metric.action), metric.of, side) for side in sides)
+    lines = tuple(_line(experiment.of(side, metric.action), metric.value, side, metric.action) for side in sides)
     return Series(quantities.label_of(metric.name), metric.unit, lines, metric.action, metric.exact)
 
 
-def line(repeats: Sequence[Repeat], of: Callable[[Repeat], float | None], side: str, label: str = "") -> Line:
-    """One side's repeats, read by `of`."""
+def _line(repeats: Sequence[Repeat], value: str, side: str, action: str, label: str = "") -> Line:
     points = tuple(
-        Point(repeat.number, value, _kind(repeat), "; ".join(repeat.marks))
+        Point(repeat.number, repeat.values[value], _kind(repeat), "; ".join(repeat.marks))
         for repeat in repeats
-        if not repeat.problem and (value := of(repeat)) is not None
+        if not repeat.problem and value in repeat.values
     )
     failed = tuple(f"repeat {repeat.number}: {repeat.problem}" for repeat in repeats if repeat.problem)
     coarsest = [stage.resolution_s for repeat in repeats if repeat.counts for stage in repeat.stages]
-    return Line(label or word(side), side, points, failed, max(coarsest, default=None))
+    return Line(label or word(side), side, points, failed, max(coarsest, default=None), value, action)
 
 
 def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[str]) -> list[Series]:
@@ -127,14 +130,14 @@ def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[s
     return [
         _other(experiment, name, list(acts), sides)
         for name, acts in actions.items()
-        if not all(_told(experiment, name, action, claims) for action in acts)
+        if not all(_claimed(name, action, claims) for action in acts)
     ]
 
 
 def _other(experiment: Experiment, name: str, actions: Sequence[str], sides: Sequence[str]) -> Series:
     several = len(actions) > 1
     lines = [
-        line(repeats, _reader(name), side, f"{word(side)}, {action}" if several else "")
+        _line(repeats, name, side, action, f"{word(side)}, {action}" if several else "")
         for action in actions
         for side in sides
         if (repeats := _acting(experiment, side, action))
@@ -145,13 +148,8 @@ def _other(experiment: Experiment, name: str, actions: Sequence[str], sides: Seq
     )
 
 
-def _told(experiment: Experiment, name: str, action: str, claims: Sequence[Measured]) -> bool:
-    # A claim's metric reads this very value.
-    repeats = [one for one in experiment.repeats if one.action == action and name in one.values]
-    return any(
-        claim.metric.action in ("", action) and all(claim.metric.of(one) == one.values[name] for one in repeats)
-        for claim in claims
-    )
+def _claimed(value: str, action: str, claims: Sequence[Measured]) -> bool:
+    return any(claim.metric.value == value and claim.metric.action in ("", action) for claim in claims)
 
 
 def stage_bars(experiment: Experiment, action: str, sides: Sequence[str]) -> list[StageBar]:
@@ -189,10 +187,6 @@ def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:
 
 def _acting(experiment: Experiment, side: str, action: str) -> list[Repeat]:
     return [one for one in experiment.of(side) if one.action == action]
-
-
-def _reader(name: str) -> Callable[[Repeat], float | None]:
-    return lambda repeat: repeat.values.get(name)
 
 
 def _kind(repeat: Repeat) -> Kind:

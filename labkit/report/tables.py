@@ -42,21 +42,25 @@ class StageLine:
 
 def figures(run: Run, rows: Sequence[Row]) -> Iterator[Figure]:
     """All values of a run in the order in which they were measured."""
-    judged = {
-        (
-            part.claim.metric.experiment,
-            tuple(one.values for one in sorted(part.spreads, key=lambda one: one.side)),
-        ): part
-        for row in rows
-        for part in row.parts
-        if isinstance(part.claim, Measured) and part.spreads
-    }
     for experiment in run.experiments:
-        for action in actions(experiment):
+        sides, every = sides_of([experiment]), actions(experiment)
+        judged = _judged(experiment, every, rows)
+        for action in every:
             for name in dict.fromkeys(name for one in _of(experiment, action) for name in one.values):
-                spreads = tuple(spread(experiment, action, side, name) for side in sides_of([experiment]))
-                key = (experiment.name, tuple(one.values for one in sorted(spreads, key=lambda one: one.side)))
-                yield Figure(experiment.name, action, name, unit_of(name), spreads, judged.get(key))
+                spreads = tuple(spread(experiment, action, side, name) for side in sides)
+                yield Figure(experiment.name, action, name, unit_of(name), spreads, judged.get((action, name)))
+
+
+def _judged(experiment: Experiment, every: Sequence[str], rows: Sequence[Row]) -> dict[tuple[str, str], Judgement]:
+    """Action and value -> the first judgement of just these repeats."""
+    found: dict[tuple[str, str], Judgement] = {}
+    for part in (part for row in rows for part in row.parts):
+        if isinstance(part.claim, Measured) and part.claim.metric.experiment == experiment.name and part.spreads:
+            metric = part.claim.metric
+            # Who names no action judges those of all together, which is one figure's only where there is one.
+            action = every[0] if not metric.action and len(every) == 1 else metric.action
+            found.setdefault((action, metric.value), part)
+    return found
 
 
 def stage_lines(run: Run) -> Iterator[StageLine]:

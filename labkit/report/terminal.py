@@ -11,6 +11,7 @@ from rich.text import Text
 
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row, Verdict
+from labkit.judge.outcome import DECIDED
 from labkit.records import Run
 from labkit.report import quantities, series, tables, verdicts
 from labkit.report.verdicts import SIGNS
@@ -165,24 +166,20 @@ def _predictions(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
     if not said:
         return
     table = Table(title="Prediction and result", title_justify="left")
-    for heading in ("claim", "you said", "came out"):
+    for heading in ("claim", "you said", "came out", ""):
         table.add_column(heading, overflow="fold")
     for judgement, guess in said:
-        table.add_row(judgement.claim.text, guess, came_out(judgement))
+        prediction = verdicts.against(judgement, guess)
+        table.add_row(judgement.claim.text, guess, _came_out(judgement, prediction.seen), prediction.words)
     yield table
 
 
-def came_out(judgement: Judgement) -> str:
-    """What was seen, in the words in which one predicts, and whether it decides the claim."""
-    claim = judgement.claim
-    if not isinstance(claim, Measured):
-        return {"holds": "yes", "does not hold": "no"}.get(judgement.verdict, judgement.verdict)
-    if judgement.ratio is None:
+def _came_out(judgement: Judgement, seen: str) -> str:
+    """What was seen, with its ratio, and the verdict where it decides nothing."""
+    if not seen:
         return judgement.verdict
-    greater, other = judgement.spreads[0].side, judgement.spreads[1].side
-    side = greater if judgement.ratio > claim.effect else other if judgement.ratio < 1 / claim.effect else "same"
-    decided = judgement.verdict in ("holds", "does not hold")
-    return f"{side}, ratio {judgement.ratio:.3g}" + ("" if decided else f" ({judgement.verdict})")
+    ratio = "" if judgement.ratio is None else f", ratio {judgement.ratio:.3g}"
+    return f"{seen}{ratio}" + ("" if judgement.verdict in DECIDED else f" ({judgement.verdict})")
 
 
 def _problems(run: Run) -> Iterator[RenderableType]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labkit.judge.model import BoundBy, Claim, Judgement, Measured, Row, Verdict
+from labkit.judge.outcome import outcome_of
 
 ORDER: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")
 
@@ -30,15 +31,14 @@ BOUND: dict[BoundBy, str] = {
 }
 """What `bound_by` means for a verdict."""
 
-DECIDED: frozenset[Verdict] = frozenset({"holds", "does not hold"})
-
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the reader predicted of a claim, against what was seen. `hit` is None where nothing was decided."""
+    """What the reader predicted of a claim, against what was seen. `hit` is None where the run cannot tell."""
 
-    judgement: Judgement
     predicted: str
+    seen: str
+    """What came out, in the words in which one predicts; empty where there is nothing to say."""
     hit: bool | None
 
     @property
@@ -60,16 +60,10 @@ def count(rows: Iterable[Row]) -> list[tuple[Verdict, int]]:
     return [(verdict, counted[verdict]) for verdict in ORDER if counted[verdict]]
 
 
-def predicts_true(claim: Claim, predicted: str) -> bool:
-    """Whether this prediction says that the claim holds: its greater side, or `yes`."""
-    return predicted == (claim.greater if isinstance(claim, Measured) else "yes")
-
-
 def against(judgement: Judgement, predicted: str) -> Prediction:
     """A prediction held against a judgement."""
-    if judgement.verdict not in DECIDED:
-        return Prediction(judgement, predicted, None)
-    return Prediction(judgement, predicted, predicts_true(judgement.claim, predicted) == (judgement.verdict == "holds"))
+    outcome = outcome_of(judgement)
+    return Prediction(predicted, outcome.word, outcome.hit(predicted))
 
 
 def experiment_of(claim: Claim) -> str:

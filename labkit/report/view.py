@@ -77,12 +77,12 @@ class Section:
 
     @property
     def numbers(self) -> list[tuple[Drawn, list[Line]]]:
-        """What the table shows: each set of points once, though a claim and an overview may both draw it."""
-        seen: set[tuple[object, ...]] = set()
+        """What the table shows: each line once, though a claim and an overview may both draw it."""
+        seen: set[tuple[str, str, str]] = set()
         rows = []
         for one in self.drawn:
-            new = [line for line in one.series.lines if (line.side, line.points, line.failed) not in seen]
-            seen |= {(line.side, line.points, line.failed) for line in new if line.points}
+            new = [line for line in one.series.lines if (line.side, line.value, line.action) not in seen]
+            seen |= {(line.side, line.value, line.action) for line in new if line.points}
             rows.append((one, [line for line in new if line.points or line.failed]))
         return rows
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.judge import metrics
 from labkit.judge.model import Claim, Measured
+from labs.deployment.metrics import METRICS
 
 _A_WHOLE_SYSTEM = 1.5
 _WHY_A_WHOLE_SYSTEM = (
@@ -24,7 +24,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="image-takes-more-disk",
         row="Size",
         text="A VM's disk image takes more of the server's disk than a container's image.",
-        metric=metrics.image_allocated_bytes,
+        metric=METRICS["image_allocated_bytes"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
@@ -36,7 +36,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="image-takes-more-download",
         row="Size",
         text="A VM's disk image is larger to download than a container's image.",
-        metric=metrics.image_compressed_bytes,
+        metric=METRICS["image_compressed_bytes"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
@@ -47,7 +47,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="second-replica-takes-more-disk",
         row="Size",
         text="One more VM takes more of the server's disk than one more container.",
-        metric=metrics.second_replica_bytes,
+        metric=METRICS["second_replica_bytes"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
@@ -59,7 +59,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="deploys-slower",
         row="Speed",
         text="From nothing, a VM takes longer to answer than a container.",
-        metric=metrics.deploy_s,
+        metric=METRICS["deploy_s"],
         greater="vm",
         effect=_WAITED_FOR,
         bound_by="cpu",
@@ -72,7 +72,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="starts-slower",
         row="Speed",
         text="Switched off but configured, a VM takes longer to answer than a container.",
-        metric=metrics.start_s,
+        metric=METRICS["start_s"],
         greater="vm",
         effect=_WAITED_FOR,
         bound_by="cpu",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from labkit.judge import metrics_lab as metrics
 from labkit.judge.model import Claim, Measured, Observation, Observed
 from labkit.records import Run
 from labkit.sides.kinds import KINDS
+from labs.deployment.metrics import METRICS
 
 _MANY = 2.0
 _WHY_MANY = "a factor below two is a matter of how one tunes a guest, not of having one"
@@ -173,7 +173,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="further-replica-takes-more-memory",
         row="Resource usage",
         text="One more VM takes more of the server's memory than one more container.",
-        metric=metrics.working_memory_mib,
+        metric=METRICS["working_memory_mib"],
         greater="vm",
         effect=_MANY,
         bound_by="memory",
@@ -185,7 +185,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="further-replica-takes-more-cpu-while-idle",
         row="Resource usage",
         text="A VM that nobody asks anything uses more CPU than such a container.",
-        metric=metrics.idle_cpu_percent,
+        metric=METRICS["idle_cpu_percent"],
         greater="vm",
         effect=_MANY,
         bound_by="cpu",
@@ -197,7 +197,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="further-replica-takes-more-storage",
         row="Resource usage",
         text="One more VM takes more of the server's storage than one more container.",
-        metric=metrics.own_disk_bytes,
+        metric=METRICS["own_disk_bytes"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
@@ -267,7 +267,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="moving-takes-more-bytes",
         row="Deployment",
         text="To move a VM to a second place takes more bytes than to move a container.",
-        metric=metrics.moved_bytes,
+        metric=METRICS["moved_bytes"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
@@ -279,7 +279,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="moves-slower",
         row="Deployment",
         text="A VM takes longer to answer in a second place than a container.",
-        metric=metrics.moved_s,
+        metric=METRICS["moved_s"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="cpu",
@@ -290,7 +290,7 @@ CLAIMS: tuple[Claim, ...] = (
         name="replacing-interrupts-longer",
         row="Deployment",
         text="Replaced by a new version, a VM is out of reach for longer than a container.",
-        metric=metrics.replaced_gap_s,
+        metric=METRICS["replaced_gap_s"],
         greater="vm",
         effect=_A_WHOLE_SYSTEM,
         bound_by="cpu",

@@ -6,6 +6,7 @@ from labkit.labs import Lab
 from labs.deployment import operating_system, portability, resources, size, start, update
 from labs.deployment.claims import CLAIMS
 from labs.deployment.claims_more import CLAIMS as CLAIMS_MORE
+from labs.deployment.metrics import METRICS
 
 LAB = Lab(
     name="deployment",
@@ -19,4 +20,5 @@ LAB = Lab(
         portability.EXPERIMENT,
     ),
     claims=(*CLAIMS, *CLAIMS_MORE),
+    metrics=METRICS,
 )

@@ -175,5 +175,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=restore,
-    row="Operating system",
 )

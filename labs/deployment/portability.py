@@ -138,5 +138,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=restore,
-    row="Deployment",
 )

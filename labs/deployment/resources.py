@@ -47,6 +47,7 @@ def measure(place: Place, turn: Turn) -> Seen:
         values,
         facts={"replica": replica.name, "replicas_a_side": wanted},
         conditions={"start_line": START_LINE, "finish_line": FINISH_LINE, "client": "none", "cache": "warm"},
+        replica=replica,
     )
 
 
@@ -75,5 +76,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=_growth.restore,
-    row="Resource usage",
 )

@@ -46,6 +46,7 @@ def measure(place: Place, turn: Turn) -> Seen:
             "compressor": " ".join(COMPRESSOR),
             "packages_only_here_bytes": only_here(packages, others),
         },
+        replica=second,
     )
 
 
@@ -78,5 +79,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=_growth.restore,
-    row="Size",
 )

@@ -200,5 +200,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=steady.bring_back,
-    row="Speed",
 )

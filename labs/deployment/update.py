@@ -173,5 +173,4 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=restore,
-    row="Deployment",
 )

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
 
 from labkit.judge.model import Judgement, Measured, Metric, Observation, Observed, Row, Spread, Verdict
-from labkit.records import Repeat, Run
+from labkit.records import Run
 from tests.unit.runs import SIDES
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")
-
-
-def _value(name: str) -> Callable[[Repeat], float | None]:
-    return lambda repeat: repeat.values.get(name)
 
 
 def metric(name: str, experiment: str, unit: str, *, action: str = "", exact: bool = False, value: str = "") -> Metric:
@@ -21,11 +16,10 @@ def metric(name: str, experiment: str, unit: str, *, action: str = "", exact: bo
     return Metric(
         name=name,
         unit=unit,
-        better="lower",
         definition=f"{name.replace('_', ' ')}: from the start line to the finish line of experiment {experiment}",
-        example="QEMU started at 2.0 s, first correct 200 at 14.5 s: 12.5 s",
         experiment=experiment,
-        of=_value(value or name),
+        value=value or name,
+        example=12.5,
         action=action,
         exact=exact,
     )

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labkit.judge import metrics
 from labkit.judge.model import Measured
 from labkit.records import Experiment, Repeat, Run
+from labs.deployment.metrics import METRICS
 
 SERVER, GUEST = "5e70e0d2-server", "9a77c104-guest"
 
@@ -35,9 +35,16 @@ BYTES = {
     },
 }
 
-STARTS = Measured("starts-slower", "Speed", "A VM starts slower.", metrics.start_s, "vm", 1.5, "cpu", "it boots.")
+STARTS = Measured("starts-slower", "Speed", "A VM starts slower.", METRICS["start_s"], "vm", 1.5, "cpu", "it boots.")
 LARGER = Measured(
-    "larger", "Size", "A VM's image is larger.", metrics.image_allocated_bytes, "vm", 1.5, "bytes", "it has a kernel."
+    "larger",
+    "Size",
+    "A VM's image is larger.",
+    METRICS["image_allocated_bytes"],
+    "vm",
+    1.5,
+    "bytes",
+    "it has a kernel.",
 )
 
 Change = Callable[[Repeat], Repeat]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from labkit import bench_recover, clean, programs
-from labkit.bench import Figure
+from infra.outputs import Replica, Server, to_outputs
+from infra.reach import Reach
+from labkit import bench_recover, bench_up, clean, leftovers, programs, recover, servers
+from labkit.bench import Bench, Figure
 from labkit.errors import LabError
 from labkit.processes import Process
 from labkit.programs import PARTS
 from labkit.progress import Quiet
+from labkit.shell import Outcome
+from tests.unit.lab_fakes import CONTRACT
 
 
 def test_a_figure_keeps_its_repeats() -> None:
@@ -47,6 +55,69 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
         bench_recover.Recover(ready, Quiet(), engine_too=True)
     assert told in refused.value.problem
     assert refused.value.hint == "./lab bench recover, without --engine"
+
+
+class BenchedLab:
+    """A lab whose addresses are not those that a default subnet would give; only its contract knows them."""
+
+    def __init__(self) -> None:
+        self.pulumi = self
+        self.machine = None
+        self.engine = SimpleNamespace(private=True)
+        self.up = False
+        self.polled: list[set[str]] = []
+
+    def quiet(self, words: Sequence[str]) -> Outcome:
+        """`up` and `destroy`."""
+        self.up = words[0] == "up" or (self.up and words[0] != "destroy")
+        return Outcome(tuple(words), 0, "", 0.0)
+
+    def outputs(self, _lab: str) -> dict[str, Any]:
+        """Those of a lab that is up, else none."""
+        both = {"vm": "http://192.168.77.16:8000", "container": "http://192.168.77.2:8001"}
+        replicas = tuple(Replica(f"{side}-1", side, "server-1", url, f"{side}-1") for side, url in both.items())
+        server = Server("server-1", "192.168.77.2", Reach("docker", "unix:///x", "s"), "tcp://s", "qemu+tcp://s/system")
+        return to_outputs(replace(CONTRACT, servers=(server,), replicas=replicas)) if self.up else {}
+
+    @contextlib.contextmanager
+    def polling(self, urls: Mapping[str, str]) -> Iterator[dict[str, float]]:
+        """Each answers at once."""
+        self.polled.append(set(urls.values()))
+        yield dict.fromkeys(urls.values(), time.monotonic())
+
+    def build(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put it in the place of all that a bench reaches."""
+        nothing: Any = lambda *_words, **_more: contextlib.nullcontext({})  # noqa: E731 - as short as it is
+        side = SimpleNamespace(start=nothing, stop=nothing)
+        monkeypatch.setattr(bench_up, "SIDES", {"vm": side, "container": side})
+        for module in (bench_up, bench_recover):
+            monkeypatch.setattr(module, "polling", self.polling)
+            monkeypatch.setattr(module, "following", nothing)
+        for module, name in (
+            (servers, "engine"),
+            (servers, "runner"),
+            (leftovers, "remove"),
+            (recover, "after_a_kill"),
+        ):
+            monkeypatch.setattr(module, name, nothing)
+        monkeypatch.setattr(servers, "of", lambda *_words: [])
+        monkeypatch.setattr(recover, "before_up", lambda *_words: [])
+        monkeypatch.setattr(bench_recover.Recover, "_reboot", nothing)
+        monkeypatch.setattr(bench_recover.Recover, "_kill_during_up", nothing)
+
+
+@pytest.mark.parametrize(("kind", "count"), [(bench_up.Up, 3), (bench_recover.Recover, 7)])
+def test_a_bench_asks_where_the_lab_says_that_it_answers(
+    kind: type[Bench], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the contract of the lab that is up, whatever subnet is configured, or was free."""
+    lab = BenchedLab()
+    lab.build(monkeypatch)
+    made: Any = kind(cast(Any, lab), Quiet())
+    made._round()
+    assert len(lab.polled) == count
+    assert set().union(*lab.polled) == {"http://192.168.77.16:8000", "http://192.168.77.2:8001"}
+    assert all(made._figures.values())
 
 
 UP = [

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from labkit import cli
-from labkit.judge import metrics
+from labkit import cli, labs
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
@@ -70,4 +69,4 @@ def test_references_name_what_the_program_knows(pages: Path) -> None:
     configuration = text(pages / "reference" / "configuration.html")
     assert [key for key in keys if key not in configuration] == []
     claims = text(pages / "reference" / "claims.html")
-    assert [name for name in metrics.METRICS if name not in claims] == []
+    assert [one.name for _, one in labs.metrics() if one.name not in claims] == []

@@ -1,42 +1,88 @@
-"""Each metric gives what its worked example says, and nothing for what is not its own."""
+"""The labs' metrics: each reads its own value and nothing else, and which there are does not depend on who asks."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import subprocess
+import sys
 
 import pytest
 
-from labkit.judge import metrics_lab
-from labkit.judge.metrics import EXAMPLES, METRICS
-from labkit.judge.words import quantity
+from labkit import labs
+from labkit.errors import LabError
+from labkit.judge import words
+from labkit.judge.metrics import MetricError, Metrics
+from labkit.judge.model import Metric
+from labkit.paths import CHECKOUT
+from labkit.records import Repeat
+from tests.unit import judging
 
-assert metrics_lab, "its metrics are among METRICS"
+EVERY = [pytest.param(metric, id=f"{lab} {metric.name}") for lab, metric in labs.metrics()]
+SOME = Metrics(judging.STARTS.metric)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_the_worked_example_is_true(name: str) -> None:
+def repeat_of(metric: Metric) -> Repeat:
+    """A repeat that has the metric's example, and more."""
+    return Repeat(metric.experiment, "vm", 1, 0.0, {metric.value: metric.example, "x": -1.0}, action=metric.action)
+
+
+@pytest.mark.parametrize("metric", EVERY)
+def test_the_worked_example_is_true(metric: Metric) -> None:
     """Computed, not believed; and in the words that a report shows."""
-    metric = METRICS[name]
-    repeat, gives = EXAMPLES[name]
-    assert metric.of(repeat) == gives
-    assert metric.example.endswith(f"gives {quantity(gives, metric.unit)}")
+    assert metric.of(repeat_of(metric)) == metric.example
+    assert words.example(metric).startswith(f"{metric.value} = ")
+    assert words.example(metric).endswith(f"gives {words.quantity(metric.example, metric.unit)}")
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_metric_is_described(name: str) -> None:
-    """Its definition is a sentence; its name ends with its unit, or is the unit."""
-    metric = METRICS[name]
+@pytest.mark.parametrize("metric", EVERY)
+def test_a_metric_is_described(metric: Metric) -> None:
+    """Its definition is a sentence; its name and its value's end with its unit, or are the unit."""
     assert metric.definition.endswith(".")
     suffix = {"bytes": "_bytes", "s": "_s", "MiB": "_mib", "%": "_percent"}.get(metric.unit, metric.unit)
     assert metric.name.endswith(suffix)
+    assert metric.value.endswith(suffix)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_metric_reads_its_own_repeats_only(name: str) -> None:
+@pytest.mark.parametrize("metric", EVERY)
+def test_a_metric_reads_its_own_repeats_only(metric: Metric) -> None:
     """Another experiment's, another action's or an empty repeat gives None."""
-    metric = METRICS[name]
-    repeat, _ = EXAMPLES[name]
+    repeat = repeat_of(metric)
     assert metric.of(dataclasses.replace(repeat, values={}, stages=())) is None
     assert metric.of(dataclasses.replace(repeat, experiment="another")) is None
     if metric.action:
         assert metric.of(dataclasses.replace(repeat, action="another")) is None
+
+
+def test_the_reference_names_every_metric_whoever_was_imported_first() -> None:
+    """In a fresh process, where nothing has loaded a lab."""
+    words = [sys.executable, "-c", "from docs.ext import generated; print(generated.measured())"]
+    done = subprocess.run(words, cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=True)
+    assert [one.name for _, one in labs.metrics() if f"`{one.name}`\n" not in done.stdout] == []
+
+
+def test_a_claim_on_a_metric_that_the_lab_does_not_have_is_refused() -> None:
+    """With the names of the claim, of the metric and of those that there are."""
+    with pytest.raises(MetricError, match=r"claim 'larger' .* metric 'image_allocated_bytes', .*; there is start_s\."):
+        labs.Lab("toy", "What?", (), (judging.STARTS, judging.LARGER), SOME)
+    assert labs.Lab("toy", "What?", (), (judging.STARTS,), SOME).metrics is SOME
+
+
+def test_a_metric_of_no_name_is_refused_with_those_that_there_are() -> None:
+    """Where a claim is written, so that the lab cannot be read; and no name means two things."""
+    with pytest.raises(MetricError, match=r"There is no metric 'start_ms'; there is start_s\."):
+        SOME["start_ms"]
+    with pytest.raises(MetricError, match="several metrics 'start_s'"):
+        Metrics(judging.STARTS.metric, judging.STARTS.metric)
+
+
+def test_a_lab_with_such_a_claim_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an error of the tool, not as a traceback."""
+
+    def load(_name: str) -> None:
+        SOME["start_ms"]
+
+    monkeypatch.setattr(importlib, "import_module", load)
+    with pytest.raises(LabError, match="The lab deployment cannot be read: There is no metric 'start_ms'") as error:
+        labs.load("deployment")
+    assert error.value.hint == "correct labs/deployment"

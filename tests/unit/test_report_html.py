@@ -91,7 +91,7 @@ def test_it_says_how_it_was_made(run: Run, page: Page) -> None:
     told = [view.told(value, quantities.unit_of(name)) for name, value in run.machine.items()]
     assert all(" ".join(words.split()) in page.text for words in told)
     assert judged.START.definition in page.text
-    assert judged.START.example in page.text
+    assert "ready_s = 12.5 gives 12.5 s" in page.text
     assert "Firecracker, NSDI 2020" in page.text
     assert "not ours" in page.text
 

@@ -43,17 +43,6 @@ def test_the_table_has_the_articles_nine_rows() -> None:
     assert {row.verdict for row in table if not row.parts} == {"not measured"}
 
 
-def test_tables_of_several_labs_make_one() -> None:
-    """Parts come from whichever run has them, and a row's verdict from all its parts."""
-    one = rows.judge(judging.run(), (LARGER, STARTS))
-    again = dataclasses.replace(LARGER, name="larger-still", effect=100.0)
-    merged = rows.merge(one, rows.judge(judging.run(), (again,)))
-    assert {row.name: (row.verdict, len(row.parts)) for row in merged if row.parts} == {
-        "Size": ("does not hold", 2),
-        "Speed": ("holds", 1),
-    }
-
-
 @pytest.mark.parametrize(
     ("claims", "flaw"),
     [

@@ -102,8 +102,7 @@ def test_the_well_formed_run_is_judged() -> None:
 
 
 def _metric(unit: str, *, better: str = "lower") -> Metric:
-    of = lambda repeat: repeat.values.get("x")  # noqa: E731 - as short as it is
-    return Metric("x", unit, better, "", "", "start", of, "start")  # type: ignore[arg-type]
+    return Metric("x", unit, "", "start", "x", 1.0, "start", better)  # type: ignore[arg-type]
 
 
 def _claim(bound_by: BoundBy, greater: str = "vm", unit: str = "s", better: str = "lower") -> Measured:

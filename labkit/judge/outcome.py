@@ -1,0 +1,65 @@
+"""What came out of a claim, in the words in which one predicts it: a side, `same`, `yes` or `no`. Pure.
+
+One rule for every page: who predicts `same` and who predicts the other side say different things, and a claim that
+does not hold proves only one of them right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labkit.judge.model import Judgement, Measured, Verdict
+
+SAME = "same"
+DECIDED: frozenset[Verdict] = frozenset({"holds", "does not hold"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the numbers say, and what they rule out."""
+
+    word: str
+    """What was seen; empty where nothing was."""
+    possible: frozenset[str]
+    """The predictions that the verdict leaves standing; empty where nothing is decided, and none is ruled out."""
+
+    def hit(self, predicted: str) -> bool | None:
+        """Whether this prediction came true; None where the run cannot tell."""
+        if not self.possible:
+            return None
+        if predicted not in self.possible:
+            return False
+        return True if len(self.possible) == 1 else None
+
+
+def outcome_of(judgement: Judgement) -> Outcome:
+    """What came out of a judged claim."""
+    decided = judgement.verdict in DECIDED
+    if not isinstance(judgement.claim, Measured):
+        word = {"holds": "yes", "does not hold": "no"}.get(judgement.verdict, "")
+        return Outcome(word, frozenset({word}) if decided else frozenset())
+    word = _word(judgement, judgement.claim.effect)
+    return Outcome(word, _possible(judgement, judgement.claim) if decided else frozenset())
+
+
+def _word(judgement: Judgement, effect: float) -> str:
+    if judgement.verdict == "holds":
+        return judgement.spreads[0].side
+    refuted = judgement.verdict in DECIDED
+    if judgement.ratio is None:
+        # Nothing on both sides is the same, if it decided anything.
+        return SAME if refuted else ""
+    greater, other = (spread.side for spread in judgement.spreads)
+    if judgement.ratio > effect and not refuted:
+        return greater
+    return other if judgement.ratio < 1 / effect else SAME
+
+
+def _possible(judgement: Judgement, claim: Measured) -> frozenset[str]:
+    if judgement.verdict == "holds" or judgement.interval is None:
+        return frozenset({_word(judgement, claim.effect)})
+    other = judgement.spreads[1].side
+    low, high = judgement.interval
+    if high < 1 / claim.effect:
+        return frozenset({other})
+    return frozenset({SAME, other} if low < 1 / claim.effect else {SAME})
