@@ -33,7 +33,7 @@ _KINDS = {
 }
 _SERVER = _KINDS["docker:index/container:Container"]
 """Kind of a server on the laptop's engine."""
-_PROVIDER = re.compile(r"::pulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
+_PROVIDER = re.compile(r"\bpulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
 """URN of a provider that infra/server.py has made for a server; any other one is the laptop's engine."""
 _PART = re.compile(r"::(?P<server>server-[0-9]+)(-\S+)?$")
 """End of the URN of a server's container and of its volumes, which infra/server.py has named."""

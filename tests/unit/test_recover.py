@@ -268,11 +268,14 @@ def test_the_state_is_read_by_kind_and_by_engine() -> None:
     found = known(
         [
             resource("docker:index/container:Container", "urn::pulumi:providers:docker::engine::1"),
-            resource("libvirt:index/domain:Domain", "urn::pulumi:providers:libvirt::server-1-libvirt::2"),
+            resource(
+                "libvirt:index/domain:Domain",
+                "urn:pulumi:x::y::z:index:Server$pulumi:providers:libvirt::server-1-libvirt::2",
+            ),
             resource("docker:index/network:Network", "urn::pulumi:providers:docker::engine::1", delete=True),
             resource(
                 "libvirt:index/volume:Volume",
-                "urn::pulumi:providers:libvirt::server-1-libvirt::2",
+                "urn:pulumi:x::y::z:index:Server$pulumi:providers:libvirt::server-1-libvirt::2",
                 initErrors=["cut off"],
             ),
             resource("docker:index/volume:Volume", "urn::pulumi:providers:docker::engine::1", pendingReplacement=True),
