@@ -14,7 +14,6 @@ import pytest
 
 from infra import outputs, plan
 from infra.checkout import identify
-from labkit.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 
 pytestmark = pytest.mark.engine
@@ -128,7 +127,8 @@ def test_a_checkout_with_a_space_and_one_side_by_plain_pulumi(lab: outputs.Contr
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
-    assert f"{subnet} overlaps {subnet}, which interface {plan.bridge_name(CHECKOUT_ID, LAB)} uses" in (done.stdout)
+    network = lab.servers[0].container.replace("server-1", "lan")
+    assert f"{subnet} overlaps {subnet}, which Docker network {network} uses; choose another." in done.stdout
     assert "created:" not in done.stdout
     assert re.search(r'"url": "http://10\.\d+\.\d+\.2:8001"', done.stdout)
     assert done.stdout.rstrip().endswith("on the network.")
