@@ -37,6 +37,8 @@ _PARTS = 12
 _LINES = 15
 """Of what a task said; the log has the whole."""
 _QUIET_ACTIONS = {"include_tasks", "ansible.builtin.include_tasks", "meta", "ansible.builtin.meta"}
+_SAY = {"fail", "ansible.builtin.fail"}
+"""Actions whose message is the playbook's own, for a person."""
 _CHECKS = "Validating arguments"
 _MARKS = {"ok": "✓", "changed": "✓", "failed": "✗", "unreachable": "✗"}
 _EVENTS = {
@@ -85,7 +87,8 @@ class Tally:
         self.ok += outcome == "ok"
         self.changed += outcome == "changed"
         if outcome in {"failed", "unreachable"} and not data.get("ignore_errors"):
-            self.failure = f"{outcome} at task '{task}': {message(result)}"
+            own = data.get("task_action") in _SAY
+            self.failure = f"{outcome} at task '{task}': {message(result, own=own)}"
         hidden = data.get("task_action") in _QUIET_ACTIONS or (task.startswith(_CHECKS) and outcome == "ok")
         if not hidden:
             self.ran += 1
@@ -94,14 +97,21 @@ class Tally:
         return False
 
 
-def message(result: Mapping[str, Any]) -> str:
-    """The message of a failed task in full, with those of a loop's items and what the command said."""
+def message(result: Mapping[str, Any], *, own: bool = False) -> str:
+    """The message of a failed task in full, with those of a loop's items and what the command said.
+
+    What is long is told by its telling line, but not a message that is the playbook's `own`.
+    """
     parts = [str(result.get("msg", "")).strip()]
     parts += [message(item) for item in result.get("results", []) if isinstance(item, dict) and item.get("failed")]
     parts += [str(result[key]).strip() for key in ("stdout", "stderr", "module_stderr") if result.get(key)]
     errors = result.get("argument_errors") or []
     parts += [str(error) for error in errors if str(error) not in parts[0]]
-    said = [telling.telling(part) if len(part.splitlines()) > _LINES else part for part in dict.fromkeys(parts) if part]
+    said = [
+        telling.telling(part) if len(part.splitlines()) > _LINES and not (own and part == parts[0]) else part
+        for part in dict.fromkeys(parts)
+        if part
+    ]
     return telling.without_scripts("\n".join(said))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from infra import outputs, plan
 from infra.checkout import identify
+from labkit import suite
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 
 pytestmark = pytest.mark.engine
@@ -91,6 +92,7 @@ def test_a_checkout_with_a_space_and_one_side_by_plain_pulumi(lab: outputs.Contr
     subnet = f"{lab.servers[0].address.rpartition('.')[0]}.0/24"
     checkout = tmp_path / "a checkout"
     command(["git", "clone", "-q", str(ROOT), str(checkout)])
+    suite.make_venv(ROOT, checkout)
     label = f"{plan.CHECKOUT_LABEL}={identify(checkout).id}"
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "VVC_TESTS"))}
     script = f"""

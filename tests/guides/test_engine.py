@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.engines.real import ROOT, tool
+from tests.guides.conftest import walked
 from tests.guides.guides import LABS, fences
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
-WALK_S = 800
 
 
 def journal(lab: str) -> list[dict[str, Any]]:
@@ -22,21 +21,12 @@ def journal(lab: str) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(params=LABS)
-def lab(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A lab that is down before and after."""
-    name: str = request.param
-    tool("down", name)
-    try:
-        yield name
-    finally:
-        tool("down", name)
-
-
+@pytest.mark.parametrize("lab", LABS)
 def test_every_fence_of_the_guide_works(lab: str) -> None:
     """From a lab that is down to a lab that is down: executed fences == fences, each with status 0."""
     settings = (ROOT / f"Pulumi.{lab}.yaml").read_bytes()
-    done = tool("guide", lab, "--yes", timeout_s=WALK_S)
+    done = walked(lab)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
     executed = journal(lab)
     assert [(entry["language"], entry["text"]) for entry in executed] == fences(lab)
     assert {entry["status"] for entry in executed} == {0}

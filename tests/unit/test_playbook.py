@@ -57,6 +57,14 @@ def test_a_loops_failure_names_the_items_that_failed() -> None:
     assert playbook_worker.message(result) == "One or more items failed\nX"
 
 
+def test_what_a_playbook_itself_says_is_told_whole() -> None:
+    """However long the unit's journal in it is; of what a module says at such length, the telling line."""
+    lines = ["no answer", "its journal:", *(f"line {number}" for number in range(30)), "error: port taken"]
+    result = {"msg": "\n".join(lines)}
+    assert playbook_worker.message(result, own=True) == result["msg"]
+    assert playbook_worker.message(result) == "error: port taken"
+
+
 @pytest.fixture
 def silent() -> Iterator[int]:
     """Port of a server that accepts and never says anything."""

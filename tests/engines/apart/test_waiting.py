@@ -13,7 +13,7 @@ import pytest
 
 from infra import machine as machine_file
 from infra import plan
-from labkit import servers
+from labkit import servers, suite
 from labkit.errors import LabError
 from labkit.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, command
@@ -28,6 +28,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A checkout beside ours, set up; its lab is down and gone at the end."""
     path = tmp_path_factory.mktemp("waiting") / "checkout"
     command(["git", "clone", "-q", str(ROOT), str(path)])
+    suite.make_venv(ROOT, path)
     run(path, "./lab setup --yes")
     yield path
     run(path, f"./lab down {LAB}")
