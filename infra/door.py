@@ -32,7 +32,8 @@ def enter() -> None:
     except refusals as refusal:
         _end(str(refusal))
     except ModuleNotFoundError as error:
-        _end(f"The Python package {error.name} is not installed in this checkout's .venv. Run: ./lab setup")
+        package = (error.name or str(error)).partition(".")[0]
+        _end(f"The Python package {package} is not installed in this checkout's .venv. Run: ./lab setup")
     except Exception as error:  # noqa: BLE001 - whatever it is, the person gets a sentence and the log the traceback
         _end(f"{type(error).__name__}: {error}. {_noted()}Pack what happened: ./lab doctor --bundle")
 
