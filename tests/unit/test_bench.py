@@ -21,6 +21,7 @@ from labkit.processes import Process
 from labkit.programs import PARTS
 from labkit.progress import Quiet
 from labkit.shell import Outcome
+from labkit.sides import reach
 from tests.unit.lab_fakes import CONTRACT
 
 
@@ -95,7 +96,7 @@ class BenchedLab:
             monkeypatch.setattr(module, "following", nothing)
         for module, name in (
             (servers, "engine"),
-            (servers, "runner"),
+            (reach, "runner"),
             (leftovers, "remove"),
             (recover, "after_a_kill"),
         ):

@@ -202,7 +202,14 @@ def wheel(folder: Path) -> Path:
 @pytest.fixture
 def class_file(checkout: Path, tmp_path: Path) -> Path:
     """A class file with the one wheel that the copy's requirements name; the copy knows how to read it."""
-    names = ("errors.py", "offline_file.py", "offline_wheels.py", "commands/__init__.py", "commands/offline_wheels.py")
+    names = (
+        "errors.py",
+        "files.py",
+        "offline_file.py",
+        "offline_wheels.py",
+        "commands/__init__.py",
+        "commands/offline_wheels.py",
+    )
     for name in names:
         (checkout / "labkit" / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / "labkit" / name, checkout / "labkit" / name)
