@@ -16,7 +16,7 @@ from labkit.judge.rows import judge
 from labkit.records import Repeat, Run
 from tests.engines.real import LAB, tool
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
 
 SIDES = ("vm", "container")
 VCPUS, MEMORY_MIB = int(settings.DEFAULTS["vcpus"]), int(settings.DEFAULTS["memory_mib"])
