@@ -168,8 +168,24 @@ def inner_steps(state: Sequence[Known], inside: Collection[There]) -> Steps:
     remove = sorted({*unread, *broken, *strays} & set(inside), key=lambda one: (_ORDER.index(one.kind), one.name))
     gone = [one for one in inner if one.there not in inside]
     disks = [one for one in inner if one.thing[0] == "disk"]
-    forget = () if pooled else tuple(one.urn for one in disks)
-    return Steps(forget=forget, remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
+    forget = [] if pooled else [one.urn for one in disks]
+    forget += _deleted_twice([one for one in state if not one.outer], inside)
+    return Steps(forget=tuple(forget), remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
+
+
+def _deleted_twice(inner: Sequence[Known], inside: Collection[There]) -> list[str]:
+    # Where a disk is made anew, Pulumi deletes the domain on it once more, which the provider refuses if it is gone.
+    again = {one.thing for one in inner if one.again}
+    urns = [one.urn for one in inner]
+    return [
+        one.urn
+        for one in inner
+        if one.there.kind == "domain"
+        and (one.again or one.going)
+        and one.there not in inside
+        and ("disk", f"{one.there.name}{_OVERLAY}") in again
+        and urns.count(one.urn) == 1
+    ]
 
 
 def _made_by_up(one: There) -> bool:
@@ -222,7 +238,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             report.line(f"The {kind} {name} is not as it was noted: it is made anew")
             _run(ready, server, ["sh", "-c", _REMOVE[kind], "sh", id_])
         if steps.forget:
-            with report.step("The pool of the VMs' disks is gone: they are made anew"):
+            with report.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
     return tuple(words)
