@@ -21,7 +21,8 @@ BRIDGE = "br0"
 IMAGES_DIR = "/var/lib/libvirt/images"
 """Folder of the pools; on a volume, as are libvirt's definitions and all of the engine's data."""
 
-_STOP_WITHIN_S = 15
+STOP_WITHIN_S = 15
+"""Seconds that a server has to end its VMs and containers before it is killed."""
 _INSIDE = "/run/vvc"
 _ALL_IS_WHAT_THERE_IS = 23
 """First major version of Docker in which ALL capabilities are those that the engine has."""
@@ -95,7 +96,7 @@ class Server(pulumi.ComponentResource):
                 f"VVC_SERVER={name}",
             ],
             restart="no",
-            destroy_grace_seconds=_STOP_WITHIN_S,
+            destroy_grace_seconds=STOP_WITHIN_S,
             wait=True,
             wait_timeout=HEALTHY.seconds,
             opts=pulumi.ResourceOptions.merge(child, rules.options("server container")),

@@ -202,8 +202,24 @@ def inner_steps(state: Sequence[Known], server: str, inside: Collection[There]) 
     remove = sorted({*unread, *broken, *strays} & set(inside), key=lambda one: (_ORDER.index(one.kind), one.name))
     gone = [one for one in inner if one.there not in inside]
     disks = [one for one in inner if one.thing[0] == "disk"]
-    forget = () if pooled else tuple(one.urn for one in disks)
-    return Steps(forget=forget, remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
+    forget = [] if pooled else [one.urn for one in disks]
+    forget += _deleted_twice(mine, inside)
+    return Steps(forget=tuple(forget), remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
+
+
+def _deleted_twice(mine: Sequence[Known], inside: Collection[There]) -> list[str]:
+    # Where a disk is made anew, Pulumi deletes the domain on it once more, which the provider refuses if it is gone.
+    again = {one.thing for one in mine if one.again}
+    urns = [one.urn for one in mine]
+    return [
+        one.urn
+        for one in mine
+        if one.there.kind == "domain"
+        and (one.again or one.going)
+        and one.there not in inside
+        and ("disk", f"{one.there.name}{_OVERLAY}") in again
+        and urns.count(one.urn) == 1
+    ]
 
 
 def _made_by_up(one: There) -> bool:
@@ -259,7 +275,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
             report.line(f"The {one.kind} {one.name} {why}")
             _run(server, ["sh", "-c", REMOVE[one.kind], "sh", one.id])
         if steps.forget:
-            with report.step("The pool of the VMs' disks is gone: they are made anew"):
+            with report.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
     return tuple(words)

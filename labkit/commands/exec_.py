@@ -19,10 +19,16 @@ def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     there = [one for lab in ([labs.known(lab_name)] if lab_name else labs.names()) for one in places.of(ready, lab)]
     matches = [one for one in there if one.name == replica]
+    if not there:
+        which = f"The lab {lab_name} is not up" if lab_name else "No lab is up"
+        raise LabError(
+            f"{which}, so there is no replica {replica!r}.",
+            hint=f"./lab up {lab_name or labs.names()[0]}",
+        )
     if not matches:
         names = ", ".join(one.name for one in there)
         raise LabError(
-            f"There is no replica {replica!r}. There is: {names or 'none: no lab is up'}.",
+            f"There is no replica {replica!r}. There is: {names}.",
             hint=meant(replica, [one.name for one in there], "./lab status"),
         )
     if len(matches) > 1:

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from infra import outputs
-from labkit import labs, run_folder
-from labkit.judge.rows import judge
+from labkit import run_folder
 from labkit.paths import CHECKOUT_ID
-from labkit.records import Repeat, Run
+from labkit.records import Run
 from tests.engines.real import LAB, ROOT, engine, pulumi, tool
+from tests.engines.runs_read import repeats, verdicts
 
 pytestmark = pytest.mark.engine
 
@@ -60,23 +60,6 @@ def assert_as_before() -> None:
         "vm-vs-container/service",
     ]
     assert not engine(*inside, "sh", "-c", "ls -d /tmp/vvc-* 2>/dev/null || true")
-
-
-def repeats(run: Run, experiment: str, side: str, action: str = "") -> tuple[Repeat, ...]:
-    """Those of one side, none of which failed."""
-    found = run.experiment(experiment)
-    assert found is not None
-    assert found.state == "complete", found.problem
-    own = found.of(side, action)
-    assert own
-    assert not [one.problem for one in own if one.problem]
-    return own
-
-
-def verdicts(run: Run, row: str) -> dict[str, tuple[str, str]]:
-    """Claim -> verdict and reason, of a row's parts."""
-    judged = next(one for one in judge(run, labs.load(LAB).claims) if one.name == row)
-    return {part.claim.name: (part.verdict, part.reason) for part in judged.parts}
 
 
 def test_it_runs_elsewhere_with_the_same_digest(run: Run) -> None:

@@ -27,6 +27,15 @@ def assert_steady() -> None:
     assert "unchanged" in pulumi("preview", "--suppress-outputs", timeout_s=240).stdout
 
 
+@pytest.mark.long
+def test_a_whole_run_leaves_the_lab_steady_and_its_report_can_be_had_again(lab: outputs.Contract) -> None:
+    """The same words."""
+    ran = tool("run", LAB, "size", "--quick", timeout_s=RUN_S)
+    assert_steady()
+    folder = ROOT / ran.stdout.strip().splitlines()[-1].removeprefix("Folder: ")
+    assert tool("report", LAB, folder.name).stdout == ran.stdout
+
+
 @contextmanager
 def running(*words: str) -> Iterator[subprocess.Popen[str]]:
     """./lab with these words, in the background; it is gone at the end."""

@@ -13,7 +13,8 @@ from labkit.records import Run
 from tests.engines.real import LAB, tool
 from tests.guides.guides import LABS
 
-WALK_S = 800
+WALK_S = 1500
+"""Bound of a walk: without KVM it takes some ten minutes on an idle machine, thirteen beside the other lane."""
 
 
 @pytest.fixture(params=LABS)

@@ -11,7 +11,7 @@ from tests.engines.real import ROOT, tool
 from tests.guides.conftest import walked
 from tests.guides.guides import LABS, fences
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
 
 
 def journal(lab: str) -> list[dict[str, Any]]:

@@ -15,8 +15,9 @@ from labkit.judge.model import Judgement
 from labkit.judge.rows import judge
 from labkit.records import Repeat, Run
 from tests.engines.real import LAB, tool
+from tests.engines.runs_read import repeats, verdicts
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
 
 SIDES = ("vm", "container")
 VCPUS, MEMORY_MIB = int(settings.DEFAULTS["vcpus"]), int(settings.DEFAULTS["memory_mib"])
@@ -142,23 +143,6 @@ def test_a_real_run_with_one_fact_changed_is_refused(case: str, claim: str, run:
     judged = part(changed(run, change), claim)
     assert judged.verdict == verdict, judged
     assert reason in judged.reason
-
-
-def repeats(run: Run, experiment: str, side: str, action: str = "") -> tuple[Repeat, ...]:
-    """Those of one side, none of which failed."""
-    found = run.experiment(experiment)
-    assert found is not None
-    assert found.state == "complete", found.problem
-    own = found.of(side, action)
-    assert own
-    assert not [one.problem for one in own if one.problem]
-    return own
-
-
-def verdicts(run: Run, row: str) -> dict[str, tuple[str, str]]:
-    """Claim -> verdict and reason, of a row's parts."""
-    judged = next(one for one in judge(run, labs.load(LAB).claims) if one.name == row)
-    return {part.claim.name: (part.verdict, part.reason) for part in judged.parts}
 
 
 def test_what_a_further_replica_takes(run: Run) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -101,7 +102,7 @@ def test_a_module_that_is_gone_is_a_damaged_venv(tmp_path: Path) -> None:
     done = ended(tmp_path, "import no_such_package")
     assert done.stderr.splitlines()[:2] == [
         f"✗ The Python packages in {ROOT}/.venv are damaged (ModuleNotFoundError: No module named 'no_such_package').",
-        f"  Next: rm -r {ROOT}/.venv; the next ./lab makes it anew",
+        f"  Next: rm -r {shlex.quote(f'{ROOT}/.venv')}; the next ./lab makes it anew",
     ]
 
 

@@ -23,7 +23,7 @@ def test_a_failing_provider_shows_no_traceback(kind: type) -> None:
     """As Pulumi starts it; what it says to the engine is the sentence."""
     before = set((ROOT / ".state" / "logs").glob("*-provider.log"))
     served = subprocess.Popen(
-        [sys.executable, "-m", "pulumi.dynamic"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-u", "-m", "pulumi.dynamic"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert served.stdout is not None
     port = int(served.stdout.readline())

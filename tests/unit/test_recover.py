@@ -216,6 +216,19 @@ def test_what_a_kill_left_in_the_midst_of_a_replacement_goes(thing: tuple[str, s
     assert inner_steps(state, HERE, inside_ - {new}).remove == tuple(users)
 
 
+def test_a_domain_that_went_with_its_disk_is_not_deleted_twice() -> None:
+    """Both were deleted to be made anew, and the new disk is there, unnoted."""
+    gone = [("domain", "vm-1"), ("disk", "vm-1.qcow2")]
+    again = [Known(there(*one), f"urn-{one[1]}", server=HERE, again=True) for one in gone]
+    state = [*(one for one in STATE if one.thing not in gone), *again]
+    inside_ = {one.there for one in state if one not in again} | {there("disk", "vm-1.qcow2", 2)}
+    steps = inner_steps(state, HERE, inside_)
+    assert steps == Steps(forget=("urn-vm-1",), remove=(there("disk", "vm-1.qcow2", 2),))
+    # One that is there still is Pulumi's to delete; so is one whose disk stays.
+    assert inner_steps(state, HERE, inside_ | {again[0].there}).forget == ()
+    assert inner_steps([*STATE, again[0]], HERE, INSIDE).forget == ()
+
+
 def test_a_key_that_is_the_same_as_before_does_not_make_a_new_disk_the_old_one() -> None:
     """A disk's id is its file; what was deleted to be made anew is not noted, whatever its id."""
     again = Known(there("disk", "vm-1.qcow2"), "urn-again", server=HERE, again=True)
