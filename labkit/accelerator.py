@@ -17,10 +17,11 @@ import docker
 from docker.errors import APIError
 
 from infra.bounds import ACCELERATOR
-from labkit import images_engine, paths
-from labkit.errors import LabError
-from labkit.files import write_whole
+from labkit import images_engine
 from labkit.images import Images
+from labkit.system import paths
+from labkit.system.errors import LabError
+from labkit.system.files import write_whole
 
 KVM = Path("/dev/kvm")
 MARKER = "vvc-accelerator-works"

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit import apt_says, downloads, root, shell
-from labkit.errors import LabError
-from labkit.progress import Report
-from labkit.shell import Outcome
+from labkit import apt_says, downloads
+from labkit.system import root, shell
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
+from labkit.system.shell import Outcome
 
 _UPDATE_S = 300
 _INSTALL_S = 900

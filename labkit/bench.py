@@ -17,11 +17,11 @@ from infra import outputs, telling
 from infra.outputs import Contract
 from labkit import leftovers, recover, setup
 from labkit.box import machine_box
-from labkit.errors import LabError
 from labkit.observe import POLL_S
-from labkit.paths import CHECKOUT
-from labkit.progress import Quiet, Report
 from labkit.pulumi import DESTROY
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Quiet, Report
 
 LAB = "deployment"
 BOTH = "vm,container"

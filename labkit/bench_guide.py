@@ -9,13 +9,13 @@ from pathlib import Path
 
 from labkit import figures, guide_walk, pulumi, setup
 from labkit.bench import LAB, Bench
-from labkit.errors import LabError
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
-from labkit.paths import CHECKOUT
-from labkit.progress import Report
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Report
 
 Run = Callable[[Fence], Ran]
 

@@ -18,13 +18,13 @@ from infra import outputs
 from labkit import bench_run, leftovers, setup, vegeta
 from labkit.bench import LAB, pulumi
 from labkit.box import machine_box
-from labkit.errors import LabError
 from labkit.prober.handle import probing
 from labkit.prober.reference import reference
 from labkit.prober.settings import Settings
 from labkit.prober.summary import Quantiles, quantiles, summarise
-from labkit.progress import Report
 from labkit.pulumi import DESTROY, UP
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
 
 RATES = (50, 100, 300)
 """Requests a second."""

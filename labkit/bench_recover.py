@@ -16,13 +16,13 @@ from docker.models.containers import Container
 
 from labkit import clean, engine, leftovers_processes, recover, servers, setup
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
-from labkit.errors import LabError
 from labkit.observe import following, polling
-from labkit.paths import runtime
 from labkit.programs import PARTS
-from labkit.progress import Quiet, Report
 from labkit.pulumi import UP
 from labkit.sides import reach
+from labkit.system.errors import LabError
+from labkit.system.paths import runtime
+from labkit.system.progress import Quiet, Report
 
 INSIDE: Mapping[str, str] = {
     "the container": "docker rm -f container-1",

@@ -21,10 +21,10 @@ from typing import Any
 
 from infra import environment
 from labkit import run_folder
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT
-from labkit.progress import Report
 from labkit.records import Experiment, Repeat, Run
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Report
 
 FILE = CHECKOUT / "bench" / "report.json"
 SAMPLES = 1_000_000

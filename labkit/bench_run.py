@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from labkit import labs, session
 from labkit.bench import Figure
-from labkit.progress import Report
 from labkit.records import Experiment, Run
+from labkit.system.progress import Report
 
 
 def measure(report: Report, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from labkit import leftovers, servers
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
-from labkit.errors import LabError
 from labkit.observe import POLL_S, following, polling
 from labkit.pulumi import DESTROY, UP
 from labkit.settings_change import config_file
 from labkit.sides import SIDES, reach
+from labkit.system.errors import LabError
 
 STAGES = {
     "Volume vm-base": "upload of the guest's disk image",

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from infra import source
-from labkit import doctor, labs, shell
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT, STATE
+from labkit import doctor, labs
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT, STATE
 
 LOGS = 40
 """Newest logs of commands that go in."""

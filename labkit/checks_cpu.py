@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labkit.checks import Check
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 _CPUINFO = Path("/proc/cpuinfo")
 _V2 = {

@@ -7,9 +7,10 @@ from contextlib import suppress
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from labkit import engine, engine_rules, root, shell
+from labkit import engine, engine_rules
 from labkit.checks import Check
-from labkit.errors import LabError
+from labkit.system import root, shell
+from labkit.system.errors import LabError
 
 _QUICK_S = 10
 

@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from infra import facts, plan
 from infra import settings as lab_settings
-from labkit import engine, labs, root, shell
+from labkit import engine, labs
 from labkit.checks import Check
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT_ID
+from labkit.system import root, shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID
 
 _PLENTY = 2**20
 _IP_S = 10

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import engine_client, plan, telling
-from labkit import engine, images, inventory, labs, leftovers, paths, shell
+from labkit import engine, images, inventory, labs, leftovers
 from labkit.engine import Engine
 from labkit.engine_private import Folders
 from labkit.engine_processes import listens
-from labkit.errors import LabError
 from labkit.inventory import Mine, Thing
 from labkit.leftovers import Leftover
-from labkit.progress import Report
 from labkit.pulumi import BACKEND, DESTROY, Pulumi
+from labkit.system import paths, shell
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
 
 _CACHES = ("images", "toolchain", "wheels", "accelerator.json")
 """What set-up keeps in the cache; a folder that VVC_CACHE names may hold more."""

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from labkit import completing
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 from labkit.verbs import YES_WORDS, Verbs
 
 YES = click.option(*YES_WORDS, is_flag=True, help="Answer yes to every question (installing packages).")

@@ -11,11 +11,11 @@ import httpx
 
 from infra.outputs import Replica
 from labkit import conditions, left, run_folder, steady, streams
-from labkit.errors import LabError
 from labkit.experiment import Experiment, Place, Seen, Turn
 from labkit.records import Experiment as Record
 from labkit.records import Repeat, Run, State
-from labkit.signals import interrupts_wait
+from labkit.system.errors import LabError
+from labkit.system.signals import interrupts_wait
 
 FAILURES = (LabError, httpx.HTTPError, OSError, ValueError, KeyError)
 """What spoils a repeat. Anything else is a bug: it ends the run, after the restore."""

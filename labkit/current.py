@@ -8,8 +8,8 @@ from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
 from labkit import toolchain
-from labkit.errors import LabError
 from labkit.pulumi import Pulumi
+from labkit.system.errors import LabError
 from labkit.toolchain import Toolchain
 
 _HINT = "./lab setup"

@@ -27,8 +27,8 @@ from labkit import (
     toolchain_check,
 )
 from labkit.checks import Check
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT_ID, cache, runtime
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID, cache, runtime
 from labkit.toolchain_build import PLUGINS
 
 MEMORY_MIN_MIB = 2048

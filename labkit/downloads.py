@@ -16,7 +16,7 @@ import docker
 from docker.utils import config as docker_config
 
 from infra import environment
-from labkit import shell
+from labkit.system import shell
 
 _SCHEMES = ("http", "https")
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")

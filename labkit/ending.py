@@ -24,9 +24,10 @@ from typing import NoReturn
 import click
 
 from infra import surprise
-from labkit import shell, unready
-from labkit.errors import LOOK, LabError
-from labkit.paths import STATE
+from labkit import unready
+from labkit.system import shell
+from labkit.system.errors import LOOK, LabError
+from labkit.system.paths import STATE
 
 BUNDLE = f"{LOOK} --bundle"
 INTERRUPTED = 130

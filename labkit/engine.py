@@ -16,12 +16,13 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, engine_place, plan
-from labkit import engine_private, root
+from labkit import engine_private
 from labkit.engine_private import Folders
 from labkit.engine_processes import listens, until
-from labkit.errors import LabError
-from labkit.paths import STATE, cache, runtime
-from labkit.progress import Report
+from labkit.system import root
+from labkit.system.errors import LabError
+from labkit.system.paths import STATE, cache, runtime
+from labkit.system.progress import Report
 
 API_MIN, API_MAX = (1, 40), (1, 52)
 """Versions of the Docker Engine API that we can speak: Docker 19.03 to 29."""

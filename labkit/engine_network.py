@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labkit import root, shell
-from labkit.errors import LabError
-from labkit.files import write_whole
+from labkit.system import root, shell
+from labkit.system.errors import LabError
+from labkit.system.files import write_whole
 
 FILTERS = ("iptables", "ip6tables")
 _SAVED = ("iptables-save", "ip6tables-save")

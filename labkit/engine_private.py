@@ -24,10 +24,10 @@ from requests.exceptions import RequestException
 from infra import engine_client, environment
 from labkit import engine_network as network
 from labkit import engine_processes as processes
-from labkit import root
 from labkit.engine_processes import until
-from labkit.errors import LabError
-from labkit.locks import held
+from labkit.system import root
+from labkit.system.errors import LabError
+from labkit.system.locks import held
 
 DATA_VARIABLE, RUN_VARIABLE = "VVC_ENGINE_DIR", "VVC_ENGINE_RUN"
 _START_S = 60.0

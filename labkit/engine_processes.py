@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from labkit import root, shell
-from labkit.errors import LabError
-from labkit.processes import command_line
+from labkit.system import root, shell
+from labkit.system.errors import LabError
+from labkit.system.processes import command_line
 
 _PROC = Path("/proc")
 _MACHINE_PIDFILE = Path("/var/run/docker.pid")

@@ -20,11 +20,12 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_place, plan
-from labkit import engine, root, shell
+from labkit import engine
 from labkit.engine_network import Rules, parse
-from labkit.errors import LabError
-from labkit.processes import command_line
-from labkit.progress import Report
+from labkit.system import root, shell
+from labkit.system.errors import LabError
+from labkit.system.processes import command_line
+from labkit.system.progress import Report
 
 _COMMAND_S = 30
 _LOOKS, _PAUSE_S = 3, 1.0

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from infra.outputs import Contract, Replica, Server
-from labkit import shell
-from labkit.progress import Report
 from labkit.records import Stage
 from labkit.setup import Ready
 from labkit.sides import SIDES, Run, Side
+from labkit.system import shell
+from labkit.system.progress import Report
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit import guide_rules, guide_text
-from labkit.errors import LabError
 from labkit.guide_rules import Problem, slug
 from labkit.guide_text import Draft, Fence
+from labkit.system.errors import LabError
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 from infra import environment
-from labkit import shell
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Ran
-from labkit.paths import CHECKOUT, STATE
+from labkit.system import shell
+from labkit.system.paths import CHECKOUT, STATE
 
 WITHIN_S = 30 * 60
 """Bound of one fence: the slowest, a first set-up, takes about 7 minutes on 2 cores."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from labkit.errors import LabError
 from labkit.judge import words
 from labkit.judge.model import Row
 from labkit.records import Run
 from labkit.report import series, tables
+from labkit.system.errors import LabError
 
 _BLOCK = re.compile(r"<!-- run:([a-z-]+) -->\n.*?<!-- /run:\1 -->", re.DOTALL)
 

@@ -21,11 +21,12 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit import downloads, images_base, images_engine, paths
-from labkit.errors import LabError
+from labkit import downloads, images_base, images_engine
 from labkit.images_context import digest, files, settle
-from labkit.locks import held
-from labkit.progress import Quiet, Report
+from labkit.system import paths
+from labkit.system.errors import LabError
+from labkit.system.locks import held
+from labkit.system.progress import Quiet, Report
 
 RECIPES = paths.CHECKOUT / "images"
 """Recipes: one folder an image, and the list of the service's Debian packages."""

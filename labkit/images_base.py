@@ -11,9 +11,9 @@ from pathlib import Path
 import docker
 
 from labkit import apt_says, images_bootstrap, images_engine
-from labkit.errors import LabError
 from labkit.images_context import DIGITS, file_digest, settle
-from labkit.progress import Report
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
 
 RELEASE = "trixie"
 """Debian release of servers, guests and containers."""

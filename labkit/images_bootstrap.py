@@ -10,9 +10,10 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit import apt_says, downloads, images_engine, root, shell
-from labkit.errors import CommandError, LabError
-from labkit.progress import Report
+from labkit import apt_says, downloads, images_engine
+from labkit.system import root, shell
+from labkit.system.errors import CommandError, LabError
+from labkit.system.progress import Report
 
 _WITHIN_S = 1200
 _UMASK = 0o022

@@ -23,9 +23,10 @@ from urllib3.exceptions import HTTPError as SilentLayerError
 
 from infra import engine_client, telling
 from infra.plan import PROJECT
-from labkit import apt_says, downloads, images_context, paths, shell
-from labkit.errors import LOOK, LabError
-from labkit.progress import Report
+from labkit import apt_says, downloads, images_context
+from labkit.system import paths, shell
+from labkit.system.errors import LOOK, LabError
+from labkit.system.progress import Report
 
 BUILD_LABEL = f"{PROJECT}.build"
 """Label of temporary containers; its value names the cache that they work for."""

@@ -16,8 +16,8 @@ from typing import Literal
 import docker
 
 from infra import plan
-from labkit.files import write_whole
-from labkit.paths import STATE
+from labkit.system.files import write_whole
+from labkit.system.paths import STATE
 
 Kind = Literal["container", "network", "volume", "image", "interface"]
 _NET = Path("/sys/class/net")

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from infra.outputs import Server
-from labkit import paths
-from labkit.errors import LabError
 from labkit.experiment import Place
 from labkit.sides import Run, reach
+from labkit.system import paths
+from labkit.system.errors import LabError
 
 FETCH_WITHIN_S = 300.0
 """35 MB are fetched: a cloud kernel of the same Debian release, of another version than the one that runs."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from infra import plan
 from labkit import checks_cpu
-from labkit.errors import LabError, meant
 from labkit.judge.metrics import MetricError, Metrics, unknown
-from labkit.paths import CHECKOUT, STATE
+from labkit.system.errors import LabError, meant
+from labkit.system.paths import CHECKOUT, STATE
 
 if TYPE_CHECKING:
     from labkit.experiment import Experiment

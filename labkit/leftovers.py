@@ -18,12 +18,13 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, plan
-from labkit import inventory, leftovers_processes, programs, shell
+from labkit import inventory, leftovers_processes, programs
 from labkit.engine import DEFAULT_HOST
 from labkit.engine_processes import alive, until
-from labkit.errors import LabError
 from labkit.inventory import Mine, Thing
-from labkit.paths import CHECKOUT_ID, STATE, runtime
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID, STATE, runtime
 
 _CLIENT_S = 30
 _REMOVAL_S = 60

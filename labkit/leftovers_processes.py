@@ -10,9 +10,9 @@ from pathlib import Path
 from infra import plan
 from labkit import programs
 from labkit.engine_processes import mounts_below
-from labkit.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
-from labkit.processes import Process, running, starter_gone
 from labkit.pulumi import BACKEND_URL
+from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
+from labkit.system.processes import Process, running, starter_gone
 
 _PROC = Path("/proc")
 _INIT = 1

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from infra.machine import Machine
 from infra.outputs import Replica
 from infra.plan import labels
-from labkit import shell
-from labkit.paths import CHECKOUT_ID
+from labkit.system import shell
+from labkit.system.paths import CHECKOUT_ID
 
 _ARP = Path("/proc/net/arp")
 _COMPLETE = 0x2

@@ -16,13 +16,14 @@ from pathlib import Path
 import docker
 
 from infra import environment, source
-from labkit import downloads, images, images_base, offline_file, offline_wheels, paths, shell, toolchain
+from labkit import downloads, images, images_base, offline_file, offline_wheels, toolchain
 from labkit import toolchain_build as build
 from labkit import toolchain_release as release
-from labkit.errors import LabError
 from labkit.offline_file import Manifest
-from labkit.paths import CHECKOUT
-from labkit.progress import Report
+from labkit.system import paths, shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Report
 
 _WHEELS_S = 15 * 60
 _QUICK_S = 20

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from labkit.errors import LabError
-from labkit.files import draft_of
+from labkit.system.errors import LabError
+from labkit.system.files import draft_of
 
 FORMAT = "vm-vs-container class file"
 SCHEMA_VERSION = 1

@@ -17,8 +17,8 @@ from stat import S_ISDIR
 
 from infra import checkout
 from infra.plan import PREFIX
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT, STATE, VENV, cache
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT, STATE, VENV, cache
 
 _ROOT = 0
 _UNKNOWN = -1

@@ -11,9 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import apt, engine, images_base, paths, root
-from labkit.errors import LabError
-from labkit.progress import Report
+from labkit import apt, engine, images_base
+from labkit.system import paths, root
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
 
 ENGINE, BASE, BOOTSTRAP, TESTS = "engine", "base", "bootstrap", "tests"
 

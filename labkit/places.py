@@ -12,12 +12,13 @@ from typing import Any
 
 from infra import outputs, plan
 from infra.machine import Machine
-from labkit import recover, servers, shell
+from labkit import recover, servers
 from labkit.current import Current
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT_ID
 from labkit.recover import There
 from labkit.sides.entering import DOORS
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID
 
 _RUNNING = "running"
 _LOOK_S = 30

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from labkit.processes import Process
+from labkit.system.processes import Process
 
 CLI = "pulumi"
 LANGUAGE_HOSTS = {"pulumi-language-python", "toolchain/language_host.py"}

@@ -22,11 +22,12 @@ from infra.bounds import COMMAND, PULUMI
 from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
 from infra.plan import PROJECT, default_subnet
-from labkit import labs, processes, pulumi_events, shell
+from labkit import labs, pulumi_events
 from labkit.engine_processes import alive, until
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
-from labkit.processes import STARTED_BY, starter_gone
+from labkit.system import processes, shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
+from labkit.system.processes import STARTED_BY, starter_gone
 from labkit.toolchain import Toolchain
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")

@@ -17,11 +17,11 @@ from infra.reach import Reach
 from infra.settings import DEFAULTS
 from labkit import labs, leftovers, servers
 from labkit.current import Current
-from labkit.errors import LabError
-from labkit.progress import Report
 from labkit.pulumi import UP
 from labkit.setup import Ready
 from labkit.sides import reach
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
 
 _KINDS = {
     "docker:index/container:Container": "container",

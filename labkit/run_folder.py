@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.plan import PROJECT
-from labkit.errors import LabError
-from labkit.files import write_whole
-from labkit.paths import CHECKOUT
 from labkit.records import Experiment, Repeat, Run, Stage
+from labkit.system.errors import LabError
+from labkit.system.files import write_whole
+from labkit.system.paths import CHECKOUT
 
 SCHEMA_VERSION = 1
 SCHEMA = Path(__file__).with_name("run.schema.json")

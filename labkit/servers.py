@@ -16,9 +16,9 @@ from infra import engine_client, plan
 from infra.bounds import HEALTHY
 from infra.machine import Machine
 from infra.reach import Reach
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT_ID
-from labkit.progress import Report
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID
+from labkit.system.progress import Report
 
 SERVER: plan.Role = "server"
 _TIMEOUT_S = 30

@@ -13,15 +13,15 @@ from infra.source import commit
 from labkit import current, engine, labs, run_folder, steady
 from labkit.box import machine_box, server_box
 from labkit.conduct import Conductor, stamp
-from labkit.errors import LabError
 from labkit.experiment import Experiment, Place
 from labkit.labs import Lab
-from labkit.locks import held
-from labkit.paths import CHECKOUT
-from labkit.progress import Report
 from labkit.records import Run
 from labkit.setup import Ready
 from labkit.sides import reach
+from labkit.system.errors import LabError
+from labkit.system.locks import held
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Report
 
 
 def ready(then: str = "./lab setup") -> Ready:

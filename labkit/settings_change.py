@@ -12,10 +12,10 @@ import yaml
 from infra import outputs, plan, telling
 from infra.outputs import Contract
 from labkit import recover, servers, strays
-from labkit.errors import LabError
 from labkit.experiment import Place
-from labkit.paths import CHECKOUT
 from labkit.pulumi import DESTROY, UP
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
 
 
 def changed(file: Mapping[str, object], settings: Mapping[str, str | int]) -> dict[str, object]:

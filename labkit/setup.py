@@ -10,23 +10,13 @@ from functools import partial
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit import (
-    accelerator,
-    engine,
-    engine_rules,
-    images,
-    labs,
-    ownership,
-    packages,
-    shell,
-    toolchain,
-    toolchain_check,
-)
+from labkit import accelerator, engine, engine_rules, images, labs, ownership, packages, toolchain, toolchain_check
 from labkit.engine import Engine
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT, runtime
-from labkit.progress import Report
 from labkit.pulumi import Pulumi
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT, runtime
+from labkit.system.progress import Report
 from labkit.toolchain import Toolchain
 
 _KEYGEN_S = 20

@@ -12,10 +12,10 @@ import httpx
 from infra import answers, outputs, telling
 from infra.outputs import Contract, Replica
 from labkit import recover, servers
-from labkit.errors import CommandError, LabError
 from labkit.experiment import Place
 from labkit.pulumi import UP
 from labkit.setup import Ready
+from labkit.system.errors import CommandError, LabError
 
 _ASK_S = 5.0
 _LOOK_S = 1.5

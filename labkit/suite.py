@@ -27,10 +27,10 @@ from labkit import engine_processes, suite_processes
 from labkit.clean import elsewhere, remove_elsewhere
 from labkit.engine import Engine
 from labkit.engine_processes import until
-from labkit.errors import LabError
-from labkit.locks import held
-from labkit.paths import STATE
-from labkit.progress import Report
+from labkit.system.errors import LabError
+from labkit.system.locks import held
+from labkit.system.paths import STATE
+from labkit.system.progress import Report
 
 _git = partial(git, within_s=120)  # it copies as well
 _VENV_S = 60

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from infra.environment import Gets
-from labkit import processes, shell
 from labkit.engine_processes import until
-from labkit.errors import LabError
-from labkit.processes import Process
+from labkit.system import processes, shell
+from labkit.system.errors import LabError
+from labkit.system.processes import Process
 
 CHECKOUT = "VVC_SUITE_CHECKOUT"
 """Variable in the environment of all that the tests start: the copy in which they run."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 _CONNECT_S = 5.0
 _CHUNK = 64 * 1024

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from labkit import toolchain_build, toolchain_release
-from labkit.files import draft_of, write_whole
-from labkit.paths import CHECKOUT, STATE, VENV, cache
-from labkit.progress import Report
+from labkit.system.files import draft_of, write_whole
+from labkit.system.paths import CHECKOUT, STATE, VENV, cache
+from labkit.system.progress import Report
 from labkit.toolchain_build import PLUGINS, VERSION
 
 OLDEST = (3, 220, 0)

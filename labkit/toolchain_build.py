@@ -22,11 +22,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra import environment
-from labkit import downloads, shell
-from labkit.errors import LabError
-from labkit.locks import held
-from labkit.paths import CHECKOUT, cache
-from labkit.progress import Report
+from labkit import downloads
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.locks import held
+from labkit.system.paths import CHECKOUT, cache
+from labkit.system.progress import Report
 
 VERSION = "3.259.0"
 """Of the CLI; the SDK's version in requirements.in, and that of pulumi/pkg in toolchain/cli/go.mod."""

@@ -21,8 +21,8 @@ from typing import Any
 import yaml
 
 from infra.environment import for_pulumi
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT, STATE, VENV
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT, STATE, VENV
 from labkit.toolchain import Toolchain
 
 PROVIDER = "pulumi-resource-pulumi-python"

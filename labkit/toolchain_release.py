@@ -14,9 +14,10 @@ from pathlib import Path
 import httpx
 
 from infra import environment
-from labkit import downloads, shell
-from labkit.errors import LabError
-from labkit.progress import Report
+from labkit import downloads
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.progress import Report
 from labkit.toolchain_build import PLUGINS, VERSION, draft, folder, lock
 
 _REACH_S = 5.0

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import environment
-from labkit import shell, toolchain_build
-from labkit.paths import cache
-from labkit.progress import Report
+from labkit import toolchain_build
+from labkit.system import shell
+from labkit.system.paths import cache
+from labkit.system.progress import Report
 
 VERSION = "v12.13.0"
 _PACKAGE = f"github.com/tsenart/vegeta/v12@{VERSION}"

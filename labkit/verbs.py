@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from labkit.ending import KeptError
-from labkit.errors import meant
+from labkit.system.errors import meant
 
 YES_WORDS = ("--yes", "-y")
 

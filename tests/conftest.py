@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from labkit import labs, suite_processes
-from labkit.paths import CHECKOUT
 from labkit.pulumi import has_resources
 from labkit.suite_processes import interrupt_once
+from labkit.system.paths import CHECKOUT
 from tests.lanes import Lanes, lane
 
 # How fast something is is measured by ./lab bench, not here.

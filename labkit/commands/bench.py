@@ -12,10 +12,10 @@ from labkit.bench_guide import GuideWalk
 from labkit.bench_recover import Recover
 from labkit.bench_up import Up
 from labkit.commands import bench_report, guide, setup
-from labkit.errors import LabError
-from labkit.files import write_whole
-from labkit.paths import CHECKOUT
-from labkit.progress import Terminal
+from labkit.system.errors import LabError
+from labkit.system.files import write_whole
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Terminal
 
 
 def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:

@@ -7,10 +7,10 @@ import json
 import click
 
 from labkit import bench_report, box
-from labkit.files import write_whole
 from labkit.judge import words
-from labkit.progress import Terminal
 from labkit.report import quantities
+from labkit.system.files import write_whole
+from labkit.system.progress import Terminal
 
 
 def run(repeats: int) -> int:

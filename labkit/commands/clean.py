@@ -9,9 +9,9 @@ import click
 from infra import checkout as known_checkouts
 from labkit import clean, current, engine, suite, toolchain
 from labkit.engine import Engine
-from labkit.errors import LabError
-from labkit.progress import Terminal
 from labkit.pulumi import Pulumi
+from labkit.system.errors import LabError
+from labkit.system.progress import Terminal
 
 
 def run(*, cache: bool, engine_too: bool, everywhere: bool, yes: bool) -> int:

@@ -6,9 +6,9 @@ import click
 
 from labkit import current, engine, leftovers, recover
 from labkit.commands.leftovers import show_appeared
-from labkit.errors import LabError
-from labkit.progress import Terminal
 from labkit.pulumi import DESTROY, has_resources
+from labkit.system.errors import LabError
+from labkit.system.progress import Terminal
 
 
 def run(lab: str) -> int:

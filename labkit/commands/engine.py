@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit import engine
-from labkit.progress import Terminal
+from labkit.system.progress import Terminal
 
 
 def run() -> None:

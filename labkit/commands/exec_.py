@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from infra import environment, plan
 from labkit import current, labs, places
-from labkit.errors import LabError, meant
 from labkit.sides import SIDES, reach
+from labkit.system.errors import LabError, meant
 
 
 def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:

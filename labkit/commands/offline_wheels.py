@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from labkit import offline_wheels
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 
 def main() -> int:

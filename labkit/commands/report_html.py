@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from labkit import labs, run_folder
-from labkit.errors import LabError
-from labkit.files import write_whole
 from labkit.judge.model import Row
 from labkit.judge.rows import judge
 from labkit.records import Run
+from labkit.system.errors import LabError
+from labkit.system.files import write_whole
 
 PAGE = "report.html"
 OURS = b'<meta name="generator" content="vm-vs-container">'

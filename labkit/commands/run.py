@@ -9,12 +9,12 @@ import click
 
 from labkit import labs, session
 from labkit.commands import report as report_command
-from labkit.errors import LabError
 from labkit.experiment import Experiment
 from labkit.judge.model import Claim, Measured
 from labkit.labs import Lab
-from labkit.progress import Terminal
 from labkit.sides import SIDES
+from labkit.system.errors import LabError
+from labkit.system.progress import Terminal
 
 
 def run(name: str, names: Sequence[str], *, quick: bool, predict: bool) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from labkit import offline, packages, setup
-from labkit.files import write_whole
-from labkit.paths import STATE
-from labkit.progress import Terminal
+from labkit.system.files import write_whole
+from labkit.system.paths import STATE
+from labkit.system.progress import Terminal
 
 _STEPS = STATE / "setup-steps.json"
 

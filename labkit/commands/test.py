@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra import environment
-from labkit import engine, pulumi, shell, suite, suite_processes
+from labkit import engine, pulumi, suite, suite_processes
 from labkit.commands import setup
 from labkit.engine import Engine
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT, VENV
-from labkit.progress import Terminal
-from labkit.signals import interrupts_wait
 from labkit.suite import PLACE
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT, VENV
+from labkit.system.progress import Terminal
+from labkit.system.signals import interrupts_wait
 
 _INTERRUPTED = 130
 _TEST_S = 1200

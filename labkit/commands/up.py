@@ -10,11 +10,11 @@ from infra import answers, outputs
 from labkit import inventory, recover, servers
 from labkit.commands import setup
 from labkit.engine import Engine
-from labkit.errors import LabError
 from labkit.inventory import Mine
-from labkit.paths import CHECKOUT_ID
-from labkit.progress import Terminal
 from labkit.pulumi import UP
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID
+from labkit.system.progress import Terminal
 
 
 def run(lab: str, *, yes: bool) -> int:

@@ -22,12 +22,12 @@ from rich.live import Live
 
 from infra import outputs
 from labkit import current, watch_view
-from labkit.errors import LabError
-from labkit.paths import STATE
 from labkit.prober import sample
 from labkit.prober.handle import Prober, probing
 from labkit.prober.settings import MAX_DURATION_S, samples_file
 from labkit.sides import SIDES
+from labkit.system.errors import LabError
+from labkit.system.paths import STATE
 from labkit.watch import Stream, View
 
 _REDRAW_S = 0.25

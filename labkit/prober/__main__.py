@@ -20,12 +20,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from infra import surprise
-from labkit.errors import LabError
-from labkit.paths import STATE
 from labkit.prober import priority
 from labkit.prober.record import Record, Writer
 from labkit.prober.sender import Sender
 from labkit.prober.settings import Settings, check, record_file, samples_file
+from labkit.system.errors import LabError
+from labkit.system.paths import STATE
 
 _WATCH_S = 0.25
 _RUN_UP_S = 0.05

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import IO
 
 from infra import environment
-from labkit import endings
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT
 from labkit.prober import sample as samples
 from labkit.prober.ledger import Ledger, audit
 from labkit.prober.record import Record, load
 from labkit.prober.sample import Sample
 from labkit.prober.settings import Settings, check, record_file, samples_file
-from labkit.signals import interrupts_wait
+from labkit.system import endings
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
+from labkit.system.signals import interrupts_wait
 
 _POLL_S = 0.02
 _START_S = 20.0

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from labkit.errors import LabError
 from labkit.prober.sample import Sample
 from labkit.prober.sender import payload
+from labkit.system.errors import LabError
 
 _PAGE = 500
 _ANSWER_S = 5.0

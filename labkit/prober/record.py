@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labkit.errors import LabError
-from labkit.files import write_whole
 from labkit.prober.sample import Sample, line
+from labkit.system.errors import LabError
+from labkit.system.files import write_whole
 
 SCHEMA_VERSION = 1
 

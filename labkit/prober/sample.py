@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 KINDS = ("read", "write")
 GOOD = "ok"

@@ -19,11 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from labkit.errors import LabError
 from labkit.prober.exchange import Answer, Exchange
 from labkit.prober.sample import Sample
 from labkit.prober.schedule import Due, schedule
 from labkit.prober.settings import Settings
+from labkit.system.errors import LabError
 
 _CHUNK_BYTES = 16 * 1024
 _BY_ERRNO = {

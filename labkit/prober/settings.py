@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from labkit.errors import LabError
 from labkit.prober.priority import PRIORITIES
+from labkit.system.errors import LabError
 
 MAX_PER_S = 2000
 """Above this one process can not keep its clock on any machine we know of."""

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labkit.errors import LabError
 from labkit.prober.sample import COLUMNS, GOOD, OURS
+from labkit.system.errors import LabError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.outputs import Replica, Server
-from labkit.errors import CommandError
-from labkit.shell import Outcome
 from labkit.sides import processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats, numbers
+from labkit.system.errors import CommandError
+from labkit.system.shell import Outcome
 
 SUSPENDED = "paused, its memory kept"
 STORAGE_DIR = "/var/lib/docker/volumes"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.reach import Reach
-from labkit import shell
 from labkit.sides.protocol import Run
+from labkit.system import shell
 
 _COPY_WITHIN_S = 60.0
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from infra import answers, plan
 from infra.outputs import Replica
-from labkit import carry, settings_change, shell, steady
-from labkit.errors import LabError
+from labkit import settings_change, steady
 from labkit.experiment import Place
-from labkit.paths import CHECKOUT
 from labkit.sides import container_again
 from labkit.switch import Switch
+from labkit.system import carry, shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
 
 BUILD_WITHIN_S = 300.0
 CARRY_WITHIN_S = 60.0

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 from infra import plan
 from infra.outputs import Replica, Server
-from labkit.errors import CommandError, LabError
 from labkit.sides import processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats
+from labkit.system.errors import CommandError, LabError
 
 SUSPENDED = "its state saved to disk, its memory given back"
 STORAGE_DIR = "/var/lib/libvirt/images"

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from infra import answers, outputs
 from infra.outputs import Replica
 from labkit import settings_change, steady
-from labkit.carry import Carried, carry
-from labkit.errors import LabError
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.records import Stage
 from labkit.sides import moving
 from labkit.sides.moving import Move, Part
+from labkit.system.carry import Carried, carry
+from labkit.system.errors import LabError
 
 SERVERS = 2
 REPEATS, QUICK_REPEATS = 6, 1

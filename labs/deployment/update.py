@@ -14,13 +14,13 @@ import httpx
 from infra import answers
 from infra.outputs import Replica
 from labkit import settings_change, steady, strays
-from labkit.errors import LabError
 from labkit.experiment import Experiment, Place, Seen, Turn
 from labkit.prober.handle import Prober, probing
 from labkit.prober.sample import Sample
 from labkit.prober.summary import summarise, within
 from labkit.sides.updating import CLEAN, WAYS, Way
 from labkit.switch import Switch, switching
+from labkit.system.errors import LabError
 
 REPEATS, ONE_SIDED_REPEATS, QUICK_REPEATS = 6, 2, 1
 """Of ways that both sides have, which a verdict compares; of those that one side has alone, which are only shown."""

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from infra import plan
-from labkit.paths import CHECKOUT_ID
+from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, command, engine, pulumi, tool
 
 pytestmark = pytest.mark.engine

@@ -11,8 +11,8 @@ import pytest
 
 from infra import outputs
 from labkit import run_folder
-from labkit.paths import CHECKOUT_ID
 from labkit.records import Run
+from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, engine, pulumi, tool
 from tests.engines.runs_read import repeats, verdicts
 

@@ -12,7 +12,7 @@ import pytest
 
 from infra import outputs, plan
 from labkit.bench_recover import INSIDE
-from labkit.paths import CHECKOUT_ID
+from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine

@@ -16,8 +16,8 @@ import pytest
 from infra import outputs, plan
 from labkit import clean
 from labkit import engine as engines
-from labkit.paths import CHECKOUT_ID
-from labkit.progress import Quiet
+from labkit.system.paths import CHECKOUT_ID
+from labkit.system.progress import Quiet
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 
 pytestmark = pytest.mark.engine

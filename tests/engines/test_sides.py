@@ -9,8 +9,8 @@ import pytest
 from infra import outputs
 from labkit import clocks, session, steady
 from labkit.experiment import Place
-from labkit.progress import Quiet
 from labkit.sides import reach
+from labkit.system.progress import Quiet
 from tests.engines.real import LAB
 
 pytestmark = pytest.mark.engine

@@ -17,8 +17,8 @@ from typing import Any
 import docker
 
 from infra import plan, playbook
-from labkit import paths
 from labkit.images import Images
+from labkit.system import paths
 
 PLAYBOOKS = paths.CHECKOUT / "playbooks"
 VARIABLES = {"vvc_replica": "vm-1", "vvc_side": "vm", "vvc_server": "server-1", "vvc_version": "1", "vvc_commit": "abc"}

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from labkit import paths, shell
+from labkit.system import paths, shell
 
 
 def test_playbooks_pass_ansible_lint_in_its_production_profile() -> None:

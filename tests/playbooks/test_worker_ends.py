@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from labkit import paths, processes
-from labkit.processes import Process
+from labkit.system import paths, processes
+from labkit.system.processes import Process
 from tests.playbooks.guest import Guest
 
 pytestmark = pytest.mark.engine

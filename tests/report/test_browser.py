@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from labkit.packages import PACKAGES
 from labkit.report import compare, html, merge, streams
-from labkit.root import which
+from labkit.system.root import which
 from tests.unit import judged, runs
 
 pytestmark = pytest.mark.engine

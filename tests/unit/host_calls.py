@@ -24,7 +24,7 @@ from pulumi.runtime.proto import (
     resource_pb2_grpc,
 )
 
-from labkit.paths import CHECKOUT
+from labkit.system.paths import CHECKOUT
 
 HOST = CHECKOUT / "toolchain" / "language_host.py"
 BOUND_S = 60

@@ -15,14 +15,15 @@ import pytest
 from infra import answers
 from infra.outputs import Contract, Replica, Server
 from infra.reach import Reach
-from labkit import carry, footprint, kernels, settings_change, shell, steady, strays
-from labkit.carry import Carried
+from labkit import footprint, kernels, settings_change, steady, strays
 from labkit.experiment import Place
 from labkit.prober.ledger import Ledger
-from labkit.progress import Quiet
-from labkit.shell import Outcome
 from labkit.sides import another_kernel, updating
 from labkit.sides.protocol import Run
+from labkit.system import carry, shell
+from labkit.system.carry import Carried
+from labkit.system.progress import Quiet
+from labkit.system.shell import Outcome
 from labs.deployment import operating_system, portability, resources, update
 from tests.unit.lab_fakes import CONTRACT
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit import apt, downloads, packages, root, shell
-from labkit.errors import LabError
-from labkit.progress import Quiet
-from labkit.shell import Outcome
+from labkit import apt, downloads, packages
+from labkit.system import root, shell
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
+from labkit.system.shell import Outcome
 
 
 class Told(Quiet):

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from infra.machine import Machine
-from labkit import errors, servers
-from labkit.errors import LabError
-from labkit.shell import Outcome
+from labkit import servers
+from labkit.system import errors
+from labkit.system.errors import LabError
+from labkit.system.shell import Outcome
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,7 +114,7 @@ def test_no_permission_is_named() -> None:
     program = (
         "import os, sys, docker, requests\n"
         "from labkit import engine\n"
-        "from labkit.errors import LabError\n"
+        "from labkit.system.errors import LabError\n"
         "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try:\n    engine.connect()\n"
         "except LabError as error:\n    print(error.problem, error.hint, sep='|')\n"

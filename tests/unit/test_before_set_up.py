@@ -14,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from infra import machine
-from labkit import cli, completing, progress, run_folder
-from labkit.errors import LabError
+from labkit import cli, completing, run_folder
+from labkit.system import progress
+from labkit.system.errors import LabError
 
 ROOT = Path(__file__).parents[2]
 

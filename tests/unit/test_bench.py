@@ -16,12 +16,12 @@ from infra.outputs import Replica, Server, to_outputs
 from infra.reach import Reach
 from labkit import bench_recover, bench_up, clean, leftovers, programs, recover, servers
 from labkit.bench import Bench, Figure
-from labkit.errors import LabError
-from labkit.processes import Process
 from labkit.programs import PARTS
-from labkit.progress import Quiet
-from labkit.shell import Outcome
 from labkit.sides import reach
+from labkit.system.errors import LabError
+from labkit.system.processes import Process
+from labkit.system.progress import Quiet
+from labkit.system.shell import Outcome
 from tests.unit.lab_fakes import CONTRACT
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from labkit import bench, bench_guide, figures, guide
 from labkit.bench_guide import GuideWalk
-from labkit.errors import LabError
 from labkit.guide_text import Fence
 from labkit.guide_walk import Ran
+from labkit.system.errors import LabError
 from tests.unit import guide_text
 from tests.unit.lab_fakes import Told
 

@@ -10,7 +10,7 @@ import pytest
 from infra import facts, plan
 from labkit import checks_network, labs
 from labkit.checks_network import judge
-from labkit.paths import CHECKOUT_ID
+from labkit.system.paths import CHECKOUT_ID
 
 VPN = {"10.0.0.0/8": "interface tun0"}
 OWN = str(plan.default_subnet(CHECKOUT_ID, "some"))

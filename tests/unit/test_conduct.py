@@ -12,9 +12,9 @@ import pytest
 
 from labkit import run_folder
 from labkit.conduct import Conductor
-from labkit.errors import LabError
 from labkit.experiment import Turn
 from labkit.run_folder import RunError
+from labkit.system.errors import LabError
 from tests.unit.lab_fakes import FakeLab, empty_run
 
 

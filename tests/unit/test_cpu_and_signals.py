@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit import checks_cpu, endings, labs, shell
-from labkit.errors import CommandError, LabError
+from labkit import checks_cpu, labs
+from labkit.system import endings, shell
+from labkit.system.errors import CommandError, LabError
 
 KVM64 = """processor\t: 0
 model name\t: Common KVM processor

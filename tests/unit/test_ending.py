@@ -13,10 +13,11 @@ from pathlib import Path
 import click
 import pytest
 
-from labkit import cli, errors, unready
+from labkit import cli, unready
 from labkit.ending import BUNDLE, next_step
-from labkit.errors import LOOK, CommandError, LabError
-from labkit.shell import Outcome
+from labkit.system import errors
+from labkit.system.errors import LOOK, CommandError, LabError
+from labkit.system.shell import Outcome
 
 ROOT = Path(__file__).parents[2]
 

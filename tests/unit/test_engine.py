@@ -9,7 +9,7 @@ import pytest
 from labkit import engine, engine_network, engine_private, engine_processes
 from labkit.engine_network import Rules, parse, undo
 from labkit.engine_private import Folders
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 OWN = "unix:///run/vvc-engine/docker.sock"
 TCP = "tcp://10.0.0.1:2375"

@@ -14,7 +14,7 @@ from infra import engine_client, engine_place, plan, preflight
 from infra.engine_place import Place, problem
 from labkit import engine, servers
 from labkit.engine import ElsewhereError, Engine
-from labkit.paths import CHECKOUT_ID
+from labkit.system.paths import CHECKOUT_ID
 
 KERNEL = "6.12.1"
 HERE = Place(

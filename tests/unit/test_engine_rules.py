@@ -9,8 +9,8 @@ from labkit.checks_firewall import firewall
 from labkit.engine import Engine
 from labkit.engine_network import Rules, parse
 from labkit.engine_rules import makes_rules, obstacle, problem
-from labkit.errors import LabError
-from labkit.progress import Quiet
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 
 OLD = """*filter
 :INPUT ACCEPT [0:0]

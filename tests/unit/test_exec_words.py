@@ -6,7 +6,7 @@ import pytest
 
 from labkit import current, places
 from labkit.commands import exec_
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 
 @pytest.mark.parametrize(

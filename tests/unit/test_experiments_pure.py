@@ -11,14 +11,14 @@ import pytest
 import yaml
 
 from labkit import kernels, settings_change, strays
-from labkit.carry import Carried
 from labkit.judge import rows
-from labkit.paths import CHECKOUT
 from labkit.prober.sample import Sample
 from labkit.records import Experiment, Repeat
 from labkit.recover import Known, There
 from labkit.sides import container_again, updating
 from labkit.sides.moving import Move
+from labkit.system.carry import Carried
+from labkit.system.paths import CHECKOUT
 from labs.deployment import claims_more, growth, operating_system, portability, resources, update
 from tests.unit import judging, lab_world
 from tests.unit.lab_world import CONTAINER, World

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.files import draft_of, write_whole
-from labkit.paths import CHECKOUT
+from labkit.system.files import draft_of, write_whole
+from labkit.system.paths import CHECKOUT
 
 
 def mode(file: Path) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labkit import guide
-from labkit.errors import LabError
 from labkit.guide_rules import SECTIONS, WITH_STEPS
+from labkit.system.errors import LabError
 from tests.unit import guide_text
 
 

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from labkit import guide_figures
-from labkit.errors import LabError
 from labkit.judge.rows import judge
 from labkit.records import Run
+from labkit.system.errors import LabError
 from tests.unit import judging
 
 BOX = {"cores": 2, "cpu": "A CPU", "kernel": "6.1", "qemu": "10.0", "server_engine": "26.1", "load_1min": 0.2}

@@ -12,9 +12,10 @@ import pytest
 from docker.errors import ImageNotFound
 
 from infra.bounds import ACCELERATOR
-from labkit import accelerator, images, images_base, paths
-from labkit.errors import LabError
+from labkit import accelerator, images, images_base
 from labkit.images_context import DIGITS, digest, files, mode, pack
+from labkit.system import paths
+from labkit.system.errors import LabError
 
 
 @pytest.fixture

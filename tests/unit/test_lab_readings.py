@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import pytest
 
-from labkit import clocks, neighbours, observe, session, shell
-from labkit.shell import Outcome
+from labkit import clocks, neighbours, observe, session
 from labkit.sides import container, processes
+from labkit.system import shell
+from labkit.system.shell import Outcome
 from labs.deployment import size
 from tests.unit import lab_world
 from tests.unit.lab_fakes import CONTRACT

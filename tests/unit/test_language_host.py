@@ -16,7 +16,7 @@ from pulumi.runtime.proto import (
     language_pb2,
 )
 
-from labkit.paths import CHECKOUT
+from labkit.system.paths import CHECKOUT
 from tests.unit.host_calls import BOUND_S, Engine, Started, command, gone, program_info, request, wait_for
 
 

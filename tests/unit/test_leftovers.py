@@ -12,11 +12,11 @@ import pytest
 from infra import plan
 from labkit import clean, engine, inventory, leftovers
 from labkit.engine import DEFAULT_HOST
-from labkit.errors import LabError
 from labkit.inventory import Kind, Mine, Note, Thing
 from labkit.leftovers_processes import Home, of_dead_servers, orphans
-from labkit.processes import Process
-from labkit.progress import Quiet
+from labkit.system.errors import LabError
+from labkit.system.processes import Process
+from labkit.system.progress import Quiet
 
 CHECKOUT_DIR = Path(__file__).parents[2]
 CHECKOUT, LAB = "1a2b3c4d", "deployment"

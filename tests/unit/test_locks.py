@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.errors import LabError
-from labkit.locks import held
+from labkit.system.errors import LabError
+from labkit.system.locks import held
 
 TOO_LONG = LabError("It is held.", hint="wait")
 

@@ -10,12 +10,12 @@ import sys
 import pytest
 
 from labkit import labs
-from labkit.errors import LabError
 from labkit.judge import words
 from labkit.judge.metrics import MetricError, Metrics
 from labkit.judge.model import Metric
-from labkit.paths import CHECKOUT
 from labkit.records import Repeat
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
 from tests.unit import judging
 
 EVERY = [pytest.param(metric, id=f"{lab} {metric.name}") for lab, metric in labs.metrics()]

@@ -21,7 +21,7 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped] # ships no
 from pulumi.runtime.proto import language_pb2
 
 from labkit import toolchain_check
-from labkit.paths import CHECKOUT
+from labkit.system.paths import CHECKOUT
 from tests.unit.host_calls import BOUND_S, Engine, Started, command, gone, program_info, request, wait_for
 from toolchain.environments import Environment, steps
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit import images, images_base, offline, offline_file, offline_wheels, paths
-from labkit.errors import LabError
+from labkit import images, images_base, offline, offline_file, offline_wheels
 from labkit.images_base import Base
-from labkit.progress import Quiet
+from labkit.system import paths
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 from tests.unit import class_files
 
 PARTS = {"wheels/x/a.whl": "wheel", "images/guest-1/disk": "d" * 5000, "toolchain/cli-1/pulumi": "program"}

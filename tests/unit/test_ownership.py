@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from labkit import ownership
-from labkit.errors import LabError
 from labkit.ownership import Found, problem
+from labkit.system.errors import LabError
 
 NAMES = {0: "root", 1000: "alice", 1001: "bob"}
 STATE, RUNS = "/a b/.state", "/a b/runs"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from labkit import packages, root
-from labkit.errors import LabError
+from labkit import packages
 from labkit.packages import Package
-from labkit.progress import Quiet
-from labkit.shell import Outcome
+from labkit.system import root
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
+from labkit.system.shell import Outcome
 
 
 def never(question: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import paths
+from labkit.system import paths
 
 
 @pytest.mark.parametrize(("uid", "base"), [(0, "/run"), (1000, "/short/cache")])

@@ -11,9 +11,9 @@ from infra.machine import Machine
 from infra.plan import Plan, default_subnet
 from infra.reach import Reach
 from labkit import places
-from labkit.paths import CHECKOUT_ID
 from labkit.places import Place
 from labkit.recover import There
+from labkit.system.paths import CHECKOUT_ID
 
 LAB = "deployment"
 FULL = Plan(CHECKOUT_ID, LAB, default_subnet(CHECKOUT_ID, LAB)).name("server-1")

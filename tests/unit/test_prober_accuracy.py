@@ -8,11 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from labkit.paths import CHECKOUT
 from labkit.prober import sample
 from labkit.prober.handle import probing
 from labkit.prober.reference import reference
 from labkit.prober.summary import summarise, within
+from labkit.system.paths import CHECKOUT
 
 STALL_S = 1.4
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from labkit.errors import LabError
 from labkit.prober import ledger
 from labkit.prober.handle import Result, probing
 from labkit.prober.ledger import Ledger, acknowledged, settle
 from labkit.prober.reference import reference
 from labkit.prober.sender import payload
+from labkit.system.errors import LabError
 
 
 def entries(*numbers: int) -> list[tuple[int, str]]:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT
 from labkit.prober import sample
 from labkit.prober.handle import Prober, Result, probing
 from labkit.prober.reference import reference
 from labkit.prober.summary import summarise
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
 
 BOUND_S = 60
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from labkit.errors import LabError
 from labkit.prober.settings import check
+from labkit.system.errors import LabError
 
 URL = "http://127.0.0.1:8000"
 CASES: tuple[tuple[dict[str, Any], str], ...] = (

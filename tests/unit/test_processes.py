@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit import processes
-from labkit.processes import STARTED_BY, Process, starter_gone
+from labkit.system import processes
+from labkit.system.processes import STARTED_BY, Process, starter_gone
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from labkit import processes, pulumi
-from labkit.errors import LabError
+from labkit import pulumi
+from labkit.system import processes
+from labkit.system.errors import LabError
 from labkit.toolchain import Toolchain
 
 TOOLS = Toolchain(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from infra.reach import Reach
-from labkit.errors import CommandError
 from labkit.sides import reach
+from labkit.system.errors import CommandError
 
 ONE = Reach("docker", "unix:///e.sock", "server")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from labkit.progress import Quiet
 from labkit.recover import REMOVE, Known, Steps, There, after_a_kill, inner_steps, known, outer_steps, wanted
+from labkit.system.progress import Quiet
 
 
 def there(kind: str, name: str, number: int = 1) -> There:

@@ -11,9 +11,9 @@ import pytest
 
 from infra import engine_client
 from labkit import engine, images_base, images_bootstrap, images_engine
-from labkit.errors import CommandError, LabError
-from labkit.progress import Quiet
-from labkit.shell import Outcome
+from labkit.system.errors import CommandError, LabError
+from labkit.system.progress import Quiet
+from labkit.system.shell import Outcome
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
 X509 = 'Get "https://registry.example/v2/": x509: certificate signed by unknown authority'
@@ -226,8 +226,8 @@ def test_only_for_want_of_rights_another_way_is_tried(
         happened.append("as root")
         raise LabError("This needs root, and there is no sudo.", hint="As root: …")
 
-    monkeypatch.setattr("labkit.shell.run", alone)
-    monkeypatch.setattr("labkit.root.run", as_root)
+    monkeypatch.setattr("labkit.system.shell.run", alone)
+    monkeypatch.setattr("labkit.system.root.run", as_root)
     monkeypatch.setattr("os.geteuid", lambda: user)
     monkeypatch.setattr("shutil.which", lambda name, **_: f"/usr/bin/{name}")
     with pytest.raises(LabError) as raised:

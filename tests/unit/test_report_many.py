@@ -9,9 +9,9 @@ import pytest
 
 from labkit import run_folder
 from labkit.commands import report_html
-from labkit.errors import LabError
 from labkit.judge.model import Judgement, Verdict
 from labkit.report import compare, html, merge
+from labkit.system.errors import LabError
 from tests.unit import judged, runs
 
 RUN = runs.run()

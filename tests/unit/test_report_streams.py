@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from labkit.errors import LabError
 from labkit.report import streams
+from labkit.system.errors import LabError
 
 
 def line(seq: int, scheduled: float, took: float, outcome: str = "ok", kind: str = "read") -> str:

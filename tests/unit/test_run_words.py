@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from labkit import labs, session, steady
 from labkit.cli import lab
 from labkit.commands import run as run_command
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 from tests.unit.lab_fakes import CONTRACT
 
 WORDS: dict[str, tuple[list[str], str, str]] = {

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit import engine_processes, shell
-from labkit.errors import CommandError
+from labkit import engine_processes
+from labkit.system import shell
+from labkit.system.errors import CommandError
 
 
 def test_an_outcome_has_status_output_and_a_pasteable_command() -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from labkit import run_folder
 from labkit.conduct import Conductor
-from labkit.errors import LabError
 from labkit.experiment import Place, Seen, Turn
 from labkit.prober import record, sample, settings
 from labkit.prober.sample import Sample
+from labkit.system.errors import LabError
 from tests.unit.lab_fakes import FakeLab, empty_run
 
 FIRST = Sample("vm-1", "read", 0, 0.0, 0.001, 0.01, 0.02, "ok", 200, "vm-1", "server-1")

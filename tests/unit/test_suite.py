@@ -15,9 +15,9 @@ import pytest
 from infra.checkout import identify
 from labkit import suite, suite_processes
 from labkit.engine_processes import until
-from labkit.processes import Process
-from labkit.progress import Quiet
 from labkit.suite import Place
+from labkit.system.processes import Process
+from labkit.system.progress import Quiet
 
 ROOT = Path(__file__).parents[2]
 PERSON, SOURCE = Path("/home/me"), Path("/home/me/my lab")

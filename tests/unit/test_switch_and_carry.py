@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from labkit.carry import carry
-from labkit.errors import CommandError
 from labkit.switch import switching
+from labkit.system.carry import carry
+from labkit.system.errors import CommandError
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from labkit import shell, toolchain, toolchain_build
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT
-from labkit.progress import Quiet
-from labkit.shell import Outcome
+from labkit import toolchain, toolchain_build
+from labkit.system import shell
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT
+from labkit.system.progress import Quiet
+from labkit.system.shell import Outcome
 
 MODULES = ["plugin", *toolchain_build.PLUGINS]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labkit import doctor, toolchain, toolchain_check
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 from labkit.toolchain import Toolchain
 
 OFFICIAL = """#!/bin/sh

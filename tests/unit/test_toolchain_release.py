@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from labkit import toolchain, toolchain_build, toolchain_release
-from labkit.errors import LabError
-from labkit.progress import Quiet
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 
 NAME = toolchain_release.archive_name() or "none"
 CHECKSUMS = f"/sdk/pulumi-{toolchain_build.VERSION}-checksums.txt"

@@ -19,10 +19,10 @@ import yaml
 
 from infra import checkout, plan
 from infra import machine as machine_file
-from labkit import processes
 from labkit.engine_processes import until
-from labkit.processes import Process
 from labkit.programs import PARTS
+from labkit.system import processes
+from labkit.system.processes import Process
 from tests.engines.real import LAB, ROOT, command
 
 EVENT_S = 240

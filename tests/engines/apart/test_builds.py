@@ -11,9 +11,10 @@ import docker
 import pytest
 
 from infra import engine_client, plan
-from labkit import images, images_base, images_engine, paths
-from labkit.errors import LabError
-from labkit.progress import Quiet
+from labkit import images, images_base, images_engine
+from labkit.system import paths
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 from tests.engines.apart.forward_proxy import forward_proxy
 
 pytestmark = pytest.mark.engine

@@ -17,7 +17,7 @@ from infra import engine_place
 from labkit import engine
 from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.engine_processes import listens
-from labkit.paths import CHECKOUT
+from labkit.system.paths import CHECKOUT
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(200)]
 

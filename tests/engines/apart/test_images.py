@@ -8,8 +8,8 @@ import docker
 import pytest
 
 from labkit import accelerator, images, images_engine
-from labkit.errors import LabError
-from labkit.progress import Quiet
+from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 
 pytestmark = pytest.mark.engine
 

@@ -14,10 +14,11 @@ import pytest
 
 from infra import checkout, plan
 from labkit import engine as engines
-from labkit import processes, suite, suite_processes
+from labkit import suite, suite_processes
 from labkit.engine_processes import until
-from labkit.progress import Quiet
 from labkit.suite import Place
+from labkit.system import processes
+from labkit.system.progress import Quiet
 from tests.engines.real import ROOT, engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -38,7 +39,7 @@ import pytest
 
 from infra import machine, plan
 from infra.checkout import identify
-from labkit.paths import CHECKOUT, CHECKOUT_ID
+from labkit.system.paths import CHECKOUT, CHECKOUT_ID
 
 LAB = "deployment"
 

@@ -18,7 +18,7 @@ import pulumi
 import pytest
 
 from labkit import toolchain_build
-from labkit.progress import Quiet
+from labkit.system.progress import Quiet
 
 pytestmark = pytest.mark.engine
 

@@ -22,8 +22,8 @@ import pytest
 from infra import plan
 from labkit import engine_network, engine_processes
 from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
-from labkit.paths import CHECKOUT_ID
-from labkit.processes import command_line
+from labkit.system.paths import CHECKOUT_ID
+from labkit.system.processes import command_line
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
@@ -35,19 +35,19 @@ LATE_RULE = "-A INPUT -p tcp -m tcp --dport 4711 -j DROP"
 
 ENSURE = """
 from labkit import engine
-from labkit.progress import Quiet
+from labkit.system.progress import Quiet
 found = engine.ensure(Quiet())
 print(found.host, found.private, found.storage_driver)
 """
-STOP = "from labkit import engine; from labkit.progress import Quiet; engine.stop(Quiet(), labs_too={labs_too})"
-REMOVE = "from labkit import engine; from labkit.progress import Quiet; engine.remove(Quiet())"
+STOP = "from labkit import engine; from labkit.system.progress import Quiet; engine.stop(Quiet(), labs_too={labs_too})"
+REMOVE = "from labkit import engine; from labkit.system.progress import Quiet; engine.remove(Quiet())"
 CLEAN_CACHE = (
-    "from labkit import clean, engine; from labkit.progress import Quiet; clean.cache(engine.connect(), Quiet())"
+    "from labkit import clean, engine; from labkit.system.progress import Quiet; clean.cache(engine.connect(), Quiet())"
 )
-CLEAN_ENGINE = "from labkit import clean; from labkit.progress import Quiet; clean.private_engine(Quiet())"
+CLEAN_ENGINE = "from labkit import clean; from labkit.system.progress import Quiet; clean.private_engine(Quiet())"
 MEND = """
 from labkit import checks_firewall, engine, engine_rules
-from labkit.progress import Terminal
+from labkit.system.progress import Terminal
 check = checks_firewall.firewall()
 print(check.ok, check.needed, check.found)
 engine_rules.ensure(engine.connect(), Terminal())

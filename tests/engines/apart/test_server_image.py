@@ -16,8 +16,9 @@ import pytest
 from docker.models.containers import Container
 
 from infra.server import STOP_WITHIN_S
-from labkit import images, paths
-from labkit.progress import Quiet
+from labkit import images
+from labkit.system import paths
+from labkit.system.progress import Quiet
 from tests.engines.real import engine
 
 pytestmark = pytest.mark.engine

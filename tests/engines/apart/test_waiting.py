@@ -14,8 +14,8 @@ import pytest
 from infra import machine as machine_file
 from infra import plan
 from labkit import servers, suite
-from labkit.errors import LabError
-from labkit.paths import CHECKOUT_ID
+from labkit.system.errors import LabError
+from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, command
 
 pytestmark = pytest.mark.engine

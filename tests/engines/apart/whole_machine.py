@@ -23,9 +23,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from infra import plan
-from labkit import images, images_base, images_context, images_engine, paths, shell, toolchain_build
+from labkit import images, images_base, images_context, images_engine, toolchain_build
 from labkit.images import Images
-from labkit.progress import Quiet
+from labkit.system import paths, shell
+from labkit.system.progress import Quiet
 
 RECIPE = Path(__file__).with_name("debian13")
 USER = "user"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from labkit.engine_processes import until
-from labkit.errors import LabError
+from labkit.system.errors import LabError
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from infra import environment
-from labkit import shell
-from labkit.errors import CommandError
+from labkit.system import shell
+from labkit.system.errors import CommandError
 
 _CHUNK = 1024**2
 

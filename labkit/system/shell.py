@@ -21,9 +21,9 @@ from threading import Event, Timer, current_thread, main_thread
 
 from infra import environment
 from infra.bounds import COMMAND
-from labkit import endings
-from labkit.errors import CommandError
-from labkit.signals import interrupts_wait
+from labkit.system import endings
+from labkit.system.errors import CommandError
+from labkit.system.signals import interrupts_wait
 
 _PR_SET_PDEATHSIG = 1
 """prctl(2): signal that a process gets when the thread that started it ends."""
