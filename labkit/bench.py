@@ -15,10 +15,11 @@ from typing import Any
 
 from infra import outputs, telling
 from infra.outputs import Contract
-from labkit import leftovers, recover, setup
+from labkit import leftovers, recover
 from labkit.box import machine_box
 from labkit.observe import POLL_S
 from labkit.pulumi import DESTROY
+from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Quiet, Report
@@ -58,7 +59,7 @@ class Figure:
 class Bench(ABC):
     """Measures one set-up machine, round by round."""
 
-    def __init__(self, ready: setup.Ready, report: Report) -> None:
+    def __init__(self, ready: ensure.Ready, report: Report) -> None:
         self._ready = ready
         self._report = report
         self._figures: dict[str, Figure] = {}
@@ -102,7 +103,7 @@ class Bench(ABC):
         return time.monotonic() - begin
 
 
-def pulumi(ready: setup.Ready, words: Sequence[str]) -> None:
+def pulumi(ready: ensure.Ready, words: Sequence[str]) -> None:
     """Run Pulumi without a word. Raises LabError with its last words."""
     outcome = ready.pulumi.quiet(words)
     if not outcome.ok:

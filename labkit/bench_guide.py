@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import figures, guide_walk, pulumi, setup
+from labkit import figures, guide_walk, pulumi
 from labkit.bench import LAB, Bench
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
+from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Report
@@ -20,7 +21,7 @@ from labkit.system.progress import Report
 Run = Callable[[Fence], Ran]
 
 
-def runner(ready: setup.Ready) -> Run:
+def runner(ready: ensure.Ready) -> Run:
     """Runs fences as ./lab guide does. What a command prints is shown, as a reader sees it."""
     return Runner(LAB, lambda: pulumi.environment(ready.toolchain, ready.machine.docker_host))
 
@@ -29,7 +30,7 @@ class GuideWalk(Bench):
     """A walk through the whole guide, which takes its lab up and down itself. `begin` makes each walk's runner."""
 
     def __init__(
-        self, ready: setup.Ready, report: Report, found: Guide, begin: Callable[[setup.Ready], Run] = runner
+        self, ready: ensure.Ready, report: Report, found: Guide, begin: Callable[[ensure.Ready], Run] = runner
     ) -> None:
         super().__init__(ready, report)
         self._found = found

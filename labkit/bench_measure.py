@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import outputs
-from labkit import bench_run, leftovers, setup, vegeta
+from labkit import bench_run, leftovers, vegeta
 from labkit.bench import LAB, pulumi
 from labkit.box import machine_box
 from labkit.prober.handle import probing
@@ -23,6 +23,7 @@ from labkit.prober.reference import reference
 from labkit.prober.settings import Settings
 from labkit.prober.summary import Quantiles, quantiles, summarise
 from labkit.pulumi import DESTROY, UP
+from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
 
@@ -69,7 +70,7 @@ class _Shot:
     cpu_s: float
 
 
-def prober(ready: setup.Ready, report: Report, repeats: int) -> list[Figure]:
+def prober(ready: ensure.Ready, report: Report, repeats: int) -> list[Figure]:
     """The prober's scheduling error and CPU time, alone and beside the lab. The lab is down before and after."""
     _down(ready)
     with reference() as server:
@@ -78,17 +79,17 @@ def prober(ready: setup.Ready, report: Report, repeats: int) -> list[Figure]:
         return figures + measure_prober(urls, "beside the lab", report, repeats)
 
 
-def whole_run(ready: setup.Ready, report: Report, _repeats: int) -> list[Figure]:
+def whole_run(ready: ensure.Ready, report: Report, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
     with _up(ready, report):
         return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(report, LAB)]
 
 
-PARTS: tuple[Callable[[setup.Ready, Report, int], list[Figure]], ...] = (prober, whole_run)
+PARTS: tuple[Callable[[ensure.Ready, Report, int], list[Figure]], ...] = (prober, whole_run)
 """What is measured, in order. A further part is one more function here."""
 
 
-def run(ready: setup.Ready, report: Report, repeats: int) -> dict[str, Any]:
+def run(ready: ensure.Ready, report: Report, repeats: int) -> dict[str, Any]:
     """Measure everything; what bench/measure.json holds."""
     before = os.getloadavg()[0]
     figures = [figure for part in PARTS for figure in part(ready, report, repeats)]
@@ -160,7 +161,7 @@ def _attack(program: Path, urls: Sequence[str], per_s: int) -> _Shot:
 
 
 @contextmanager
-def _up(ready: setup.Ready, report: Report) -> Iterator[list[str]]:
+def _up(ready: ensure.Ready, report: Report) -> Iterator[list[str]]:
     """The lab's URLs while it is up."""
     try:
         with report.step("pulumi up"):
@@ -170,6 +171,6 @@ def _up(ready: setup.Ready, report: Report) -> Iterator[list[str]]:
         _down(ready)
 
 
-def _down(ready: setup.Ready) -> None:
+def _down(ready: ensure.Ready) -> None:
     pulumi(ready, [*DESTROY, "-s", LAB])
     leftovers.remove(ready.machine, LAB)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from labkit import clean, engine, leftovers_processes, recover, servers, setup
+from labkit import clean, leftovers_processes, recover, servers
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.observe import following, polling
 from labkit.programs import PARTS
 from labkit.pulumi import UP
+from labkit.setup import ensure
+from labkit.setup.docker import engine
 from labkit.sides import reach
 from labkit.system.errors import LabError
 from labkit.system.paths import runtime
@@ -51,7 +53,7 @@ _SCRIPT_S = 60.0
 class Recover(Bench):
     """What healing and ending take. With `engine_too` a reboot stops the private Docker Engine as well."""
 
-    def __init__(self, ready: setup.Ready, report: Report, *, engine_too: bool = False) -> None:
+    def __init__(self, ready: ensure.Ready, report: Report, *, engine_too: bool = False) -> None:
         super().__init__(ready, report)
         self._engine_too = engine_too
         if engine_too:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from infra import facts
-from labkit import images, images_base
-from labkit.setup import Ready
+from labkit.setup.building import base as images_base
+from labkit.setup.building import images
+from labkit.setup.ensure import Ready
 from labkit.sides import Run
 
 _SERVER = {

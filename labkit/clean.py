@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import engine_client, plan, telling
-from labkit import engine, images, inventory, labs, leftovers
-from labkit.engine import Engine
-from labkit.engine_private import Folders
-from labkit.engine_processes import listens
+from labkit import inventory, labs, leftovers
 from labkit.inventory import Mine, Thing
 from labkit.leftovers import Leftover
 from labkit.pulumi import BACKEND, DESTROY, Pulumi
+from labkit.setup.building import images
+from labkit.setup.docker import engine
+from labkit.setup.docker.daemons import listens
+from labkit.setup.docker.engine import Engine
+from labkit.setup.docker.private import Folders
 from labkit.system import paths, shell
 from labkit.system.errors import LabError
 from labkit.system.progress import Report

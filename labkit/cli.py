@@ -298,7 +298,8 @@ def completion(shell: str) -> None:
 
 def main() -> NoReturn:
     """Run the command line; errors go to stderr with one next step."""
-    from labkit import ending, ownership
+    from labkit import ending
+    from labkit.setup import ownership
 
     words = sys.argv[1:]
     if completing.VARIABLE in os.environ:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit import toolchain
 from labkit.pulumi import Pulumi
+from labkit.setup.tools import toolchain
+from labkit.setup.tools.toolchain import Toolchain
 from labkit.system.errors import LabError
-from labkit.toolchain import Toolchain
 
 _HINT = "./lab setup"
 

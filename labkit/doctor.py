@@ -13,23 +13,15 @@ from pathlib import Path
 from infra import facts, plan
 from infra import machine as machine_file
 from infra import settings as lab_settings
-from labkit import (
-    accelerator,
-    checks_cpu,
-    checks_firewall,
-    checks_network,
-    engine,
-    labs,
-    leftovers,
-    packages,
-    pulumi,
-    toolchain,
-    toolchain_check,
-)
-from labkit.checks import Check
+from labkit import labs, leftovers, pulumi
+from labkit.setup import accelerator, checks_cpu, checks_firewall, checks_network, packages
+from labkit.setup.checks import Check
+from labkit.setup.docker import engine
+from labkit.setup.tools import check as toolchain_check
+from labkit.setup.tools import toolchain
+from labkit.setup.tools.build import PLUGINS
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID, cache, runtime
-from labkit.toolchain_build import PLUGINS
 
 MEMORY_MIN_MIB = 2048
 """What the server, one guest of 512 MiB under QEMU, one container and the laptop's own programs need together."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.outputs import Contract, Replica, Server
 from labkit.records import Stage
-from labkit.setup import Ready
+from labkit.setup.ensure import Ready
 from labkit.sides import SIDES, Run, Side
 from labkit.system import shell
 from labkit.system.progress import Report

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra import plan
-from labkit import checks_cpu
 from labkit.judge.metrics import MetricError, Metrics, unknown
+from labkit.setup import checks_cpu
 from labkit.system.errors import LabError, meant
 from labkit.system.paths import CHECKOUT, STATE
 

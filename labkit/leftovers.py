@@ -19,9 +19,9 @@ from requests.exceptions import RequestException
 
 from infra import engine_client, plan
 from labkit import inventory, leftovers_processes, programs
-from labkit.engine import DEFAULT_HOST
-from labkit.engine_processes import alive, until
 from labkit.inventory import Mine, Thing
+from labkit.setup.docker.daemons import alive, until
+from labkit.setup.docker.engine import DEFAULT_HOST
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID, STATE, runtime

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from infra import plan
 from labkit import programs
-from labkit.engine_processes import mounts_below
 from labkit.pulumi import BACKEND_URL
+from labkit.setup.docker.daemons import mounts_below
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
 from labkit.system.processes import Process, running, starter_gone
 

@@ -23,12 +23,12 @@ from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
 from infra.plan import PROJECT, default_subnet
 from labkit import labs, pulumi_events
-from labkit.engine_processes import alive, until
+from labkit.setup.docker.daemons import alive, until
+from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import processes, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
 from labkit.system.processes import STARTED_BY, starter_gone
-from labkit.toolchain import Toolchain
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")

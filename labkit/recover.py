@@ -18,7 +18,7 @@ from infra.settings import DEFAULTS
 from labkit import labs, leftovers, servers
 from labkit.current import Current
 from labkit.pulumi import UP
-from labkit.setup import Ready
+from labkit.setup.ensure import Ready
 from labkit.sides import reach
 from labkit.system.errors import LabError
 from labkit.system.progress import Report

@@ -14,7 +14,7 @@ from infra.outputs import Contract, Replica
 from labkit import recover, servers
 from labkit.experiment import Place
 from labkit.pulumi import UP
-from labkit.setup import Ready
+from labkit.setup.ensure import Ready
 from labkit.system.errors import CommandError, LabError
 
 _ASK_S = 5.0

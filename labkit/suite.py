@@ -23,10 +23,11 @@ from infra import plan
 from infra.checkout import identify
 from infra.environment import for_python
 from infra.source import git
-from labkit import engine_processes, suite_processes
+from labkit import suite_processes
 from labkit.clean import elsewhere, remove_elsewhere
-from labkit.engine import Engine
-from labkit.engine_processes import until
+from labkit.setup.docker import daemons
+from labkit.setup.docker.daemons import until
+from labkit.setup.docker.engine import Engine
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import STATE
@@ -231,7 +232,7 @@ def remove(place: Place, found: Engine | None, report: Report) -> None:
     if stayed:
         raise LabError(f"Of the tests' labs is left: {'; '.join(stayed)}", hint="./lab clean")
     for folder in reversed(place.roots):
-        engine_processes.unmount(folder)
+        daemons.unmount(folder)
         if not until(lambda folder=folder: _deleted(folder), _REMOVAL_S):  # type: ignore[misc] # folder is of this turn
             raise LabError(f"{folder} cannot be deleted.", hint=f"see who uses it: fuser -vm '{folder}'")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from infra.environment import Gets
-from labkit.engine_processes import until
+from labkit.setup.docker.daemons import until
 from labkit.system import processes, shell
 from labkit.system.errors import LabError
 from labkit.system.processes import Process

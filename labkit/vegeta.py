@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import environment
-from labkit import toolchain_build
+from labkit.setup.tools import build
 from labkit.system import shell
 from labkit.system.paths import cache
 from labkit.system.progress import Report
@@ -45,7 +45,7 @@ def ensure(report: Report) -> Path:
     program = cache() / "bench" / f"vegeta-{VERSION}" / "vegeta"
     if program.is_file():
         return program
-    go = toolchain_build.choose_go(report)
+    go = build.choose_go(report)
     program.parent.mkdir(parents=True, exist_ok=True)
     with report.step(f"Building Vegeta {VERSION}"), tempfile.TemporaryDirectory(dir=program.parent) as folder:
         places = {name: str(Path(folder, name)) for name in ("GOPATH", "GOMODCACHE", "GOCACHE", "GOBIN")}

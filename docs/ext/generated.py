@@ -19,7 +19,7 @@ from infra.reach import Reach
 from labkit import guide_rules, labs
 from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
-from labkit.packages import PACKAGES
+from labkit.setup.packages import PACKAGES
 
 
 def configuration() -> str:

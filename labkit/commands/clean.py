@@ -7,9 +7,11 @@ import sys
 import click
 
 from infra import checkout as known_checkouts
-from labkit import clean, current, engine, suite, toolchain
-from labkit.engine import Engine
+from labkit import clean, current, suite
 from labkit.pulumi import Pulumi
+from labkit.setup.docker import engine
+from labkit.setup.docker.engine import Engine
+from labkit.setup.tools import toolchain
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
 

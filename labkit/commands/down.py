@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from labkit import current, engine, leftovers, recover
+from labkit import current, leftovers, recover
 from labkit.commands.leftovers import show_appeared
 from labkit.pulumi import DESTROY, has_resources
+from labkit.setup.docker import engine
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit import engine
+from labkit.setup.docker import engine
 from labkit.system.progress import Terminal
 
 

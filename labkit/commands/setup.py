@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from labkit import offline, packages, setup
+from labkit.setup import ensure, packages
+from labkit.setup.offline import class_file
 from labkit.system.files import write_whole
 from labkit.system.paths import STATE
 from labkit.system.progress import Terminal
@@ -15,10 +16,10 @@ from labkit.system.progress import Terminal
 _STEPS = STATE / "setup-steps.json"
 
 
-def prepare(*, yes: bool, tests: bool = False) -> setup.Ready:
+def prepare(*, yes: bool, tests: bool = False) -> ensure.Ready:
     """Set the machine up, asking at the terminal where something must be installed."""
     report = Terminal()
-    ready = setup.ensure(report, yes=yes, confirm=_confirm, tests=tests)
+    ready = ensure.ensure(report, yes=yes, confirm=_confirm, tests=tests)
     _note_long_steps(report)
     return ready
 
@@ -41,7 +42,7 @@ def _note_long_steps(report: Terminal) -> None:
 def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> None:
     """Set up, from a class file if one is given, and say what there is now; write a class file if one is asked for."""
     if bring is not None:
-        offline.bring(bring, Terminal())
+        class_file.bring(bring, Terminal())
     ready = prepare(yes=yes)
     if export is not None:
         _export(ready, export)
@@ -51,10 +52,10 @@ def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> 
     click.echo("Set up. Next: ./lab up deployment")
 
 
-def _export(ready: setup.Ready, target: Path) -> None:
+def _export(ready: ensure.Ready, target: Path) -> None:
     client = ready.engine.client()
     try:
-        manifest = offline.export(client, target, Terminal())
+        manifest = class_file.export(client, target, Terminal())
     finally:
         client.close()
     click.echo(f"{target}: {target.stat().st_size / 2**20:.0f} MiB, {len(manifest.parts)} parts, for:")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra import environment
-from labkit import engine, pulumi, suite, suite_processes
+from labkit import pulumi, suite, suite_processes
 from labkit.commands import setup
-from labkit.engine import Engine
+from labkit.setup.docker import engine
+from labkit.setup.docker.engine import Engine
 from labkit.suite import PLACE
 from labkit.system import shell
 from labkit.system.errors import LabError

@@ -9,9 +9,9 @@ import click
 from infra import answers, outputs
 from labkit import inventory, recover, servers
 from labkit.commands import setup
-from labkit.engine import Engine
 from labkit.inventory import Mine
 from labkit.pulumi import UP
+from labkit.setup.docker.engine import Engine
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Terminal

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit.engine_processes import until
+from labkit.setup.docker.daemons import until
 from labkit.system.errors import LabError
 
 

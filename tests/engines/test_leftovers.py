@@ -15,7 +15,7 @@ import pytest
 
 from infra import outputs, plan
 from labkit import clean
-from labkit import engine as engines
+from labkit.setup.docker import engine as engines
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Quiet
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from infra import outputs
-from labkit import images, images_engine, offline_file
-from labkit.engine import connect
+from labkit.setup.building import images, workshop
+from labkit.setup.docker.engine import connect
+from labkit.setup.offline import _archive
 from tests.engines.real import ROOT, tool
 
 pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(1800)]
@@ -70,8 +71,8 @@ def test_a_fresh_checkout_is_set_up_without_a_network(class_file: Path, tmp_path
 
 def test_an_engine_without_the_server_image_loads_it(class_file: Path, lab: outputs.Contract, tmp_path: Path) -> None:
     """A server's own engine stands for a machine that never had it."""
-    manifest = offline_file.read(class_file)
-    offline_file.unpack(class_file, tmp_path, manifest.made_for, only="images/server-")
+    manifest = _archive.read(class_file)
+    _archive.unpack(class_file, tmp_path, manifest.made_for, only="images/server-")
     (file,) = tmp_path.rglob(images.SERVER_FILE)
     here = connect()
     assert here is not None
@@ -83,9 +84,9 @@ def test_an_engine_without_the_server_image_loads_it(class_file: Path, lab: outp
         client.close()
     inner = type(here)(**{**vars(here), "host": lab.servers[0].docker_host}).client(600)
     try:
-        assert images_engine.image_id(inner, found.server_tag) is None
-        images_engine.load(inner, file, found.server_tag)
-        assert images_engine.image_id(inner, found.server_tag) is not None
+        assert workshop.image_id(inner, found.server_tag) is None
+        workshop.load(inner, file, found.server_tag)
+        assert workshop.image_id(inner, found.server_tag) is not None
     finally:
-        images_engine.remove_images(inner, found.server_tag)
+        workshop.remove_images(inner, found.server_tag)
         inner.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from labkit.engine_processes import alive, until
+from labkit.setup.docker.daemons import alive, until
 from tests.guides.guides import ROOT
 from tests.unit import guide_text
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from labkit import engine, images
+from labkit.setup.building import images
+from labkit.setup.docker import engine
 from tests.playbooks.guest import Guest, boot
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import docker
 
 from infra import plan, playbook
-from labkit.images import Images
+from labkit.setup.building.images import Images
 from labkit.system import paths
 
 PLAYBOOKS = paths.CHECKOUT / "playbooks"

@@ -11,8 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no marker for it
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from labkit.packages import PACKAGES
 from labkit.report import compare, html, merge, streams
+from labkit.setup.packages import PACKAGES
 from labkit.system.root import which
 from tests.unit import judged, runs
 

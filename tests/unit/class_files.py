@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit import offline_file
-from labkit.offline_file import Manifest
+from labkit.setup.offline import _archive
+from labkit.setup.offline._archive import Manifest
 
 MADE_FOR = {"requirements": "abc", "python": "3.11"}
 
@@ -22,9 +22,9 @@ def write(folder: Path, contents: Mapping[str, str], made_for: Mapping[str, str]
         sources[path] = folder / "sources" / path
         sources[path].parent.mkdir(parents=True, exist_ok=True)
         sources[path].write_text(text, encoding="utf-8")
-    parts = tuple(offline_file.part(file, path) for path, file in sources.items())
+    parts = tuple(_archive.part(file, path) for path, file in sources.items())
     target = folder / "class.vvc"
-    offline_file.write(target, Manifest(made_for, parts, "c0ffee"), sources, lambda _: None)
+    _archive.write(target, Manifest(made_for, parts, "c0ffee"), sources, lambda _: None)
     return target
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import apt, downloads, packages
+from labkit.setup import _apt, downloads, packages
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
@@ -119,7 +119,7 @@ def test_a_file_that_apt_cannot_read_is_left_out(tmp_path: Path, name: str) -> N
     (sources / "debian.list").write_text("deb http://debian.example/debian trixie main\n", encoding="utf-8")
     (sources / name).write_text(BROKEN_FILES[name], encoding="utf-8")
     report = Told()
-    with apt.with_readable_sources(report, sources) as own:
+    with _apt.with_readable_sources(report, sources) as own:
         words = ["apt-get", *own._options, "update", "--print-uris"]
         found = shell.run(words, timeout_s=30)
     assert "http://debian.example/debian" in found.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from labkit import apt_says
+from labkit.setup import _apt_says
 
 RESOLVE = """Ign:1 http://ftp.debian.org/debian trixie InRelease
 Err:1 http://ftp.debian.org/debian trixie InRelease
@@ -52,7 +52,7 @@ SAID = [
 
 @pytest.mark.parametrize(("output", "kind", "part", "hint"), SAID, ids=[f"{case[1]}-{case[2]}" for case in SAID])
 def test_the_cause_is_told_in_one_line_with_what_helps(output: str, kind: str, part: str, hint: str) -> None:
-    fault = apt_says.fault(output)
+    fault = _apt_says.fault(output)
     assert fault.kind == kind
     assert part in fault.said
     assert hint in fault.hint
@@ -62,7 +62,7 @@ def test_the_cause_is_told_in_one_line_with_what_helps(output: str, kind: str, p
 
 
 def test_a_wall_is_cut() -> None:
-    assert len(apt_says.fault("E: " + "x" * 5000).sentence) < 400
+    assert len(_apt_says.fault("E: " + "x" * 5000).sentence) < 400
 
 
 def test_broken_sources_are_told_by_name() -> None:
@@ -72,7 +72,7 @@ W: GPG error: https://packages.example.com/apt stable InRelease: The following s
 E: The repository 'https://deb.nodesource.com/node_18.x nodistro Release' does not have a Release file.
 E: Failed to fetch https://apt.example.org/dists/x/InRelease  Could not resolve 'apt.example.org'
 """
-    found = apt_says.broken_sources(output)
+    found = _apt_says.broken_sources(output)
     assert set(found) == {
         "https://deb.nodesource.com/node_18.x",
         "https://packages.example.com/apt",
@@ -82,10 +82,10 @@ E: Failed to fetch https://apt.example.org/dists/x/InRelease  Could not resolve 
 
 def test_files_because_of_which_no_source_is_read() -> None:
     malformed = "E: Malformed entry 1 in list file /etc/apt/sources.list.d/x.list (Suite)\nE: The list of sources could not be read."
-    assert apt_says.unreadable_sources(malformed) == ({"/etc/apt/sources.list.d/x.list"}, set())
+    assert _apt_says.unreadable_sources(malformed) == ({"/etc/apt/sources.list.d/x.list"}, set())
     unknown = "E: Type 'foo' is not known on line 1 in source list /etc/apt/sources.list.d/y.list"
-    assert apt_says.unreadable_sources(unknown)[0] == {"/etc/apt/sources.list.d/y.list"}
+    assert _apt_says.unreadable_sources(unknown)[0] == {"/etc/apt/sources.list.d/y.list"}
     signed = (
         "E: Conflicting values set for option Signed-By regarding source https://z.example/linux stable: a.asc != b.gpg"
     )
-    assert apt_says.unreadable_sources(signed) == (set(), {"https://z.example/linux"})
+    assert _apt_says.unreadable_sources(signed) == (set(), {"https://z.example/linux"})

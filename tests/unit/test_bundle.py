@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from labkit import bundle, doctor
-from labkit.checks import Check
+from labkit.setup.checks import Check
 
 SALT = "v1:O+2sE8hyjt0=:v1:l9LCVwHgl38yX91w:QyG4f4RPDcC3GgHBMvvF6nouxf4QfA=="
 SIGN = "4dabf18193072939515e22adb298388d"

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra import facts, plan
-from labkit import checks_network, labs
-from labkit.checks_network import judge
+from labkit import labs
+from labkit.setup import checks_network
+from labkit.setup.checks_network import judge
 from labkit.system.paths import CHECKOUT_ID
 
 VPN = {"10.0.0.0/8": "interface tun0"}

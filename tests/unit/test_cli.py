@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.engine_processes import alive, until
+from labkit.setup.docker.daemons import alive, until
 
 ROOT = Path(__file__).parents[2]
 

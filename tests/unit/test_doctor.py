@@ -9,8 +9,8 @@ import pytest
 
 from infra import facts
 from labkit import doctor, labs, pulumi
-from labkit.checks import Check
 from labkit.commands import doctor as command
+from labkit.setup.checks import Check
 from labkit.system.errors import LabError
 
 MEMINFO = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labkit import downloads
+from labkit.setup import downloads
 
 
 @pytest.mark.parametrize(

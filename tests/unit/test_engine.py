@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit import engine, engine_network, engine_private, engine_processes
-from labkit.engine_network import Rules, parse, undo
-from labkit.engine_private import Folders
+from labkit.setup.docker import daemons, engine, network, private
+from labkit.setup.docker.network import Rules, parse, undo
+from labkit.setup.docker.private import Folders
 from labkit.system.errors import LabError
 
 OWN = "unix:///run/vvc-engine/docker.sock"
@@ -143,14 +143,14 @@ def test_sysctls_go_back_only_where_nobody_changed_them_since() -> None:
     before = {"net/bridge/x": "0", "net/ipv4/ip_forward": "0", "a": "0", "same": "1"}
     after = {"net/bridge/x": "1", "net/ipv4/ip_forward": "1", "a": "1", "same": "1", "new": "1"}
     now = {"net/bridge/x": "1", "net/ipv4/ip_forward": "1", "a": "2", "same": "0"}
-    restored = engine_network.sysctls_to_restore(before, after, now)
+    restored = network.sysctls_to_restore(before, after, now)
     assert list(restored.items()) == [("net/ipv4/ip_forward", "0"), ("net/bridge/x", "0")]
 
 
 def test_bridges_that_docker_made() -> None:
     """By their names, without those that were there."""
     names = ["docker0", "br-0a362622b13d", "br-lan", "br0", "virbr0", "vvc0123456789a", "br-111111111111"]
-    assert engine_network.docker_bridges(names, ["br-111111111111"]) == ["docker0", "br-0a362622b13d", "vvc0123456789a"]
+    assert network.docker_bridges(names, ["br-111111111111"]) == ["docker0", "br-0a362622b13d", "vvc0123456789a"]
 
 
 V1 = "\n".join(f"3{n} 2 0:{n} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}" for n, name in enumerate(["devices", "memory"]))  # fmt: skip  # noqa: E501
@@ -168,7 +168,7 @@ V1 = "\n".join(f"3{n} 2 0:{n} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{nam
 )
 def test_cgroup_file_systems(mountinfo: str, missing: str | None) -> None:
     """v2 as a whole, or the v1 controllers that containers need."""
-    problem = engine_processes.cgroup_problem(mountinfo)
+    problem = daemons.cgroup_problem(mountinfo)
     assert problem.endswith(f"missing: {missing}.") if missing else problem == ""
 
 
@@ -180,25 +180,25 @@ def test_mounts_of_an_engine() -> None:
         "52 51 0:5 / /srv/a\\040b/x/y rw - tmpfs tmpfs rw",
         "53 1 0:5 / /srv/a\\040bc rw - tmpfs tmpfs rw",
     ]
-    assert engine_processes.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x", "/srv/a b"]
+    assert daemons.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x", "/srv/a b"]
     lines[0] = "50 1 8:1 / /srv/a\\040b rw - ext4 /dev/sdb rw"
-    assert engine_processes.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x"]
+    assert daemons.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x"]
 
 
 def test_our_dockerd_is_known_by_its_pidfile() -> None:
     """Not by its name, nor by a process id that another process may have got."""
     ours = ["/usr/sbin/dockerd", "--pidfile", "/run/vvc-engine/docker.pid"]
-    assert engine_processes.is_dockerd(ours, "/run/vvc-engine/docker.pid")
-    assert not engine_processes.is_dockerd(ours, "/run/docker.pid")
-    assert not engine_processes.is_dockerd(["setsid", "--fork", *ours], "/run/vvc-engine/docker.pid")
-    assert not engine_processes.is_dockerd([], "/run/vvc-engine/docker.pid")
+    assert daemons.is_dockerd(ours, "/run/vvc-engine/docker.pid")
+    assert not daemons.is_dockerd(ours, "/run/docker.pid")
+    assert not daemons.is_dockerd(["setsid", "--fork", *ours], "/run/vvc-engine/docker.pid")
+    assert not daemons.is_dockerd([], "/run/vvc-engine/docker.pid")
 
 
 def test_a_folder_of_other_things_is_never_deleted(tmp_path: Path) -> None:
     """A VVC_ENGINE_DIR that names a person's folder costs nothing."""
     (tmp_path / "letters").mkdir()
     with pytest.raises(LabError, match="not an engine's data"):
-        engine_private.remove(Folders(tmp_path, tmp_path / "run"))
+        private.remove(Folders(tmp_path, tmp_path / "run"))
     assert (tmp_path / "letters").exists()
 
 

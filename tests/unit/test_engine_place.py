@@ -12,8 +12,9 @@ from docker.errors import NotFound
 
 from infra import engine_client, engine_place, plan, preflight
 from infra.engine_place import Place, problem
-from labkit import engine, servers
-from labkit.engine import ElsewhereError, Engine
+from labkit import servers
+from labkit.setup.docker import engine
+from labkit.setup.docker.engine import ElsewhereError, Engine
 from labkit.system.paths import CHECKOUT_ID
 
 KERNEL = "6.12.1"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from labkit import engine, engine_rules
-from labkit.checks_firewall import firewall
-from labkit.engine import Engine
-from labkit.engine_network import Rules, parse
-from labkit.engine_rules import makes_rules, obstacle, problem
+from labkit.setup.checks_firewall import firewall
+from labkit.setup.docker import engine
+from labkit.setup.docker import rules as engine_rules
+from labkit.setup.docker.engine import Engine
+from labkit.setup.docker.network import Rules, parse
+from labkit.setup.docker.rules import makes_rules, obstacle, problem
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 

@@ -12,8 +12,10 @@ import pytest
 from docker.errors import ImageNotFound
 
 from infra.bounds import ACCELERATOR
-from labkit import accelerator, images, images_base
-from labkit.images_context import DIGITS, digest, files, mode, pack
+from labkit.setup import accelerator
+from labkit.setup.building import base as images_base
+from labkit.setup.building import images
+from labkit.setup.building._context import DIGITS, digest, files, mode, pack
 from labkit.system import paths
 from labkit.system.errors import LabError
 

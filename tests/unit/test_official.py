@@ -20,7 +20,7 @@ import pytest
 from google.protobuf import empty_pb2  # type: ignore[import-untyped] # ships no types
 from pulumi.runtime.proto import language_pb2
 
-from labkit import toolchain_check
+from labkit.setup.tools import check
 from labkit.system.paths import CHECKOUT
 from tests.unit.host_calls import BOUND_S, Engine, Started, command, gone, program_info, request, wait_for
 from toolchain.environments import Environment, steps
@@ -243,11 +243,11 @@ def test_provider_imports(tmp_path: Path) -> None:
 def test_options_are_handed_on_as_written() -> None:
     """What ./lab doctor starts the provider with."""
     project = {"runtime": {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}}
-    assert toolchain_check.options(project) == {
+    assert check.options(project) == {
         "PULUMI_RUNTIME_TOOLCHAIN": "pip",
         "PULUMI_RUNTIME_VIRTUALENV": ".venv",
     }
-    assert toolchain_check.options({"runtime": "python"}) == {}
+    assert check.options({"runtime": "python"}) == {}
 
 
 @row("engine, working folder of plugins")
@@ -255,11 +255,9 @@ def test_working_folder_of_plugins(tmp_path: Path) -> None:
     """`main` may name a file or a folder."""
     (tmp_path / "infra").mkdir()
     (tmp_path / "infra" / "__main__.py").write_text("", encoding="utf-8")
-    folders = {
-        main: toolchain_check.program_folder({"main": main}, tmp_path) for main in ("infra", "infra/__main__.py")
-    }
+    folders = {main: check.program_folder({"main": main}, tmp_path) for main in ("infra", "infra/__main__.py")}
     assert set(folders.values()) == {tmp_path / "infra"}
-    assert toolchain_check.program_folder({}, tmp_path) == tmp_path
+    assert check.program_folder({}, tmp_path) == tmp_path
 
 
 @row("install")

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit import images, images_base, offline, offline_file, offline_wheels
-from labkit.images_base import Base
+from labkit.setup.building import base as images_base
+from labkit.setup.building import images
+from labkit.setup.building.base import Base
+from labkit.setup.offline import _archive, wheels
+from labkit.setup.offline import class_file as offline
 from labkit.system import paths
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
@@ -19,9 +22,9 @@ from tests.unit import class_files
 PARTS = {"wheels/x/a.whl": "wheel", "images/guest-1/disk": "d" * 5000, "toolchain/cli-1/pulumi": "program"}
 
 
-def unpack(file: Path, folder: Path) -> offline_file.Manifest:
+def unpack(file: Path, folder: Path) -> _archive.Manifest:
     folder.mkdir()
-    return offline_file.unpack(file, folder, class_files.MADE_FOR)
+    return _archive.unpack(file, folder, class_files.MADE_FOR)
 
 
 def test_what_was_written_is_what_comes_out(tmp_path: Path) -> None:
@@ -175,13 +178,13 @@ def test_wheels_come_alone_for_the_launcher(tmp_path: Path) -> None:
     checkout, cache = tmp_path / "checkout", tmp_path / "cache"
     checkout.mkdir()
     (checkout / "requirements.txt").write_text("a==1\n", encoding="utf-8")
-    name = offline_wheels.folder(checkout, cache).name
+    name = wheels.folder(checkout, cache).name
     parts = {f"wheels/{name}/requirements.txt": "a==1 --hash=…\n", f"wheels/{name}/a.whl": "w", "images/x/y": "z"}
-    file = class_files.write(tmp_path, parts, offline_wheels.made_for(checkout))
-    assert offline_wheels.ready(checkout, cache) is None
-    folder = offline_wheels.bring(file, checkout, cache)
+    file = class_files.write(tmp_path, parts, wheels.made_for(checkout))
+    assert wheels.ready(checkout, cache) is None
+    folder = wheels.bring(file, checkout, cache)
     assert sorted(one.name for one in folder.iterdir()) == ["a.whl", "requirements.txt"]
-    assert offline_wheels.ready(checkout, cache) == folder == offline_wheels.bring(file, checkout, cache)
+    assert wheels.ready(checkout, cache) == folder == wheels.bring(file, checkout, cache)
     assert not (cache / "images").exists()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit import ownership
-from labkit.ownership import Found, problem
+from labkit.setup import ownership
+from labkit.setup.ownership import Found, problem
 from labkit.system.errors import LabError
 
 NAMES = {0: "root", 1000: "alice", 1001: "bob"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit import packages
-from labkit.packages import Package
+from labkit.setup import packages
+from labkit.setup.packages import Package
 from labkit.system import root
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from labkit import pulumi
+from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import processes
 from labkit.system.errors import LabError
-from labkit.toolchain import Toolchain
 
 TOOLS = Toolchain(
     pulumi=Path("/a b/pulumi"), version="3.1.2", origin="built", path_dirs=(Path("/a b"),), env={"PULUMI_HOME": "/it's"}

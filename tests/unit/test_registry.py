@@ -10,7 +10,9 @@ import docker
 import pytest
 
 from infra import engine_client
-from labkit import engine, images_base, images_bootstrap, images_engine
+from labkit.setup.building import _bootstrap, workshop
+from labkit.setup.building import base as images_base
+from labkit.setup.docker import engine
 from labkit.system.errors import CommandError, LabError
 from labkit.system.progress import Quiet
 from labkit.system.shell import Outcome
@@ -75,7 +77,7 @@ def test_a_registry_that_refuses_leads_to_the_second_way(
         happened.append(release)
         rootfs.write_bytes(b"files")
 
-    monkeypatch.setattr(images_bootstrap, "make", bootstrap)
+    monkeypatch.setattr(_bootstrap, "make", bootstrap)
     report = Told()
     base = images_base.make(client, tmp_path, report, lambda: happened.append("prepared"))
     assert happened == ["prepared", "trixie"]
@@ -87,10 +89,10 @@ def test_a_registry_that_refuses_leads_to_the_second_way(
 def test_a_registry_that_hangs_is_given_up(
     fake: FakeEngine, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images_engine, "_REGISTRY_WITHIN_S", 0.2)
+    monkeypatch.setattr(workshop, "_REGISTRY_WITHIN_S", 0.2)
     fake.answers["/distribution/"] = (200, {}, 60.0)
     with pytest.raises(LabError, match="does not answer"):
-        images_engine.pull(client, "debian:trixie-slim", Quiet())
+        workshop.pull(client, "debian:trixie-slim", Quiet())
 
 
 def test_a_pull_that_breaks_off_is_told(fake: FakeEngine, client: docker.DockerClient) -> None:
@@ -99,7 +101,7 @@ def test_a_pull_that_breaks_off_is_told(fake: FakeEngine, client: docker.DockerC
     events = [{"status": "Pulling from library/debian"}, {"error": "toomanyrequests: too many", "errorDetail": {}}]
     fake.answers["/images/create"] = (200, "\r\n".join(map(json.dumps, events)).encode(), 0.0)
     with pytest.raises(LabError, match="toomanyrequests"):
-        images_engine.pull(client, "debian:trixie-slim", Quiet())
+        workshop.pull(client, "debian:trixie-slim", Quiet())
 
 
 def test_where_both_ways_fail_both_are_told_and_a_file_is_the_next_step(
@@ -147,10 +149,8 @@ def test_nothing_of_the_persons_docker_configuration_matters(
     assert found is not None
     own = found.client()
     try:
-        images_engine.build(
-            own, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet()
-        )
-        images_engine.pull(own, "debian:trixie-slim", Quiet())
+        workshop.build(own, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet())
+        workshop.pull(own, "debian:trixie-slim", Quiet())
     finally:
         own.close()
     sent = {name for _, headers, _ in fake.asked for name in headers}
@@ -163,9 +163,7 @@ def test_a_build_gets_the_machines_network_and_proxies(
     """As predefined build arguments, which leave no trace in the image."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:3128")
     fake.answers["/build"] = (200, b'{"stream": "Successfully built 0123"}\r\n', 0.0)
-    images_engine.build(
-        client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet()
-    )
+    workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet())
     asked = next(path for path, _, _ in fake.asked if "/build" in path)
     assert "networkmode=host" in asked
     assert "%22http_proxy%22%3A+%22http%3A%2F%2F127.0.0.1%3A3128%22" in asked
@@ -182,9 +180,7 @@ def test_a_build_that_fails_is_told_by_its_cause(fake: FakeEngine, client: docke
     ]
     fake.answers["/build"] = (200, "\r\n".join(map(json.dumps, events)).encode(), 0.0)
     with pytest.raises(LabError) as raised:
-        images_engine.build(
-            client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet()
-        )
+        workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet())
     assert "Temporary failure resolving" in raised.value.problem
     assert "Unable to locate" not in raised.value.problem
     assert "/bin/sh" not in raised.value.problem
@@ -231,7 +227,7 @@ def test_only_for_want_of_rights_another_way_is_tried(
     monkeypatch.setattr("os.geteuid", lambda: user)
     monkeypatch.setattr("shutil.which", lambda name, **_: f"/usr/bin/{name}")
     with pytest.raises(LabError) as raised:
-        images_bootstrap.make(client, "trixie", tmp_path / "rootfs.tar", Quiet())
+        _bootstrap.make(client, "trixie", tmp_path / "rootfs.tar", Quiet())
     told = raised.value.problem
     assert happened == [way for way in tried if way != "in a container"]
     assert ("the engine has no image of a Debian" in told) == ("in a container" in tried)
@@ -245,4 +241,4 @@ def test_the_workshop_is_an_image_that_has_apt(fake: FakeEngine, client: docker.
     fake.answers["/images/json"] = (200, listed, 0.0)
     for image in listed:
         fake.answers[f"/images/{image['Id']}/json"] = (200, image, 0.0)
-    assert images_bootstrap.workshop(client) == "debian:12-slim"
+    assert _bootstrap.workshop(client) == "debian:12-slim"

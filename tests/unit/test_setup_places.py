@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from infra.machine import Machine
-from labkit.setup import guest_dir
+from labkit.setup.ensure import guest_dir
 
 MACHINE = Machine(
     schema_version=1,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import engine_processes
+from labkit.setup.docker import daemons
 from labkit.system import shell
 from labkit.system.errors import CommandError
 
@@ -73,7 +73,7 @@ def test_what_ends_with_us_ends_where_we_are_killed() -> None:
         program = int(starter.stdout.readline())
         os.kill(program, 0)
         starter.kill()
-    assert engine_processes.until(lambda: not engine_processes.alive(program), 5)
+    assert daemons.until(lambda: not daemons.alive(program), 5)
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

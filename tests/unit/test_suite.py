@@ -14,7 +14,7 @@ import pytest
 
 from infra.checkout import identify
 from labkit import suite, suite_processes
-from labkit.engine_processes import until
+from labkit.setup.docker.daemons import until
 from labkit.suite import Place
 from labkit.system.processes import Process
 from labkit.system.progress import Quiet

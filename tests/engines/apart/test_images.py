@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import docker
 import pytest
 
-from labkit import accelerator, images, images_engine
+from labkit.setup import accelerator
+from labkit.setup.building import images, workshop
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 
@@ -34,7 +35,7 @@ def test_the_marker_comes_from_a_kernel_that_boots(client: docker.DockerClient) 
     ready = images.ensure(client, Quiet())
     script = accelerator._SCRIPT.replace("-accel kvm -cpu host", "-accel tcg")
     assert script != accelerator._SCRIPT
-    status, output = images_engine.run(
+    status, output = workshop.run(
         client, ready.server, ["sh", "-c", script, "50"], folders={ready.guest_dir: "/guest"}, within_s=60
     )
     assert accelerator.judge(status, output)[0] == "kvm"
@@ -43,6 +44,6 @@ def test_the_marker_comes_from_a_kernel_that_boots(client: docker.DockerClient) 
 def test_a_command_that_hangs_is_ended_and_leaves_no_container(client: docker.DockerClient) -> None:
     ready = images.ensure(client, Quiet())
     with pytest.raises(LabError, match="took more than 1 s"):
-        images_engine.run(client, ready.server, ["sleep", "60"], folders={}, within_s=1)
-    label = f"{images_engine.BUILD_LABEL}={images_engine._label_value()}"
+        workshop.run(client, ready.server, ["sleep", "60"], folders={}, within_s=1)
+    label = f"{workshop.BUILD_LABEL}={workshop._label_value()}"
     assert client.containers.list(all=True, filters={"label": [label]}) == []

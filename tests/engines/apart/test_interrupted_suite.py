@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from infra import checkout, plan
-from labkit import engine as engines
 from labkit import suite, suite_processes
-from labkit.engine_processes import until
+from labkit.setup.docker import engine as engines
+from labkit.setup.docker.daemons import until
 from labkit.suite import Place
 from labkit.system import processes
 from labkit.system.progress import Quiet

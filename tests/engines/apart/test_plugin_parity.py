@@ -17,7 +17,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from labkit import toolchain_build
+from labkit.setup.tools import build
 from labkit.system.progress import Quiet
 
 pytestmark = pytest.mark.engine
@@ -58,14 +58,14 @@ Known = dict[str, Any]
 @pytest.fixture(scope="session")
 def home() -> Path:
     """The built plugins; built now where this machine uses the official ones."""
-    return toolchain_build.ensure(Quiet(), with_cli=False)[1]
+    return build.ensure(Quiet(), with_cli=False)[1]
 
 
-@pytest.mark.parametrize("plugin", sorted(toolchain_build.PLUGINS))
+@pytest.mark.parametrize("plugin", sorted(build.PLUGINS))
 def test_the_built_plugin_knows_what_the_sdk_says(plugin: str, home: Path) -> None:
     """Every difference is one of those listed above, and each of those is still there."""
-    known = json.loads(toolchain_build.description(home, plugin).read_text(encoding="utf-8"))
-    assert known["version"] == toolchain_build.PLUGINS[plugin]
+    known = json.loads(build.description(home, plugin).read_text(encoding="utf-8"))
+    assert known["version"] == build.PLUGINS[plugin]
     assert set(differences(plugin, known)) == HARMLESS[plugin]
 
 

@@ -20,8 +20,8 @@ import docker
 import pytest
 
 from infra import plan
-from labkit import engine_network, engine_processes
-from labkit.engine_private import DATA_VARIABLE, RUN_VARIABLE, Folders
+from labkit.setup.docker import daemons, network
+from labkit.setup.docker.private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.processes import command_line
 
@@ -90,9 +90,9 @@ class Machine:
         done = self.run(sys.executable, "-c", code, check=check)
         return done.stdout + done.stderr
 
-    def look(self) -> engine_network.Before:
+    def look(self) -> network.Before:
         """The namespace's network as it is."""
-        return engine_network.Before(**json.loads(self.python(LOOK)))
+        return network.Before(**json.loads(self.python(LOOK)))
 
     def processes(self) -> list[int]:
         """All processes with one of the engine's folders on their command line."""
@@ -104,7 +104,7 @@ class Machine:
 def _remove_what_a_killed_run_left() -> None:
     for folder in Path("/var/tmp").glob(f"{FOLDERS}*"):
         Machine(Folders(folder / "data", folder / "run")).python(STOP.format(labs_too=True), check=False)
-        engine_processes.unmount(folder)
+        daemons.unmount(folder)
         shutil.rmtree(folder)
     subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, timeout=20, capture_output=True)
 
@@ -126,12 +126,12 @@ def machine() -> Iterator[Machine]:
             subprocess.run(["ip", "netns", "del", NAMESPACE], check=True, timeout=20)
 
 
-def essence(before: engine_network.Before) -> dict[str, object]:
+def essence(before: network.Before) -> dict[str, object]:
     """What counts of the rules: all of them, own chains, and policies that are not the default."""
     return {
         name: (rules.rules, rules.chains, {chain: one for chain, one in rules.policies.items() if one != "ACCEPT"})
         for name, saved in before.filters.items()
-        for rules in [engine_network.parse(saved)]
+        for rules in [network.parse(saved)]
     }
 
 
@@ -165,7 +165,7 @@ def test_stop_takes_back_rules_and_sysctls_and_nothing_else(machine: Machine) ->
     running = machine.look()
     assert "docker0" in running.bridges
     assert running.sysctls["net/ipv4/ip_forward"] == "1"
-    assert any("MASQUERADE" in rule for _, rule in engine_network.parse(running.filters["iptables"]).rules)
+    assert any("MASQUERADE" in rule for _, rule in network.parse(running.filters["iptables"]).rules)
     assert machine.folders.run.stat().st_mode & 0o777 == 0o700
     assert machine.python(ENSURE).startswith(machine.folders.host), "a second ensure adopts it"
 
@@ -178,7 +178,7 @@ def test_stop_takes_back_rules_and_sysctls_and_nothing_else(machine: Machine) ->
     after = machine.look()
     machine.run("sh", "-ec", f"iptables {LATE_RULE.replace('-A', '-D', 1)}")  # it was there to be deleted
     assert essence(machine.look()) == essence(before)
-    assert ("filter", LATE_RULE) in engine_network.parse(after.filters["iptables"]).rules
+    assert ("filter", LATE_RULE) in network.parse(after.filters["iptables"]).rules
     assert after.sysctls == before.sysctls
     assert after.bridges == before.bridges
     assert not machine.processes()
@@ -284,11 +284,11 @@ def test_an_engine_that_cannot_start_says_why(machine: Machine) -> None:
 
 def kill_engine(machine: Machine) -> None:
     """kill -9 of dockerd, and wait until it is gone."""
-    pid = engine_processes.dockerd(machine.folders.pidfile)
+    pid = daemons.dockerd(machine.folders.pidfile)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while engine_processes.dockerd(machine.folders.pidfile) is not None:
+    while daemons.dockerd(machine.folders.pidfile) is not None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -16,7 +16,7 @@ import pytest
 from docker.models.containers import Container
 
 from infra.server import STOP_WITHIN_S
-from labkit import images
+from labkit.setup.building import images
 from labkit.system import paths
 from labkit.system.progress import Quiet
 from tests.engines.real import engine

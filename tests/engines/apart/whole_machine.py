@@ -23,8 +23,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from infra import plan
-from labkit import images, images_base, images_context, images_engine, toolchain_build
-from labkit.images import Images
+from labkit.setup.building import _context, images, workshop
+from labkit.setup.building import base as images_base
+from labkit.setup.building.images import Images
+from labkit.setup.tools import build
 from labkit.system import paths, shell
 from labkit.system.progress import Quiet
 
@@ -170,16 +172,16 @@ def _make_disk(engine: docker.DockerClient, ready: Images, work: Path, public: P
     try:
         say("its checkout")
         _checkout(engine, tag, source / "checkout", work)
-        images_engine.export_rootfs(engine, tag, source / "rootfs.tar")
+        workshop.export_rootfs(engine, tag, source / "rootfs.tar")
     finally:
         engine.images.remove(tag, force=True)
     say("the server image")
     with (source / "server.tar").open("wb") as file:
         file.writelines(engine.images.get(ready.server_tag).save(named=ready.server_tag))
-    toolchain_build.ensure(Quiet())
+    build.ensure(Quiet())
     parts = [f"base-{images_base.RELEASE}", ready.guest_dir.name, ready.container_dir.name]
     say("its disk image")
-    images_engine.run(
+    workshop.run(
         engine,
         ready.server_tag,
         ["env", "SIZE=20G", "sh", "/recipe/assemble.sh", *parts],
@@ -192,13 +194,13 @@ def _make_disk(engine: docker.DockerClient, ready: Images, work: Path, public: P
 
 
 def _container_image(engine: docker.DockerClient, ready: Images) -> str:
-    if images_engine.image_id(engine, ready.base) is None:
+    if workshop.image_id(engine, ready.base) is None:
         base = images_base.load(images.folder())
         assert base is not None
-        images_engine.import_rootfs(engine, base.rootfs, ready.base)
+        workshop.import_rootfs(engine, base.rootfs, ready.base)
     tag = f"{plan.PROJECT}/test-machine:{paths.CHECKOUT_ID}"
-    contents = {name.split("/", 1)[1]: file for name, file in images_context.files(RECIPE).items()}
-    images_engine.build(engine, contents, "Dockerfile", tag=tag, arguments={"BASE": ready.base}, report=Quiet())
+    contents = {name.split("/", 1)[1]: file for name, file in _context.files(RECIPE).items()}
+    workshop.build(engine, contents, "Dockerfile", tag=tag, arguments={"BASE": ready.base}, report=Quiet())
     return tag
 
 

@@ -21,8 +21,10 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit import downloads, images_base, images_engine
-from labkit.images_context import digest, files, settle
+from labkit.setup import downloads
+from labkit.setup.building import base as images_base
+from labkit.setup.building import workshop
+from labkit.setup.building._context import digest, files, settle
 from labkit.system import paths
 from labkit.system.errors import LabError
 from labkit.system.locks import held
@@ -104,7 +106,7 @@ def find(engine: docker.DockerClient) -> Images | None:
     if base is None:
         return None
     keys = _keys(base)
-    server = images_engine.image_id(engine, keys.server_tag)
+    server = workshop.image_id(engine, keys.server_tag)
     guest_dir, container_dir = _guest_dir(keys), _container_dir(keys)
     if server is None or not guest_dir.is_dir() or not container_dir.is_dir():
         return None
@@ -162,12 +164,12 @@ def keep_server(engine: docker.DockerClient, images: Images) -> None:
         shutil.rmtree(ready, ignore_errors=True)
         _sweep(engine)
         with _draft(ready, (SERVER_FILE,)) as draft:
-            images_engine.save(engine, images.server_tag, draft / SERVER_FILE)
+            workshop.save(engine, images.server_tag, draft / SERVER_FILE)
 
 
 def clean(engine: docker.DockerClient) -> None:
     """Remove every image of ours from the engine (those in use stay) and the cache."""
-    images_engine.remove_images(engine, f"{PROJECT}/*")
+    workshop.remove_images(engine, f"{PROJECT}/*")
     shutil.rmtree(folder(), ignore_errors=True)
 
 
@@ -204,7 +206,7 @@ def _make(engine: docker.DockerClient, report: Report, prepare: Callable[[], Non
     keys = _keys(base)
     need_guest = not _guest_dir(keys).is_dir()
     need_container = not _container_dir(keys).is_dir()
-    if images_engine.image_id(engine, keys.server_tag) is None:
+    if workshop.image_id(engine, keys.server_tag) is None:
         with report.step("Server image"):
             _server(engine, base, keys, report)
     if need_container or need_guest:
@@ -219,7 +221,7 @@ def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, re
     kept = _server_dir(keys.server_tag) / SERVER_FILE
     if kept.is_file():
         report.detail("loading it")
-        images_engine.load(engine, kept, keys.server_tag)
+        workshop.load(engine, kept, keys.server_tag)
         return
     _base_image(engine, base, keys)
     _build(engine, "server", keys.server_tag, keys.base_tag, report)
@@ -230,20 +232,20 @@ def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, report
     contents: dict[str, Path | bytes] = {**files(RECIPES / recipe, RECIPES / PACKAGES, RECIPES / APT)}
     trusted = downloads.certificates(os.environ)
     contents[CERTIFICATES] = trusted.read_bytes() if trusted is not None else b""
-    images_engine.build(engine, contents, f"{recipe}/Dockerfile", tag=tag, arguments={"BASE": base}, report=report)
+    workshop.build(engine, contents, f"{recipe}/Dockerfile", tag=tag, arguments={"BASE": base}, report=report)
 
 
 def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys) -> None:
-    if images_engine.image_id(engine, keys.base_tag) is None:
-        images_engine.import_rootfs(engine, base.rootfs, keys.base_tag)
+    if workshop.image_id(engine, keys.base_tag) is None:
+        workshop.import_rootfs(engine, base.rootfs, keys.base_tag)
 
 
 def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Report) -> None:
     """The container base image: in the engine, to build the guest from, and as a build context in the cache."""
     ready = _container_dir(keys)
-    if images_engine.image_id(engine, keys.container_tag) is None:
+    if workshop.image_id(engine, keys.container_tag) is None:
         if ready.is_dir():
-            images_engine.import_rootfs(engine, ready / "rootfs.tar.gz", keys.container_tag)
+            workshop.import_rootfs(engine, ready / "rootfs.tar.gz", keys.container_tag)
             return
         _base_image(engine, base, keys)
         _build(engine, "container", keys.container_tag, keys.base_tag, report)
@@ -251,7 +253,7 @@ def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys,
         return
     with _draft(ready, CONTAINER_FILES) as draft:
         rootfs = draft / "rootfs.tar"
-        images_engine.export_rootfs(engine, keys.container_tag, rootfs)
+        workshop.export_rootfs(engine, keys.container_tag, rootfs)
         report.detail("packing it")
         with rootfs.open("rb") as plain, gzip.open(draft / "rootfs.tar.gz", "wb") as packed:
             shutil.copyfileobj(plain, packed, _CHUNK)
@@ -266,9 +268,9 @@ def _guest(engine: docker.DockerClient, keys: _Keys, report: Report) -> None:
         source = draft / "in"
         source.mkdir()
         report.detail("reading its files")
-        images_engine.export_rootfs(engine, keys.guest_tag, source / "rootfs.tar")
+        workshop.export_rootfs(engine, keys.guest_tag, source / "rootfs.tar")
         report.detail("making the disk image")
-        images_engine.run(
+        workshop.run(
             engine,
             keys.server_tag,
             ["sh", "/recipe/assemble.sh"],
@@ -299,7 +301,7 @@ def _sweep(engine: docker.DockerClient) -> None:
     """Remove what an earlier or this build left behind: temporary folders and containers."""
     for draft in folder().glob("draft-*"):
         shutil.rmtree(draft, ignore_errors=True)
-    images_engine.remove_containers(engine)
+    workshop.remove_containers(engine)
 
 
 @contextmanager

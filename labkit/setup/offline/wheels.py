@@ -1,6 +1,6 @@
 """The wheels that stand in for the package index: where they lie, and how they get out of a class file.
 
-Needs the standard library alone: the launcher runs it, by labkit.commands.offline_wheels, before there is a .venv.
+Needs the standard library alone: the launcher runs it, by labkit.setup.offline.launcher, before there is a .venv.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from labkit import offline_file
+from labkit.setup.offline import _archive
 
 FOLDER = "wheels"
 LIST = "requirements.txt"
@@ -44,12 +44,12 @@ def bring(file: Path, checkout: Path, cache: Path) -> Path:
     """Take the wheels out of a class file into the cache, unless they are there. Raises LabError."""
     found = ready(checkout, cache)
     if found is not None:
-        offline_file.check_made_for(offline_file.read(file), made_for(checkout), file)
+        _archive.check_made_for(_archive.read(file), made_for(checkout), file)
         return found
     cache.mkdir(parents=True, exist_ok=True)
     target = folder(checkout, cache)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=cache) as draft:
-        offline_file.unpack(file, Path(draft), made_for(checkout), only=f"{FOLDER}/")
+        _archive.unpack(file, Path(draft), made_for(checkout), only=f"{FOLDER}/")
         place(Path(draft) / FOLDER / target.name, target)
     return target
 

@@ -23,7 +23,8 @@ from urllib3.exceptions import HTTPError as SilentLayerError
 
 from infra import engine_client, telling
 from infra.plan import PROJECT
-from labkit import apt_says, downloads, images_context
+from labkit.setup import _apt_says, downloads
+from labkit.setup.building import _context
 from labkit.system import paths, shell
 from labkit.system.errors import LOOK, LabError
 from labkit.system.progress import Report
@@ -72,7 +73,7 @@ def build(
     proxies = downloads.here(engine)
     with engine_client.without_config():
         events = engine.api.build(
-            fileobj=images_context.pack(contents),
+            fileobj=_context.pack(contents),
             custom_context=True,
             dockerfile=dockerfile,
             tag=tag,
@@ -92,9 +93,9 @@ def build(
 
 def failed_build(tag: str, said: str, proxies: Mapping[str, str]) -> LabError:
     """Why a build failed, in a sentence, and what it had to download with."""
-    fault = apt_says.fault(said)
+    fault = _apt_says.fault(said)
     had = ""
-    if fault.kind in apt_says.OF_NETWORKS:
+    if fault.kind in _apt_says.OF_NETWORKS:
         had = f"\nThe build had this machine's network and name servers, and {downloads.shown(proxies)}."
     return LabError(f"Building {tag} failed. {fault.sentence}{had}", hint=fault.hint)
 
@@ -109,12 +110,12 @@ def pull(engine: docker.DockerClient, image: str, report: Report) -> None:
             events = engine.api.pull(image, stream=True, decode=True)
         _follow(events, report)
     except _FailedError as failed:
-        raise LabError(apt_says.fault(failed.said).sentence, hint=apt_says.fault(failed.said).hint) from failed
+        raise LabError(_apt_says.fault(failed.said).sentence, hint=_apt_says.fault(failed.said).hint) from failed
     except (Timeout, SilentError, SilentLayerError) as error:
-        raise LabError("The registry does not answer", hint=apt_says.CLASS_FILE) from error
+        raise LabError("The registry does not answer", hint=_apt_says.CLASS_FILE) from error
     except DockerException as error:
         said = str(getattr(error, "explanation", None) or error)
-        raise LabError(apt_says.fault(said).sentence, hint=apt_says.fault(said).hint) from error
+        raise LabError(_apt_says.fault(said).sentence, hint=_apt_says.fault(said).hint) from error
     finally:
         engine.api.timeout = usual
 
@@ -210,7 +211,7 @@ def run(
             hint=LOOK,
         )
     if out is not None and status != 0:
-        fault = apt_says.fault(output)
+        fault = _apt_says.fault(output)
         raise LabError(f"Making files in a container of {image} failed. {fault.sentence}", hint=fault.hint)
     return status, output
 

@@ -21,9 +21,9 @@ from typing import Any
 import yaml
 
 from infra.environment import for_pulumi
+from labkit.setup.tools.toolchain import Toolchain
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, STATE, VENV
-from labkit.toolchain import Toolchain
 
 PROVIDER = "pulumi-resource-pulumi-python"
 _START_S = 60.0

@@ -16,10 +16,15 @@ from pathlib import Path
 import docker
 
 from infra import environment, source
-from labkit import downloads, images, images_base, offline_file, offline_wheels, toolchain
-from labkit import toolchain_build as build
-from labkit import toolchain_release as release
-from labkit.offline_file import Manifest
+from labkit.setup import downloads
+from labkit.setup.building import base as images_base
+from labkit.setup.building import images
+from labkit.setup.offline import _archive
+from labkit.setup.offline import wheels as offline_wheels
+from labkit.setup.offline._archive import Manifest
+from labkit.setup.tools import build as build
+from labkit.setup.tools import release as release
+from labkit.setup.tools import toolchain
 from labkit.system import paths, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
@@ -59,10 +64,10 @@ def export(engine: docker.DockerClient, target: Path, report: Report) -> Manifes
     folders = [wheels, *_toolchain(), *images.folders(found), *sorted((paths.cache() / "kernels").glob("*"))]
     with report.step(f"Digests of {len(folders)} folders"):
         sources = {path: file for folder in folders for path, file in _files(folder)}
-        parts = tuple(offline_file.part(file, path) for path, file in sources.items())
+        parts = tuple(_archive.part(file, path) for path, file in sources.items())
     manifest = Manifest(made_for(base.digest), parts, source.commit(CHECKOUT))
     with report.step(f"Writing {target}"):
-        offline_file.write(target, manifest, sources, report.detail)
+        _archive.write(target, manifest, sources, report.detail)
     return manifest
 
 
@@ -71,9 +76,9 @@ def bring(file: Path, report: Report) -> Manifest:
 
     What the cache has already stays. Safe to interrupt: each folder comes by one rename, after all were checked.
     """
-    manifest = offline_file.read(file)
+    manifest = _archive.read(file)
     wanted = made_for(manifest.made_for.get("base", ""))
-    offline_file.check_made_for(manifest, wanted, file)
+    _archive.check_made_for(manifest, wanted, file)
     cache = paths.cache()
     here = images_base.load(images.folder())
     if here is not None and here.digest != manifest.made_for["base"]:
@@ -96,7 +101,7 @@ def bring(file: Path, report: Report) -> Manifest:
         )
     with tempfile.TemporaryDirectory(prefix=".import-", dir=cache) as draft:
         with report.step(f"Checking and unpacking {file}"):
-            offline_file.unpack(file, Path(draft), wanted, detail=report.detail)
+            _archive.unpack(file, Path(draft), wanted, detail=report.detail)
         for name in missing:
             offline_wheels.place(Path(draft) / name, cache / name)
             report.line(f"  {name}")
@@ -159,5 +164,5 @@ def _pinned(folder: Path) -> str:
     lines = []
     for wheel in sorted(folder.glob("*.whl")):
         name, version = wheel.name.split("-")[:2]
-        lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{offline_file.digest(wheel)}\n")
+        lines.append(f"{name.replace('_', '-')}=={version} --hash=sha256:{_archive.digest(wheel)}\n")
     return "".join(lines)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from labkit import engine, engine_rules
-from labkit.checks import Check
+from labkit.setup.checks import Check
+from labkit.setup.docker import engine, rules
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 
@@ -25,12 +25,12 @@ def firewall() -> Check:
             try:
                 info = client.info()
                 driver = str((info.get("FirewallBackend") or {}).get("Driver", ""))
-                gone, obstacle = engine_rules.look_again(client, info, private=found.private)
+                gone, obstacle = rules.look_again(client, info, private=found.private)
             finally:
                 client.close()
             if gone:
                 # What we start again ourselves is nothing that `up` could not do without.
-                return Check("firewall", False, gone, engine_rules.hint(private=found.private), not found.private)
+                return Check("firewall", False, gone, rules.hint(private=found.private), not found.private)
             if obstacle:
                 return Check("firewall", False, obstacle, "let the labs' bridges through: iptables -I INPUT -i vvc+")
     if driver:

@@ -10,14 +10,18 @@ from functools import partial
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit import accelerator, engine, engine_rules, images, labs, ownership, packages, toolchain, toolchain_check
-from labkit.engine import Engine
+from labkit import labs
 from labkit.pulumi import Pulumi
+from labkit.setup import accelerator, ownership, packages
+from labkit.setup.building import images
+from labkit.setup.docker import engine, rules
+from labkit.setup.docker.engine import Engine
+from labkit.setup.tools import check, toolchain
+from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, runtime
 from labkit.system.progress import Report
-from labkit.toolchain import Toolchain
 
 _KEYGEN_S = 20
 
@@ -38,9 +42,9 @@ def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: 
     ownership.check_modes()
     packages.ensure(report, yes=yes, confirm=confirm, tests=tests)
     tools = toolchain.ensure(report)
-    toolchain_check.ensure(tools)
+    check.ensure(tools)
     docker = engine.ensure(report)
-    engine_rules.ensure(docker, report)
+    rules.ensure(docker, report)
     client = docker.client()
     try:
         bootstrap = partial(packages.ensure_bootstrap, report, yes=yes, confirm=confirm)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import apt, engine, images_base
+from labkit.setup import _apt
+from labkit.setup.building import base
+from labkit.setup.docker import engine
 from labkit.system import paths, root
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
@@ -78,7 +80,7 @@ def _groups() -> set[str]:
     if not engine.answers():
         groups.add(ENGINE)
     # Who has a base root file system, from a class file say, makes none.
-    lacking = images_base.load(paths.cache() / "images") is None and not all(one.there for one in needed({BOOTSTRAP}))
+    lacking = base.load(paths.cache() / "images") is None and not all(one.there for one in needed({BOOTSTRAP}))
     if lacking and not _registry_reachable():
         groups.add(BOOTSTRAP)
     return groups
@@ -127,7 +129,7 @@ def install(report: Report, names: Sequence[str], *, yes: bool, confirm: Callabl
             raise LabError(f"Missing packages: {', '.join(names)}", hint=f"{command}   (or repeat with --yes)")
         if not confirm(f"Run: {command} ?"):
             raise LabError(f"Not installed: {', '.join(names)}", hint=command)
-    with apt.with_readable_sources(report) as own:
+    with _apt.with_readable_sources(report) as own:
         fresh = lists_are_fresh(_LISTS, time.time())
         if not fresh:
             own.update()
@@ -141,7 +143,7 @@ def install(report: Report, names: Sequence[str], *, yes: bool, confirm: Callabl
         )
 
 
-def _known_names(own: apt.Apt, names: Sequence[str]) -> list[str]:
+def _known_names(own: _apt.Apt, names: Sequence[str]) -> list[str]:
     """The names under which this Debian has them."""
     instead = {package.name: package.instead for package in PACKAGES if package.instead}
     return list(dict.fromkeys(instead[name] if name in instead and not own.has(name) else name for name in names))

@@ -20,8 +20,8 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_place, plan
-from labkit import engine
-from labkit.engine_network import Rules, parse
+from labkit.setup.docker import engine
+from labkit.setup.docker.network import Rules, parse
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.processes import command_line

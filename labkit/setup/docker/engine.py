@@ -16,9 +16,9 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, engine_place, plan
-from labkit import engine_private
-from labkit.engine_private import Folders
-from labkit.engine_processes import listens, until
+from labkit.setup.docker import private as engine_private
+from labkit.setup.docker.daemons import listens, until
+from labkit.setup.docker.private import Folders
 from labkit.system import root
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE, cache, runtime
@@ -281,7 +281,7 @@ def _as_root(report: Report, verb: str, action: Callable[[], None]) -> None:
     if os.geteuid() == 0:
         action()
         return
-    words = [sys.executable, "-B", "-P", "-X", "utf8", "-m", "labkit.engine_private"]
+    words = [sys.executable, "-B", "-P", "-X", "utf8", "-m", "labkit.setup.docker.private"]
     words += [verb, str(os.getuid()), str(os.getgid())]
     env = {name: os.environ[name] for name in engine_private.TAKEN_VARIABLES if name in os.environ}
     outcome = root.run(words, timeout_s=max(_START_S, _STOP_S), env=env, check=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit import apt_says, downloads
+from labkit.setup import _apt_says, downloads
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
@@ -45,22 +45,24 @@ class Apt:
         with self._report.step("Reading Debian's package lists"):
             outcome = self._run(["update"], _UPDATE_S)
             # Other than dpkg's, the lock of the lists is not waited for by apt itself.
-            while not outcome.ok and apt_says.fault(outcome.output).kind == "lock" and time.monotonic() < deadline:
-                self._report.detail(apt_says.fault(outcome.output).said)
+            while not outcome.ok and _apt_says.fault(outcome.output).kind == "lock" and time.monotonic() < deadline:
+                self._report.detail(_apt_says.fault(outcome.output).said)
                 time.sleep(2)
                 outcome = self._run(["update"], _UPDATE_S)
-        for address, said in apt_says.broken_sources(outcome.output).items():
+        for address, said in _apt_says.broken_sources(outcome.output).items():
             self._report.line(f"The package source {address} cannot be read: {said}")
         if not outcome.ok:
-            self._report.line(f"Going on with the package lists that there are ({apt_says.fault(outcome.output).said})")
+            self._report.line(
+                f"Going on with the package lists that there are ({_apt_says.fault(outcome.output).said})"
+            )
 
-    def install(self, names: Sequence[str]) -> apt_says.Fault | None:
+    def install(self, names: Sequence[str]) -> _apt_says.Fault | None:
         """Install packages; why not, if that fails."""
         with self._report.step(f"Installing {', '.join(names)}"):
             outcome = self._run(["install", "-y", "--no-install-recommends", *names], _INSTALL_S)
         if outcome.timed_out:
-            return apt_says.Fault("slow", outcome.ending, f"It {outcome.ending}", "look into the log")
-        return None if outcome.ok else apt_says.fault(outcome.output)
+            return _apt_says.Fault("slow", outcome.ending, f"It {outcome.ending}", "look into the log")
+        return None if outcome.ok else _apt_says.fault(outcome.output)
 
     def has(self, name: str) -> bool:
         """Whether Debian's lists have a package of this name."""
@@ -92,7 +94,7 @@ def with_readable_sources(report: Report, sources: Path = _SOURCES) -> Iterator[
             if not new:
                 break
             for file in sorted(new):
-                report.line(f"Left out: the package source {file}: {apt_says.fault(asked.output).said}")
+                report.line(f"Left out: the package source {file}: {_apt_says.fault(asked.output).said}")
             out |= new
             options = _without(out, sources, parts)
         yield Apt(report, options)
@@ -100,7 +102,7 @@ def with_readable_sources(report: Report, sources: Path = _SOURCES) -> Iterator[
 
 def culprits(output: str, sources: Path) -> set[str]:
     """Files of package sources that apt complains of, by name or by an address that stands in them."""
-    named, addresses = apt_says.unreadable_sources(output)
+    named, addresses = _apt_says.unreadable_sources(output)
     # A file may be named by its copy's path; of the main file of sources there is none.
     main = sources.with_suffix("")
     files = {file if Path(file) == main else str(sources / Path(file).name) for file in named}

@@ -10,7 +10,8 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit import apt_says, downloads, images_engine
+from labkit.setup import _apt_says, downloads
+from labkit.setup.building import workshop as images_engine
 from labkit.system import root, shell
 from labkit.system.errors import CommandError, LabError
 from labkit.system.progress import Report
@@ -70,7 +71,7 @@ def make(engine: docker.DockerClient, release: str, rootfs: Path, report: Report
                 break
         else:
             return
-    raise LabError("\n".join(told), hint=hint or apt_says.CLASS_FILE)
+    raise LabError("\n".join(told), hint=hint or _apt_says.CLASS_FILE)
 
 
 def command(release: str, rootfs: Path | str) -> list[str]:
@@ -87,14 +88,14 @@ def command(release: str, rootfs: Path | str) -> list[str]:
     ]
 
 
-def fault(error: LabError) -> apt_says.Fault:
+def fault(error: LabError) -> _apt_says.Fault:
     """Why a way failed; where it could not even begin, that is for want of rights."""
     if isinstance(error, CommandError):
         outcome = error.outcome
         if outcome.timed_out:
-            return apt_says.Fault("slow", outcome.ending, f"It {outcome.ending}", apt_says.CLASS_FILE)
-        return apt_says.fault(outcome.output)
-    return apt_says.Fault("privileges", error.problem, error.problem, error.hint)
+            return _apt_says.Fault("slow", outcome.ending, f"It {outcome.ending}", _apt_says.CLASS_FILE)
+        return _apt_says.fault(outcome.output)
+    return _apt_says.Fault("privileges", error.problem, error.problem, error.hint)
 
 
 def workshop(engine: docker.DockerClient) -> str | None:
@@ -106,7 +107,7 @@ def workshop(engine: docker.DockerClient) -> str | None:
 def _in_container(engine: docker.DockerClient, release: str, rootfs: Path, proxies: Mapping[str, str]) -> None:
     image = workshop(engine)
     if image is None:
-        raise LabError("the engine has no image of a Debian in which it could be done", hint=apt_says.CLASS_FILE)
+        raise LabError("the engine has no image of a Debian in which it could be done", hint=_apt_says.CLASS_FILE)
     images_engine.run(
         engine,
         image,

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra import environment
-from labkit import downloads
+from labkit.setup import downloads
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.locks import held

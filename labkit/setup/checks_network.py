@@ -9,8 +9,9 @@ from contextlib import suppress
 
 from infra import facts, plan
 from infra import settings as lab_settings
-from labkit import engine, labs
-from labkit.checks import Check
+from labkit import labs
+from labkit.setup.checks import Check
+from labkit.setup.docker import engine
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID

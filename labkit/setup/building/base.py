@@ -10,8 +10,10 @@ from pathlib import Path
 
 import docker
 
-from labkit import apt_says, images_bootstrap, images_engine
-from labkit.images_context import DIGITS, file_digest, settle
+from labkit.setup import _apt_says
+from labkit.setup.building import _bootstrap as images_bootstrap
+from labkit.setup.building import workshop
+from labkit.setup.building._context import DIGITS, file_digest, settle
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
 
@@ -83,8 +85,8 @@ def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Report) ->
     """Why the registry's image could not be had; "" if it is in `rootfs` now."""
     report.detail(f"asking the registry for {REGISTRY_IMAGE}")
     try:
-        images_engine.pull(engine, REGISTRY_IMAGE, report)
-        images_engine.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
+        workshop.pull(engine, REGISTRY_IMAGE, report)
+        workshop.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
     except LabError as error:
         return error.problem
     return ""
@@ -92,10 +94,10 @@ def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Report) ->
 
 def _from_engine(engine: docker.DockerClient, rootfs: Path, report: Report) -> bool:
     """Whether the engine has the image already, as where somebody has loaded it; it is then in `rootfs`."""
-    if images_engine.image_id(engine, REGISTRY_IMAGE) is None:
+    if workshop.image_id(engine, REGISTRY_IMAGE) is None:
         return False
     report.line(f"The engine has {REGISTRY_IMAGE} itself: taking that")
-    images_engine.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
+    workshop.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
     return True
 
 
@@ -118,5 +120,5 @@ def _bootstrap(
         hint = hint or error.hint
         raise LabError(
             f"The images' base cannot be had.\nThe registry: {refusal}\nDebian's packages: {reasons}",
-            hint=hint if apt_says.CLASS_FILE in hint else f"{hint}; or {apt_says.CLASS_FILE}",
+            hint=hint if _apt_says.CLASS_FILE in hint else f"{hint}; or {_apt_says.CLASS_FILE}",
         ) from error

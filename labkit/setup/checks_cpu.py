@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labkit.checks import Check
+from labkit.setup.checks import Check
 from labkit.system.errors import LabError
 
 _CPUINFO = Path("/proc/cpuinfo")

@@ -17,8 +17,8 @@ import docker
 from docker.errors import APIError
 
 from infra.bounds import ACCELERATOR
-from labkit import images_engine
-from labkit.images import Images
+from labkit.setup.building import workshop
+from labkit.setup.building.images import Images
 from labkit.system import paths
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
@@ -98,7 +98,7 @@ def _boot(engine: docker.DockerClient, images: Images, device: Path) -> tuple[Ac
     begin = time.monotonic()
     shown = True
     try:
-        status, output = images_engine.run(
+        status, output = workshop.run(
             engine,
             images.server,
             ["sh", "-c", _SCRIPT, str(ACCELERATOR.seconds)],

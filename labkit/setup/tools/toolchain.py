@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from labkit import toolchain_build, toolchain_release
+from labkit.setup.tools import build, release
+from labkit.setup.tools.build import PLUGINS, VERSION
 from labkit.system.files import draft_of, write_whole
 from labkit.system.paths import CHECKOUT, STATE, VENV, cache
 from labkit.system.progress import Report
-from labkit.toolchain_build import PLUGINS, VERSION
 
 OLDEST = (3, 220, 0)
 """Oldest CLI that we take from the PATH: one of the same half year as the pinned SDK, whose newer resource options an
@@ -41,15 +41,15 @@ class Toolchain:
 
 def find() -> Toolchain | None:
     """What is ready now; asks no network, builds nothing."""
-    built_home = toolchain_build.plugins()
-    for candidate in (_own(), _release(toolchain_release.ready())):
+    built_home = build.plugins()
+    for candidate in (_own(), _release(release.ready())):
         if candidate is None:
             continue
-        if all(toolchain_release.has_plugin(Path(candidate.env["PULUMI_HOME"]), name) for name in PLUGINS):
+        if all(release.has_plugin(Path(candidate.env["PULUMI_HOME"]), name) for name in PLUGINS):
             return candidate
         if built_home is not None:
             return _with_plugins(candidate, built_home)
-    program = toolchain_build.cli()
+    program = build.cli()
     return _built(program, built_home) if program is not None and built_home is not None else None
 
 
@@ -62,15 +62,15 @@ def ensure(report: Report) -> Toolchain:
     found = find()
     if found is not None:
         return found
-    candidate = _own() or _release(toolchain_release.ensure(report))
+    candidate = _own() or _release(release.ensure(report))
     if candidate is None:
-        program, home = toolchain_build.ensure(report)
+        program, home = build.ensure(report)
         if program is None:
             raise AssertionError
         return _built(program, home)
-    if toolchain_release.official_plugins(candidate.pulumi, Path(candidate.env["PULUMI_HOME"]), report):
+    if release.official_plugins(candidate.pulumi, Path(candidate.env["PULUMI_HOME"]), report):
         return candidate
-    _, home = toolchain_build.ensure(report, with_cli=False)
+    _, home = build.ensure(report, with_cli=False)
     return _with_plugins(candidate, home)
 
 
@@ -96,7 +96,7 @@ def _own() -> Toolchain | None:
     found = shutil.which("pulumi", path=os.pathsep.join(folders))
     if found is None or _in(Path(found), ours):
         return None
-    says = toolchain_release.version_of(found)
+    says = release.version_of(found)
     version = parse_version(says.output) if says.ok else None
     if version is None or version < OLDEST:
         return None
@@ -115,7 +115,7 @@ def _own() -> Toolchain | None:
 def _release(program: Path | None) -> Toolchain | None:
     if program is None:
         return None
-    return Toolchain(program, VERSION, "official", (program.parent,), _own_env(toolchain_release.home()))
+    return Toolchain(program, VERSION, "official", (program.parent,), _own_env(release.home()))
 
 
 def _built(program: Path, home: Path) -> Toolchain:

@@ -1,4 +1,4 @@
-"""The private Docker Engine: start, stop, remove. As root; `python -m labkit.engine_private` is what sudo runs.
+"""The private Docker Engine: start, stop, remove. As root; `python -m labkit.setup.docker.private` is what sudo runs.
 
 It has its own data, socket and configuration (none: the machine's daemon.json is not read) and starts its own
 containerd. It outlives ./lab and ends with `./lab engine --stop` or the machine.
@@ -22,9 +22,9 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, environment
-from labkit import engine_network as network
-from labkit import engine_processes as processes
-from labkit.engine_processes import until
+from labkit.setup.docker import daemons as processes
+from labkit.setup.docker import network as network
+from labkit.setup.docker.daemons import until
 from labkit.system import root
 from labkit.system.errors import LabError
 from labkit.system.locks import held

@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 
 from infra import environment
-from labkit import downloads
+from labkit.setup import downloads
+from labkit.setup.tools.build import PLUGINS, VERSION, draft, folder, lock
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
-from labkit.toolchain_build import PLUGINS, VERSION, draft, folder, lock
 
 _REACH_S = 5.0
 """How long the download host may take to answer at all, names and connections included."""
