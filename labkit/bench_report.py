@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from infra import environment
-from labkit import run_folder
-from labkit.records import Experiment, Repeat, Run
+from labkit.runs import run_folder
+from labkit.runs.records import Experiment, Repeat, Run
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Report

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from labkit import labs, session
 from labkit.bench import Figure
-from labkit.records import Experiment, Run
+from labkit.runs.records import Experiment, Run
 from labkit.system.progress import Report
 
 

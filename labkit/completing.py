@@ -51,7 +51,7 @@ def experiments(context: click.Context, _parameter: click.Parameter, begun: str)
 
 def runs(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Runs of the lab that stands before, the newest first."""
-    from labkit import run_folder  # noqa: PLC0415 - only where a shell asks
+    from labkit.runs import run_folder  # noqa: PLC0415 - only where a shell asks
 
     lab = context.params.get("lab")
     return _fitting([folder.name for folder in reversed(run_folder.all_of(lab))] if lab else [], begun)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import httpx
 
 from infra.outputs import Replica
-from labkit import conditions, left, run_folder, steady, streams
+from labkit import conditions, left, steady, streams
 from labkit.experiment import Experiment, Place, Seen, Turn
-from labkit.records import Experiment as Record
-from labkit.records import Repeat, Run, State
+from labkit.runs import run_folder
+from labkit.runs.records import Experiment as Record
+from labkit.runs.records import Repeat, Run, State
 from labkit.system.errors import LabError
 from labkit.system.signals import interrupts_wait
 

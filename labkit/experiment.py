@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.outputs import Contract, Replica, Server
-from labkit.records import Stage
+from labkit.runs.records import Stage
 from labkit.setup.ensure import Ready
 from labkit.sides import SIDES, Run, Side
 from labkit.system import shell
@@ -68,7 +68,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one turn gave; becomes a labkit.records.Repeat."""
+    """What one turn gave; becomes a labkit.runs.records.Repeat."""
 
     values: Mapping[str, float]
     stages: Sequence[Stage] = ()

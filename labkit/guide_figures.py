@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from labkit.judge import words
 from labkit.judge.model import Row
-from labkit.records import Run
 from labkit.report import series, tables
+from labkit.runs.records import Run
 from labkit.system.errors import LabError
 
 _BLOCK = re.compile(r"<!-- run:([a-z-]+) -->\n.*?<!-- /run:\1 -->", re.DOTALL)

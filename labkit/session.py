@@ -10,12 +10,13 @@ from typing import Any
 from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
-from labkit import current, labs, run_folder, steady
+from labkit import current, labs, steady
 from labkit.box import machine_box, server_box
 from labkit.conduct import Conductor, stamp
 from labkit.experiment import Experiment, Place
 from labkit.labs import Lab
-from labkit.records import Run
+from labkit.runs import run_folder
+from labkit.runs.records import Run
 from labkit.setup.docker import engine
 from labkit.setup.ensure import Ready
 from labkit.sides import reach

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.records import Stage
+from labkit.runs.records import Stage
 
 UNEXPLAINED = "unexplained"
 REST_SHARE = 0.05

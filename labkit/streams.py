@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.prober import record, sample, settings
-from labkit.run_folder import SAMPLES, RunError
+from labkit.runs.run_folder import SAMPLES, RunError
 
 
 def fold(folder: Path, stream: str, began_monotonic_s: float) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from labkit import current, guide, guide_figures, guide_walk, labs, pulumi, run_folder
+from labkit import current, guide, guide_figures, guide_walk, labs, pulumi
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import WITHIN_S, Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
 from labkit.judge.rows import judge
-from labkit.records import Run
+from labkit.runs import run_folder
+from labkit.runs.records import Run
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 from labkit.system.paths import CHECKOUT

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from labkit import labs, run_folder, session
+from labkit import labs, session
 from labkit.judge.rows import judge
 from labkit.labs import Lab
-from labkit.records import Run
+from labkit.runs import run_folder
+from labkit.runs.records import Run
 
 _PIPE_COLUMNS = 132
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from labkit import labs, run_folder
+from labkit import labs
 from labkit.judge.model import Row
 from labkit.judge.rows import judge
-from labkit.records import Run
+from labkit.runs import run_folder
+from labkit.runs.records import Run
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from labkit.judge.decision import Decision
 from labkit.judge.model import Measured, Verdict
-from labkit.records import Repeat
+from labkit.runs.records import Repeat
 from labkit.sides.kinds import Kind
 
 EMULATED = "EMULATED CPU (TCG)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from labkit.records import Repeat
+from labkit.runs.records import Repeat
 from labkit.sides.kinds import Kind
 
 Value = str | int | float

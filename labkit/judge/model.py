@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.records import Repeat, Run
+from labkit.runs.records import Repeat, Run
 
 Better = Literal["lower", "higher"]
 BoundBy = Literal["bytes", "sharing", "timer", "cpu", "memory"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.verdict import judge as judge_claim
-from labkit.records import Run
+from labkit.runs.records import Run
 from labkit.sides.kinds import KINDS, Kind
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from labkit.judge import emulation, fairness
 from labkit.judge.decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
-from labkit.records import Experiment, Repeat, Run
+from labkit.runs.records import Experiment, Repeat, Run
 from labkit.sides.kinds import KINDS, Kind
 
 MIN_N = 6

@@ -76,7 +76,7 @@ class Summary:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Why a repeat with this window is shown but not averaged; for labkit.records.Repeat."""
+        """Why a repeat with this window is shown but not averaged; for labkit.runs.records.Repeat."""
         if self.scheduling is None or not self.late:
             return ()
         p99_ms = self.scheduling.p99_s * 1000

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.judge.model import Judgement, Measured, Row
-from labkit.records import Run
+from labkit.runs.records import Run
 
 
 def render(run: Run, rows: Sequence[Row], folder: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from labkit.judge.model import Claim, Judgement, Measured, Row
 from labkit.judge.outcome import DECIDED
-from labkit.records import Run
 from labkit.report import html, plots, quantities, series, view
 from labkit.report.series import Series
+from labkit.runs.records import Run
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from markupsafe import Markup
 from labkit.judge import words
 from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
-from labkit.records import Run
 from labkit.report import quantities, series, verdicts, view
 from labkit.report.streams import Stream
+from labkit.runs.records import Run
 
 LARGEST_BYTES = 1_000_000
 """No page is larger; what would grow without bound is reduced and says so."""

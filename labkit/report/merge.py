@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from labkit.judge.model import Claim, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
-from labkit.records import Run
 from labkit.report import html, plots, verdicts
 from labkit.report.series import Line, Point, Series
+from labkit.runs.records import Run
 from labkit.sides.kinds import KINDS
 
 

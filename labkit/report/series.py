@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labkit.judge.model import Measured
-from labkit.records import Experiment, Repeat, Stage
 from labkit.report import quantities
+from labkit.runs.records import Experiment, Repeat, Stage
 from labkit.sides.kinds import KINDS
 
 Kind = Literal["counts", "warm-up", "marked"]

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.judge.model import Judgement, Measured, Row, Spread
-from labkit.records import Experiment, Repeat, Run
 from labkit.report.quantities import unit_of
 from labkit.report.series import actions, sides_of
+from labkit.runs.records import Experiment, Repeat, Run
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from rich.text import Text
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
-from labkit.records import Run
 from labkit.report import quantities, series, tables, verdicts
 from labkit.report.verdicts import SIGNS
+from labkit.runs.records import Run
 
 BANNER = "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
 

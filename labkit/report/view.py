@@ -9,10 +9,10 @@ from typing import Any
 
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row
-from labkit.records import Experiment, Run
 from labkit.report import plots, quantities, series, verdicts
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
+from labkit.runs.records import Experiment, Run
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labkit.judge.model import Claim, Measured, Observation, Observed
-from labkit.records import Run
+from labkit.runs.records import Run
 from labkit.sides.kinds import KINDS
 from labs.deployment.metrics import METRICS
 

@@ -11,7 +11,7 @@ from infra import answers, outputs
 from infra.outputs import Replica
 from labkit import settings_change, steady
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
-from labkit.records import Stage
+from labkit.runs.records import Stage
 from labkit.sides import moving
 from labkit.sides.moving import Move, Part
 from labkit.system.carry import Carried, carry

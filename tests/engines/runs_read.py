@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labkit import labs
 from labkit.judge.rows import judge
-from labkit.records import Repeat, Run
+from labkit.runs.records import Repeat, Run
 from tests.engines.real import LAB
 
 

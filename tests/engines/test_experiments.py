@@ -10,8 +10,8 @@ import time
 import pytest
 
 from infra import outputs
-from labkit import run_folder
-from labkit.records import Run
+from labkit.runs import run_folder
+from labkit.runs.records import Run
 from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, engine, pulumi, tool
 from tests.engines.runs_read import repeats, verdicts

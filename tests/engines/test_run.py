@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from infra import outputs
-from labkit import run_folder
+from labkit.runs import run_folder
 from tests.engines.real import LAB, ROOT, pulumi, tool
 
 pytestmark = pytest.mark.engine

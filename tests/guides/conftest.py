@@ -8,8 +8,8 @@ from functools import cache
 
 import pytest
 
-from labkit import run_folder
-from labkit.records import Run
+from labkit.runs import run_folder
+from labkit.runs.records import Run
 from tests.engines.real import LAB, tool
 from tests.guides.guides import LABS
 

@@ -13,7 +13,7 @@ from infra import settings
 from labkit import kernels, labs
 from labkit.judge.model import Judgement
 from labkit.judge.rows import judge
-from labkit.records import Repeat, Run
+from labkit.runs.records import Repeat, Run
 from tests.engines.real import LAB, tool
 from tests.engines.runs_read import repeats, verdicts
 

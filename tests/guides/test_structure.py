@@ -9,10 +9,11 @@ import subprocess
 import click
 import pytest
 
-from labkit import cli, guide, guide_walk, run_folder
+from labkit import cli, guide, guide_walk
 from labkit.commands import guide as command
 from labkit.guide_text import Fence
 from labkit.guide_walk import Ran
+from labkit.runs import run_folder
 from tests.guides.guides import LABS, ROOT, fences, file
 from tests.unit.test_guide_walk import Reader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from labkit.judge.model import Judgement, Measured, Metric, Observation, Observed, Row, Spread, Verdict
-from labkit.records import Run
+from labkit.runs.records import Run
 from tests.unit.runs import SIDES
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")

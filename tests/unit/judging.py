@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.judge.model import Measured
-from labkit.records import Experiment, Repeat, Run
+from labkit.runs.records import Experiment, Repeat, Run
 from labs.deployment.metrics import METRICS
 
 SERVER, GUEST = "5e70e0d2-server", "9a77c104-guest"

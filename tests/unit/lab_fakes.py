@@ -12,7 +12,7 @@ from typing import Any, cast
 from infra.outputs import Contract, Replica
 from labkit.conduct import Hands
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
-from labkit.records import Run
+from labkit.runs.records import Run
 
 CONTRACT = Contract(
     lab="deployment",

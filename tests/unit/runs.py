@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.records import Experiment, Repeat, Run, Stage
+from labkit.runs.records import Experiment, Repeat, Run, Stage
 
 SIDES = ("vm", "container")
 HOSTILE = '<script>alert("1")</script>&\'"'

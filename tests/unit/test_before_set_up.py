@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from infra import machine
-from labkit import cli, completing, run_folder
+from labkit import cli, completing
+from labkit.runs import run_folder
 from labkit.system import progress
 from labkit.system.errors import LabError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit import bench_run
-from labkit.records import Experiment, Repeat
+from labkit.runs.records import Experiment, Repeat
 from tests.unit.lab_fakes import empty_run
 
 

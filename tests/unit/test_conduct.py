@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from labkit import run_folder
 from labkit.conduct import Conductor
 from labkit.experiment import Turn
-from labkit.run_folder import RunError
+from labkit.runs import run_folder
+from labkit.runs.run_folder import RunError
 from labkit.system.errors import LabError
 from tests.unit.lab_fakes import FakeLab, empty_run
 

@@ -13,8 +13,8 @@ import yaml
 from labkit import kernels, settings_change, strays
 from labkit.judge import rows
 from labkit.prober.sample import Sample
-from labkit.records import Experiment, Repeat
 from labkit.recover import Known, There
+from labkit.runs.records import Experiment, Repeat
 from labkit.sides import container_again, updating
 from labkit.sides.moving import Move
 from labkit.system.carry import Carried

@@ -7,7 +7,7 @@ import pytest
 from labkit.judge import fairness
 from labkit.judge.model import Judgement, Measured
 from labkit.judge.verdict import judge
-from labkit.records import Repeat, Run
+from labkit.runs.records import Repeat, Run
 from labkit.sides.kinds import KINDS
 from tests.unit import judging
 from tests.unit.judging import GUEST, LARGER, SERVER, STARTS, changed, having, without

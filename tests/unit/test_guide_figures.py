@@ -8,7 +8,7 @@ import pytest
 
 from labkit import guide_figures
 from labkit.judge.rows import judge
-from labkit.records import Run
+from labkit.runs.records import Run
 from labkit.system.errors import LabError
 from tests.unit import judging
 

@@ -13,7 +13,7 @@ from infra.outputs import Replica
 from labkit import footprint
 from labkit.conduct import Conductor
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
-from labkit.records import Run
+from labkit.runs.records import Run
 from labs.deployment import resources, size
 from tests.unit import lab_world
 from tests.unit.lab_fakes import FakeLab, empty_run

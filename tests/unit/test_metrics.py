@@ -13,7 +13,7 @@ from labkit import labs
 from labkit.judge import words
 from labkit.judge.metrics import MetricError, Metrics
 from labkit.judge.model import Metric
-from labkit.records import Repeat
+from labkit.runs.records import Repeat
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from tests.unit import judging

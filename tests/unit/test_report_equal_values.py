@@ -8,8 +8,8 @@ import pytest
 
 from labkit.judge.model import Measured
 from labkit.judge.rows import judge
-from labkit.records import Experiment, Repeat, Run
 from labkit.report import html, series, tables, view
+from labkit.runs.records import Experiment, Repeat, Run
 from tests.unit.judged import metric
 from tests.unit.judging import conditions
 from tests.unit.lab_fakes import empty_run

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.records import Run
 from labkit.report import html, quantities, streams, view
+from labkit.runs.records import Run
 from tests.unit import judged, runs
 
 

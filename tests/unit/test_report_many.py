@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from labkit import run_folder
 from labkit.commands import report_html
 from labkit.judge.model import Judgement, Verdict
 from labkit.report import compare, html, merge
+from labkit.runs import run_folder
 from labkit.system.errors import LabError
 from tests.unit import judged, runs
 

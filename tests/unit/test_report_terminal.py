@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from labkit.judge.rows import judge
-from labkit.records import Experiment, Repeat, Run, Stage
 from labkit.report import as_json, terminal
+from labkit.runs.records import Experiment, Repeat, Run, Stage
 from labs.deployment.claims import CLAIMS
 from tests.unit.lab_fakes import empty_run
 

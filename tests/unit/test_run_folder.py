@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit import run_folder
-from labkit.records import Experiment, Repeat, Run, Stage
-from labkit.run_folder import RUN, SAMPLES, RunError
+from labkit.runs import run_folder
+from labkit.runs.records import Experiment, Repeat, Run, Stage
+from labkit.runs.run_folder import RUN, SAMPLES, RunError
 from tests.unit.lab_fakes import empty_run
 
 words = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -13,7 +13,7 @@ from labkit.judge import emulation
 from labkit.judge.decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import BoundBy, Judgement, Measured, Metric, Observation, Observed, Verdict
 from labkit.judge.verdict import judge
-from labkit.records import Repeat, Run
+from labkit.runs.records import Repeat, Run
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS
 

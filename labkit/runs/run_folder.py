@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.plan import PROJECT
-from labkit.records import Experiment, Repeat, Run, Stage
+from labkit.runs.records import Experiment, Repeat, Run, Stage
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 from labkit.system.paths import CHECKOUT
