@@ -12,11 +12,11 @@ from typing import Any
 
 from infra import answers, environment, plan
 from infra.outputs import Replica
-from labkit import kernels
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
-from labkit.sides import another_kernel
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
+from labs.deployment import kernels
+from labs.deployment.sides import another_kernel
 
 WORK = "/tmp/vvc-another-kernel"  # noqa: S108 - inside a server, where nobody else is
 MARKED_WITHIN_S = 60.0

@@ -12,10 +12,10 @@ from infra.outputs import Replica
 from labkit import settings_change, steady
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Stage
-from labkit.sides import moving
-from labkit.sides.moving import Move, Part
 from labkit.system.carry import Carried, carry
 from labkit.system.errors import LabError
+from labs.deployment.sides import moving
+from labs.deployment.sides.moving import Move, Part
 
 SERVERS = 2
 REPEATS, QUICK_REPEATS = 6, 1

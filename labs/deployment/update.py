@@ -18,9 +18,9 @@ from labkit.experiment import Experiment, Place, Seen, Turn
 from labkit.prober.handle import Prober, probing
 from labkit.prober.sample import Sample
 from labkit.prober.summary import summarise, within
-from labkit.sides.updating import CLEAN, WAYS, Way
 from labkit.switch import Switch, switching
 from labkit.system.errors import LabError
+from labs.deployment.sides.updating import CLEAN, WAYS, Way
 
 REPEATS, ONE_SIDED_REPEATS, QUICK_REPEATS = 6, 2, 1
 """Of ways that both sides have, which a verdict compares; of those that one side has alone, which are only shown."""

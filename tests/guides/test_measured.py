@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from infra import settings
-from labkit import kernels, labs
+from labkit import labs
 from labkit.judge.model import Judgement
 from labkit.judge.rows import judge
 from labkit.runs.records import Repeat, Run
+from labs.deployment import kernels
 from tests.engines.real import LAB, tool
 from tests.engines.runs_read import repeats, verdicts
 

@@ -15,16 +15,16 @@ import pytest
 from infra import answers
 from infra.outputs import Contract, Replica, Server
 from infra.reach import Reach
-from labkit import footprint, kernels, settings_change, steady, strays
+from labkit import footprint, settings_change, steady, strays
 from labkit.experiment import Place
 from labkit.prober.ledger import Ledger
-from labkit.sides import another_kernel, updating
 from labkit.sides.protocol import Run
 from labkit.system import carry, shell
 from labkit.system.carry import Carried
 from labkit.system.progress import Quiet
 from labkit.system.shell import Outcome
-from labs.deployment import operating_system, portability, resources, update
+from labs.deployment import kernels, operating_system, portability, resources, update
+from labs.deployment.sides import another_kernel, updating
 from tests.unit.lab_fakes import CONTRACT
 
 SERVER = Server("server-1", "10.0.0.2", Reach("docker", "unix:///x", "first"), "unix:///first", "qemu:///first")

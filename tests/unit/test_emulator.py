@@ -6,7 +6,7 @@ import fnmatch
 from pathlib import Path, PurePosixPath
 
 from infra.vm import EMULATOR
-from labkit.sides import another_kernel
+from labs.deployment.sides import another_kernel
 
 ROOT = Path(__file__).parents[2]
 STARTED = ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/lib/libvirt")

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
-from labkit import kernels, settings_change, strays
+from labkit import settings_change, strays
 from labkit.judge import rows
 from labkit.prober.sample import Sample
 from labkit.recover import Known, There
 from labkit.runs.records import Experiment, Repeat
-from labkit.sides import container_again, updating
-from labkit.sides.moving import Move
 from labkit.system.carry import Carried
 from labkit.system.paths import CHECKOUT
-from labs.deployment import claims_more, growth, operating_system, portability, resources, update
+from labs.deployment import claims_more, growth, kernels, operating_system, portability, resources, update
+from labs.deployment.sides import container_again, updating
+from labs.deployment.sides.moving import Move
 from tests.unit import judging, lab_world
 from tests.unit.lab_world import CONTAINER, World
 

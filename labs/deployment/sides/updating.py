@@ -12,11 +12,11 @@ from infra import answers, plan
 from infra.outputs import Replica
 from labkit import settings_change, steady
 from labkit.experiment import Place
-from labkit.sides import container_again
 from labkit.switch import Switch
 from labkit.system import carry, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
+from labs.deployment.sides import container_again
 
 BUILD_WITHIN_S = 300.0
 CARRY_WITHIN_S = 60.0

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from infra import plan
 from infra.outputs import Replica, Server
-from labkit.sides import container_again
 from labkit.sides.protocol import Run
+from labs.deployment.sides import container_again
 
 POOL = "/var/lib/libvirt/images/lab"
 
