@@ -15,10 +15,10 @@ from typing import Any
 
 from infra import outputs, telling
 from infra.outputs import Contract
-from labkit import leftovers, recover
 from labkit.box import machine_box
+from labkit.lifecycle import heal, leftovers
+from labkit.lifecycle.pulumi import DESTROY
 from labkit.observe import POLL_S
-from labkit.pulumi import DESTROY
 from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
@@ -93,7 +93,7 @@ class Bench(ABC):
         return outputs.from_outputs(self._ready.pulumi.outputs(LAB))
 
     def _down(self) -> None:
-        recover.after_a_kill(self._ready, LAB, Quiet(), leftovers.remove, lambda _: None)
+        heal.after_a_kill(self._ready, LAB, Quiet(), leftovers.remove, lambda _: None)
         pulumi(self._ready, [*DESTROY, "-s", LAB])
         leftovers.remove(self._ready.machine, LAB)
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import figures, guide_walk, pulumi
+from labkit import figures, guide_walk
 from labkit.bench import LAB, Bench
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
+from labkit.lifecycle import pulumi
 from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT

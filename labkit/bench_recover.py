@@ -14,11 +14,11 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from labkit import clean, leftovers_processes, recover, servers
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
+from labkit.lifecycle import clean, heal, orphans, servers
+from labkit.lifecycle.programs import PARTS
+from labkit.lifecycle.pulumi import UP
 from labkit.observe import following, polling
-from labkit.programs import PARTS
-from labkit.pulumi import UP
 from labkit.setup import ensure
 from labkit.setup.docker import engine
 from labkit.sides import reach
@@ -91,7 +91,7 @@ class Recover(Bench):
     def _up(self) -> None:
         if self._engine_too:
             engine.ensure(Quiet())
-        pulumi(self._ready, [*UP, *recover.before_up(self._ready, LAB, Quiet()), "-s", LAB])
+        pulumi(self._ready, [*UP, *heal.before_up(self._ready, LAB, Quiet()), "-s", LAB])
 
     def _time_down(self, after: str) -> None:
         begin = time.monotonic()
@@ -152,7 +152,7 @@ class Recover(Bench):
 
 def _kill(part: str) -> None:
     def found() -> list[int]:
-        return [one.pid for one in leftovers_processes.of_this_checkout() if PARTS[part](one)]
+        return [one.pid for one in orphans.of_this_checkout() if PARTS[part](one)]
 
     # The worker comes a moment after the event.
     until(lambda: bool(found()), _WORKER_S)

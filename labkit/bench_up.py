@@ -7,11 +7,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from labkit import leftovers, servers
 from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
+from labkit.lifecycle import leftovers, servers
+from labkit.lifecycle.change import config_file
+from labkit.lifecycle.pulumi import DESTROY, UP
 from labkit.observe import POLL_S, following, polling
-from labkit.pulumi import DESTROY, UP
-from labkit.settings_change import config_file
 from labkit.sides import SIDES, reach
 from labkit.system.errors import LabError
 

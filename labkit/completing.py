@@ -31,8 +31,8 @@ def labs(_context: click.Context, _parameter: click.Parameter, begun: str) -> li
 
 def replicas(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Replicas and servers of the labs that are up, as Pulumi's state files have them."""
-    from labkit import pulumi  # noqa: PLC0415 - only where a shell asks
     from labkit.labs import names  # noqa: PLC0415 - as above
+    from labkit.lifecycle import pulumi  # noqa: PLC0415 - only where a shell asks
 
     found = []
     for lab in names():

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.outputs import Replica
-from labkit import clocks, sides, steady
+from labkit import clocks, sides
 from labkit.experiment import Place
+from labkit.lifecycle import steady
 
 Value = str | int | float
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import httpx
 
 from infra.outputs import Replica
-from labkit import conditions, left, steady, streams
+from labkit import conditions, left, streams
 from labkit.experiment import Experiment, Place, Seen, Turn
+from labkit.lifecycle import steady
 from labkit.runs import run_folder
 from labkit.runs.records import Experiment as Record
 from labkit.runs.records import Repeat, Run, State

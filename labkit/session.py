@@ -10,11 +10,12 @@ from typing import Any
 from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
-from labkit import current, labs, steady
+from labkit import labs
 from labkit.box import machine_box, server_box
 from labkit.conduct import Conductor, stamp
 from labkit.experiment import Experiment, Place
 from labkit.labs import Lab
+from labkit.lifecycle import set_up, steady
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.setup.docker import engine
@@ -28,7 +29,7 @@ from labkit.system.progress import Report
 
 def ready(then: str = "./lab setup") -> Ready:
     """The set-up that is there; nothing is installed or started. Raises LabError naming the next step."""
-    found = current.need(then=then)
+    found = set_up.need(then=then)
     answering = engine.connect()
     if answering is None:
         raise LabError(f"The Docker Engine at {found.machine.docker_host} does not answer.", hint="./lab setup")

@@ -7,8 +7,8 @@ import sys
 import click
 
 from infra import checkout as known_checkouts
-from labkit import clean, current, suite
-from labkit.pulumi import Pulumi
+from labkit.lifecycle import clean, set_up, suite
+from labkit.lifecycle.pulumi import Pulumi
 from labkit.setup.docker import engine
 from labkit.setup.docker.engine import Engine
 from labkit.setup.tools import toolchain
@@ -18,7 +18,7 @@ from labkit.system.progress import Terminal
 
 def run(*, cache: bool, engine_too: bool, everywhere: bool, yes: bool) -> int:
     """Remove what is ours, then what was asked for beside; 1 when something stayed."""
-    current.refuse_copy()
+    set_up.refuse_copy()
     report = Terminal()
     found = engine.connect()
     suite.clean(found, report)

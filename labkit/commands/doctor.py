@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from labkit import bundle, doctor
+from labkit.lifecycle import bug_report, doctor
 
 BY_ITSELF = Path(":auto:")
 """Stands for --bundle without a file."""
@@ -17,7 +17,7 @@ BY_ITSELF = Path(":auto:")
 def run(*, as_json: bool, pack: Path | None = None) -> int:
     """Show every check; 1 when one fails that `up` cannot do without. With `pack` write a bundle for a bug report."""
     if pack is not None:
-        file = bundle.pack(None if pack == BY_ITSELF else pack)
+        file = bug_report.pack(None if pack == BY_ITSELF else pack)
         click.echo(json.dumps({"bundle": str(file)}) if as_json else f"Bundle for a bug report: {file}")
         if not as_json:
             click.echo("Keys, secrets and your home directory are left out; look through it before you send it.")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from labkit import current, leftovers, recover
 from labkit.commands.leftovers import show_appeared
-from labkit.pulumi import DESTROY, has_resources
+from labkit.lifecycle import heal, leftovers, set_up
+from labkit.lifecycle.pulumi import DESTROY, has_resources
 from labkit.setup.docker import engine
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
@@ -14,11 +14,11 @@ from labkit.system.progress import Terminal
 
 def run(lab: str) -> int:
     """`pulumi destroy`, then look that nothing of the lab is left; what is left is removed and named."""
-    ready = current.need(then=f"./lab setup, then look what is there: ./lab leftovers {lab}")
+    ready = set_up.need(then=f"./lab setup, then look what is there: ./lab leftovers {lab}")
     report = Terminal()
     engine.ensure(report)
     # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
-    recover.after_a_kill(ready, lab, report, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
+    heal.after_a_kill(ready, lab, report, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
     with report.alive("pulumi destroy"):
         status = ready.pulumi.show([*DESTROY, "-s", lab])

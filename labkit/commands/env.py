@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from labkit import current, pulumi
+from labkit.lifecycle import pulumi, set_up
 
 
 def run() -> None:
     """Print the environment of plain `pulumi` as sh lines."""
-    ready = current.need()
+    ready = set_up.need()
     click.echo(pulumi.exports(pulumi.environment(ready.toolchain, ready.machine.docker_host)))

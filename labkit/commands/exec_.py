@@ -8,14 +8,15 @@ import sys
 from collections.abc import Sequence
 
 from infra import environment, plan
-from labkit import current, labs, places
+from labkit import labs
+from labkit.lifecycle import places, set_up
 from labkit.sides import SIDES, reach
 from labkit.system.errors import LabError, meant
 
 
 def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
     """Run a command inside a replica or a server, with this terminal; its exit status."""
-    ready = current.need()
+    ready = set_up.need()
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     there = [one for lab in ([labs.known(lab_name)] if lab_name else labs.names()) for one in places.of(ready, lab)]
     matches = [one for one in there if one.name == replica]

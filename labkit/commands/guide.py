@@ -16,12 +16,13 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from labkit import current, guide, guide_figures, guide_walk, labs, pulumi
+from labkit import guide, guide_figures, guide_walk, labs
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import WITHIN_S, Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
 from labkit.judge.rows import judge
+from labkit.lifecycle import pulumi, set_up
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.system.errors import LabError
@@ -97,7 +98,7 @@ def fill(lab: str, text: str, run: Run, file: str) -> str:
 def _environment() -> Mapping[str, str]:
     """As after eval "$(./lab env)", once there is a set-up: the guide's first step may be the one that makes it."""
     try:
-        ready = current.need()
+        ready = set_up.need()
     except LabError:
         return {}
     return pulumi.environment(ready.toolchain, ready.machine.docker_host)

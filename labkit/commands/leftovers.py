@@ -7,13 +7,14 @@ import json
 
 import click
 
-from labkit import current, labs, leftovers, suite
-from labkit.leftovers import Findings
+from labkit import labs
+from labkit.lifecycle import leftovers, set_up, suite
+from labkit.lifecycle.leftovers import Findings
 
 
 def run(lab: str | None, *, as_json: bool) -> int:
     """Name what is left of a lab, or of all; 1 when something of ours is."""
-    ready = current.need()
+    ready = set_up.need()
     wanted = [lab] if lab else sorted({*labs.names(), *leftovers.labs(ready.machine)})
     found, up = [], set()
     for one in wanted:

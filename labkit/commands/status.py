@@ -12,18 +12,18 @@ import click
 import httpx
 
 from infra import answers, outputs
-from labkit import current, servers
+from labkit.lifecycle import servers, set_up
 
 _ASK_S = 5.0
 
 
 def run(labs: Sequence[str], *, as_json: bool) -> int:
     """Show each lab; exit 0 only if everything that should answer does."""
-    if current.never() and not as_json:
+    if set_up.never() and not as_json:
         click.echo("This checkout is not set up yet, so no lab is up.")
         click.echo(f"  Next: ./lab up {labs[0]}")
         return 0
-    ready = current.need()
+    ready = set_up.need()
     facts = {lab: _lab(ready, lab) for lab in labs}
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -33,7 +33,7 @@ def run(labs: Sequence[str], *, as_json: bool) -> int:
     return 0 if all(_well(found) for found in facts.values()) else 1
 
 
-def _lab(ready: current.Current, lab: str) -> dict[str, Any]:
+def _lab(ready: set_up.Current, lab: str) -> dict[str, Any]:
     with servers.engine(ready.machine) as client:
         containers = {container.name: container.status for container in servers.of(client, lab)}
     try:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra import environment
-from labkit import pulumi, suite, suite_processes
 from labkit.commands import setup
+from labkit.lifecycle import pulumi, suite, suite_processes
+from labkit.lifecycle.suite import PLACE
 from labkit.setup.docker import engine
 from labkit.setup.docker.engine import Engine
-from labkit.suite import PLACE
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, VENV

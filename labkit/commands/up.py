@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import click
 
 from infra import answers, outputs
-from labkit import inventory, recover, servers
 from labkit.commands import setup
-from labkit.inventory import Mine
-from labkit.pulumi import UP
+from labkit.lifecycle import heal, inventory, servers
+from labkit.lifecycle.inventory import Mine
+from labkit.lifecycle.pulumi import UP
 from labkit.setup.docker.engine import Engine
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
@@ -22,7 +22,7 @@ def run(lab: str, *, yes: bool) -> int:
     ready = setup.prepare(yes=yes)
     report = Terminal()
     _note_what_is_there(ready.engine, lab)
-    words = [*UP, *recover.before_up(ready, lab, report), "-s", lab]
+    words = [*UP, *heal.before_up(ready, lab, report), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
     try:
         with report.alive("pulumi up"):

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.live import Live
 
 from infra import outputs
-from labkit import current, watch_view
+from labkit import watch_view
+from labkit.lifecycle import set_up
 from labkit.prober import sample
 from labkit.prober.handle import Prober, probing
 from labkit.prober.settings import MAX_DURATION_S, samples_file
@@ -59,7 +60,7 @@ class _Side:
 
 def run(lab: str, *, plain: bool, seconds: float | None) -> int:
     """Probe both sides and show what comes, until q, Ctrl-C or the given time; 0 if every side answers at the end."""
-    ready = current.need(then=f"./lab up {lab}")
+    ready = set_up.need(then=f"./lab up {lab}")
     try:
         contract = outputs.from_outputs(ready.pulumi.outputs(lab))
     except outputs.ContractError as error:

@@ -15,7 +15,7 @@ class Door:
     """How a side's replicas are found in a server, where they answer, and what tells why one cannot be entered."""
 
     kind: str
-    """Of the object in the server whose name is the replica's, as labkit.recover has it."""
+    """Of the object in the server whose name is the replica's, as labkit.lifecycle.heal has it."""
     prefix: str
     """Of that name; the replica's number follows."""
     url: Callable[[Plan, str, int], str]

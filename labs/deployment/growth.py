@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from infra.outputs import Contract
-from labkit import settings_change
 from labkit.experiment import Place
+from labkit.lifecycle import change
 
 
 def steps(there: int, wanted: int, fresh: bool) -> tuple[int, ...]:
@@ -26,15 +26,15 @@ class Growth:
 
     def to(self, place: Place, number: int, wanted: int) -> Contract:
         """Bring both sides to so many replicas; the last of them is made in round `number`. What is then there."""
-        contract = settings_change.now(place)
+        contract = change.now(place)
         there = len(contract.side(contract.replicas[0].side))
         for count in steps(there, wanted, self._made == (number, wanted)):
             place.report.detail(f"pulumi up with replicas={count}")
-            contract = settings_change.up(place, {"replicas": count})
+            contract = change.up(place, {"replicas": count})
         self._made = (number, wanted)
         return contract
 
     def restore(self, place: Place) -> None:
         """Back to the number of replicas that the stack's file says."""
         self._made = None
-        settings_change.as_committed(place)
+        change.as_committed(place)

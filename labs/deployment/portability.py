@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from infra import answers, outputs
 from infra.outputs import Replica
-from labkit import settings_change, steady
 from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.lifecycle import change, steady
 from labkit.runs.records import Stage
 from labkit.system.carry import Carried, carry
 from labkit.system.errors import LabError
@@ -60,10 +60,10 @@ def measure(place: Place, turn: Turn) -> Seen:
 
 def second_server(place: Place) -> outputs.Server:
     """The lab's empty second server: it comes with the first turn, and stays until `restore`."""
-    contract = settings_change.now(place)
+    contract = change.now(place)
     if len(contract.servers) < SERVERS:
         with place.report.step("A second server, to move to"):
-            contract = settings_change.up(place, {"servers": SERVERS})
+            contract = change.up(place, {"servers": SERVERS})
     return contract.servers[SERVERS - 1]
 
 
@@ -122,7 +122,7 @@ def _digests(place: Place, replica: Replica, second: outputs.Server, part: Part)
 
 def restore(place: Place) -> None:
     """The second server goes, with what was moved to it; the replicas run where they were."""
-    settings_change.as_committed(place)
+    change.as_committed(place)
     for replica in place.contract.replicas:
         if steady.wrong(replica, place.contract.service_version):
             # It may be on its way down still; what is off can be started.

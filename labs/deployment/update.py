@@ -13,8 +13,8 @@ import httpx
 
 from infra import answers
 from infra.outputs import Replica
-from labkit import settings_change, steady, strays
 from labkit.experiment import Experiment, Place, Seen, Turn
+from labkit.lifecycle import change, steady, strays
 from labkit.prober.handle import Prober, probing
 from labkit.prober.sample import Sample
 from labkit.prober.summary import summarise, within
@@ -160,7 +160,7 @@ def restore(place: Place) -> None:
     """The version of the stack's file on both sides, the replicas that were there, nothing beside them."""
     whole = all(not steady.wrong(replica, place.contract.service_version) for replica in place.contract.replicas)
     if not whole or strays.find(place):
-        settings_change.as_committed(place)
+        change.as_committed(place)
     for replica in place.contract.replicas:
         CLEAN[replica.side](place, replica)
     steady.bring_back(place)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from infra import outputs
-from labkit.settings_change import config_file
+from labkit.lifecycle.change import config_file
 from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine

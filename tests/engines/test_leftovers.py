@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from infra import outputs, plan
-from labkit import clean
+from labkit.lifecycle import clean
 from labkit.setup.docker import engine as engines
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Quiet

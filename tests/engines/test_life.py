@@ -14,7 +14,7 @@ import pytest
 
 from infra import outputs, plan
 from infra.checkout import identify
-from labkit import suite
+from labkit.lifecycle import suite
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 
 pytestmark = pytest.mark.engine

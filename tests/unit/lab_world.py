@@ -15,8 +15,9 @@ import pytest
 from infra import answers
 from infra.outputs import Contract, Replica, Server
 from infra.reach import Reach
-from labkit import footprint, settings_change, steady, strays
+from labkit import footprint
 from labkit.experiment import Place
+from labkit.lifecycle import change, steady, strays
 from labkit.prober.ledger import Ledger
 from labkit.sides.protocol import Run
 from labkit.system import carry, shell
@@ -216,10 +217,10 @@ def build(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
     side = _Side(world)
     fakes: Sequence[tuple[Any, str, Any]] = [
-        (settings_change, "up", world.up),
-        (settings_change, "destroy", world.destroy),
-        (settings_change, "now", lambda _place: world.contract),
-        (settings_change, "as_committed", world.as_committed),
+        (change, "up", world.up),
+        (change, "destroy", world.destroy),
+        (change, "now", lambda _place: world.contract),
+        (change, "as_committed", world.as_committed),
         (steady, "bring_back", world.bring_back),
         (steady, "wrong", lambda replica, *_words: "off" if world.touched else ""),
         (strays, "find", lambda _place: ["a stray"] if "container-1-next" in world.touched else []),

@@ -15,8 +15,8 @@ import pytest
 
 from infra import answers
 from infra.outputs import Replica
-from labkit import steady
 from labkit.commands import status
+from labkit.lifecycle import steady
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from infra.machine import Machine
-from labkit import servers
+from labkit.lifecycle import servers
 from labkit.system import errors
 from labkit.system.errors import LabError
 from labkit.system.shell import Outcome

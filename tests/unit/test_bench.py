@@ -14,9 +14,10 @@ import pytest
 
 from infra.outputs import Replica, Server, to_outputs
 from infra.reach import Reach
-from labkit import bench_recover, bench_up, clean, leftovers, programs, recover, servers
+from labkit import bench_recover, bench_up
 from labkit.bench import Bench, Figure
-from labkit.programs import PARTS
+from labkit.lifecycle import clean, heal, leftovers, programs, servers
+from labkit.lifecycle.programs import PARTS
 from labkit.sides import reach
 from labkit.system.errors import LabError
 from labkit.system.processes import Process
@@ -98,11 +99,11 @@ class BenchedLab:
             (servers, "engine"),
             (reach, "runner"),
             (leftovers, "remove"),
-            (recover, "after_a_kill"),
+            (heal, "after_a_kill"),
         ):
             monkeypatch.setattr(module, name, nothing)
         monkeypatch.setattr(servers, "of", lambda *_words: [])
-        monkeypatch.setattr(recover, "before_up", lambda *_words: [])
+        monkeypatch.setattr(heal, "before_up", lambda *_words: [])
         monkeypatch.setattr(bench_recover.Recover, "_reboot", nothing)
         monkeypatch.setattr(bench_recover.Recover, "_kill_during_up", nothing)
 

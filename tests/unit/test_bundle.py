@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import bundle, doctor
+from labkit.lifecycle import bug_report, doctor
 from labkit.setup.checks import Check
 
 SALT = "v1:O+2sE8hyjt0=:v1:l9LCVwHgl38yX91w:QyG4f4RPDcC3GgHBMvvF6nouxf4QfA=="
@@ -59,7 +59,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_no_key_material_is_in_it(checkout: Path) -> None:
     """Neither whole nor a line of it, and none of the state's secrets."""
-    text = "\n".join(text_of(bundle.pack(checkout / "b.tar.gz")).values())
+    text = "\n".join(text_of(bug_report.pack(checkout / "b.tar.gz")).values())
     lab = checkout / ".state" / "deployment"
     private = [
         line for line in (lab / "id_ed25519").read_text(encoding="utf-8").splitlines() if not line.startswith("-----")
@@ -72,7 +72,7 @@ def test_no_key_material_is_in_it(checkout: Path) -> None:
 
 def test_what_helps_is_in_it(checkout: Path) -> None:
     """Logs, playbook logs, configuration, versions, doctor's answers, the state."""
-    found = text_of(bundle.pack(checkout / "b.tar.gz"))
+    found = text_of(bug_report.pack(checkout / "b.tar.gz"))
     assert set(found) == {
         f"bug-report/{name}"
         for name in (
@@ -101,12 +101,12 @@ def test_what_helps_is_in_it(checkout: Path) -> None:
 )
 def test_personal_names_are_replaced(text: str, left: str) -> None:
     """As whole words only."""
-    assert bundle.cleaner("/home/ada", "ada", "engine-7")(text) == left
+    assert bug_report.cleaner("/home/ada", "ada", "engine-7")(text) == left
 
 
 def test_common_words_stay() -> None:
     """An account called root must not make the text unreadable."""
-    assert bundle.cleaner("/root", "root", "vm")("root file system of vm-1 in /root/x") == (
+    assert bug_report.cleaner("/root", "root", "vm")("root file system of vm-1 in /root/x") == (
         "root file system of vm-1 in ~/x"
     )
     assert getpass.getuser()

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra import facts
-from labkit import doctor, labs, pulumi
+from labkit import labs
 from labkit.commands import doctor as command
+from labkit.lifecycle import doctor, pulumi
 from labkit.setup.checks import Check
 from labkit.system.errors import LabError
 

@@ -12,7 +12,7 @@ from docker.errors import NotFound
 
 from infra import engine_client, engine_place, plan, preflight
 from infra.engine_place import Place, problem
-from labkit import servers
+from labkit.lifecycle import servers
 from labkit.setup.docker import engine
 from labkit.setup.docker.engine import ElsewhereError, Engine
 from labkit.system.paths import CHECKOUT_ID

@@ -15,7 +15,7 @@ import yaml
 from infra import door, main, preflight, program
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit import pulumi as lab_pulumi
+from labkit.lifecycle import pulumi as lab_pulumi
 from labkit.system.paths import CHECKOUT
 
 PROJECT = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labkit import current, places
 from labkit.commands import exec_
+from labkit.lifecycle import places, set_up
 from labkit.system.errors import LabError
 
 
@@ -16,7 +16,7 @@ def test_where_no_lab_is_up_the_next_step_is_to_bring_it_up(
     monkeypatch: pytest.MonkeyPatch, lab: str | None, said: str
 ) -> None:
     """Without a lab that is up there is no list of replicas: the error says so, and its hint is `./lab up`."""
-    monkeypatch.setattr(current, "need", lambda: None)
+    monkeypatch.setattr(set_up, "need", lambda: None)
     monkeypatch.setattr(places, "of", lambda _ready, _lab: [])
     with pytest.raises(LabError) as refused:
         exec_.run("vm-1", [], lab)

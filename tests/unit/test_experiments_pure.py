@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from labkit import settings_change, strays
 from labkit.judge import rows
+from labkit.lifecycle import change, strays
+from labkit.lifecycle.heal import Known, There
 from labkit.prober.sample import Sample
-from labkit.recover import Known, There
 from labkit.runs.records import Experiment, Repeat
 from labkit.system.carry import Carried
 from labkit.system.paths import CHECKOUT
@@ -29,11 +29,11 @@ SIDES = ("vm", "container")
 def test_settings_are_texts_beside_the_committed_ones() -> None:
     """The rest of the file stays, and the file itself is not changed."""
     file = {"config": {"vm-vs-container:topology": "single"}, "encryptionsalt": "x"}
-    assert settings_change.changed(file, {"replicas": 2}) == {
+    assert change.changed(file, {"replicas": 2}) == {
         "config": {"vm-vs-container:topology": "single", "vm-vs-container:replicas": "2"},
         "encryptionsalt": "x",
     }
-    assert settings_change.changed({}, {"replicas": 2}) == {"config": {"vm-vs-container:replicas": "2"}}
+    assert change.changed({}, {"replicas": 2}) == {"config": {"vm-vs-container:replicas": "2"}}
     assert file["config"] == {"vm-vs-container:topology": "single"}
 
 
@@ -41,10 +41,10 @@ def test_a_lab_with_other_settings_has_a_copy_of_its_stack_file() -> None:
     """It is gone at the end; the committed one stays as it is."""
     committed = CHECKOUT / "Pulumi.deployment.yaml"
     before = committed.read_text(encoding="utf-8")
-    with settings_change.config_file("deployment", {"sides": "vm"}) as copy:
+    with change.config_file("deployment", {"sides": "vm"}) as copy:
         found = yaml.safe_load(copy.read_text(encoding="utf-8"))
     assert not copy.exists()
-    assert found == settings_change.changed(yaml.safe_load(before), {"sides": "vm"})
+    assert found == change.changed(yaml.safe_load(before), {"sides": "vm"})
     assert committed.read_text(encoding="utf-8") == before
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from infra import plan
-from labkit import clean, inventory, leftovers
-from labkit.inventory import Kind, Mine, Note, Thing
-from labkit.leftovers_processes import Home, of_dead_servers, orphans
+from labkit.lifecycle import clean, inventory, leftovers
+from labkit.lifecycle.inventory import Kind, Mine, Note, Thing
+from labkit.lifecycle.orphans import Home, of_dead_servers, orphans
 from labkit.setup.docker import engine
 from labkit.setup.docker.engine import DEFAULT_HOST
 from labkit.system.errors import LabError

@@ -11,7 +11,7 @@ import pytest
 
 from infra import outputs
 from infra.reach import Reach
-from labkit.pulumi import Pulumi
+from labkit.lifecycle.pulumi import Pulumi
 
 REACH = Reach("docker", "unix:///laptop", "vvc-1-server-1")
 CONTRACT = outputs.Contract(

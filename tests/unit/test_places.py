@@ -10,9 +10,9 @@ from infra import outputs
 from infra.machine import Machine
 from infra.plan import Plan, default_subnet
 from infra.reach import Reach
-from labkit import places
-from labkit.places import Place
-from labkit.recover import There
+from labkit.lifecycle import places
+from labkit.lifecycle.heal import There
+from labkit.lifecycle.places import Place
 from labkit.system.paths import CHECKOUT_ID
 
 LAB = "deployment"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from labkit import pulumi
+from labkit.lifecycle import pulumi
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import processes
 from labkit.system.errors import LabError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from labkit import pulumi_events
+from labkit.lifecycle import _events
 
 URN = "urn:pulumi:deployment::vm-vs-container::a$libvirt:index/domain:Domain::vm-1"
 
@@ -21,7 +21,7 @@ def test_resources_and_messages_become_lines(tmp_path: Path) -> None:
     ]
     file = tmp_path / "events.json"
     file.write_text("\n".join(map(json.dumps, events)) + '\n{"diagnosticEv', encoding="utf-8")
-    assert pulumi_events.text(file).splitlines() == [
+    assert _events.text(file).splitlines() == [
         "7 create Domain vm-1: begins",
         "error: it broke",
         "9 create Domain vm-1: FAILED",
@@ -29,4 +29,4 @@ def test_resources_and_messages_become_lines(tmp_path: Path) -> None:
 
 
 def test_no_event_log_is_no_text(tmp_path: Path) -> None:
-    assert pulumi_events.text(tmp_path / "none") == ""
+    assert _events.text(tmp_path / "none") == ""

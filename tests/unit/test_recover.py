@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from labkit.recover import REMOVE, Known, Steps, There, after_a_kill, inner_steps, known, outer_steps, wanted
+from labkit.lifecycle.heal import REMOVE, Known, Steps, There, after_a_kill, inner_steps, known, outer_steps, wanted
 from labkit.system.progress import Quiet
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra import source
-from labkit import bundle
+from labkit.lifecycle import bug_report
 from tests.unit.test_house import ROOT, SOURCES
 
 GIT = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
@@ -67,7 +67,7 @@ def test_a_git_hook_of_another_repository_does_not_mislead(checkout: Path, monke
 
 def test_everybody_names_a_commit_alike() -> None:
     """A bug report tells what a run of this checkout is told."""
-    told = bundle.versions()["commit"]
+    told = bug_report.versions()["commit"]
     assert told == source.commit(ROOT)
     assert re.fullmatch(r"[0-9a-f]{12}\+?|unknown", told)
 

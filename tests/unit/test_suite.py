@@ -13,9 +13,9 @@ from urllib.parse import quote
 import pytest
 
 from infra.checkout import identify
-from labkit import suite, suite_processes
+from labkit.lifecycle import suite, suite_processes
+from labkit.lifecycle.suite import Place
 from labkit.setup.docker.daemons import until
-from labkit.suite import Place
 from labkit.system.processes import Process
 from labkit.system.progress import Quiet
 
@@ -204,7 +204,7 @@ def test_a_place_is_made_and_removed_without_a_trace(tmp_path: Path) -> None:
 
 SLOW = """
 import sys, time
-from labkit.suite_processes import interrupt_once
+from labkit.lifecycle.suite_processes import interrupt_once
 interrupt_once()
 try:
     print("ready", flush=True)
@@ -217,7 +217,7 @@ OUTER = """
 import os, sys
 from contextlib import ExitStack
 from pathlib import Path
-from labkit.suite_processes import follow
+from labkit.lifecycle.suite_processes import follow
 try:
     follow([sys.executable, "-P", "-c", sys.argv[1]], Path("/"), dict, {})
 except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import doctor
+from labkit.lifecycle import doctor
 from labkit.setup.tools import check as toolchain_check
 from labkit.setup.tools import toolchain
 from labkit.setup.tools.toolchain import Toolchain

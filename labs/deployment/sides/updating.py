@@ -10,8 +10,8 @@ from pathlib import Path
 
 from infra import answers, plan
 from infra.outputs import Replica
-from labkit import settings_change, steady
 from labkit.experiment import Place
+from labkit.lifecycle import change, steady
 from labkit.switch import Switch
 from labkit.system import carry, shell
 from labkit.system.errors import LabError
@@ -33,7 +33,7 @@ Way = Callable[[Place, Replica, Switch, str], None]
 def in_place(place: Place, replica: Replica, _switch: Switch, version: str) -> None:
     """Ansible in the running guest, by `pulumi up` for this side alone: new files, then a restart of the unit."""
     targets = [plan.playbook_name(replica.name), f"{replica.name}-ready"]
-    settings_change.up(place, {"service_version": version}, targets=targets)
+    change.up(place, {"service_version": version}, targets=targets)
 
 
 def replace_vm(place: Place, replica: Replica, switch: Switch, version: str) -> None:
@@ -46,8 +46,8 @@ def replace_vm(place: Place, replica: Replica, switch: Switch, version: str) -> 
     name = replica.name
     # With a name of its own a domain cannot be made beside the old one: it is destroyed first.
     parts = [f"{name}-disk", name, plan.playbook_name(name), f"{name}-ready"]
-    settings_change.destroy(place, parts)
-    settings_change.up(place, {"service_version": version}, targets=parts)
+    change.destroy(place, parts)
+    change.up(place, {"service_version": version}, targets=parts)
     _back(place, replica)
     answers.wait_until_ready(replica.url, name, version)
     switch.to(replica.url)
@@ -81,7 +81,7 @@ def _words(place: Place, replica: Replica, script: str) -> list[str]:
 def replace_container(place: Place, replica: Replica, _switch: Switch, version: str) -> None:
     """A new container image and a new container over the same volume, by `pulumi up` for this side alone."""
     targets = ["container-image", replica.name, f"{replica.name}-ready"]
-    settings_change.up(place, {"service_version": version}, targets=targets)
+    change.up(place, {"service_version": version}, targets=targets)
 
 
 def start_first(place: Place, replica: Replica, switch: Switch, version: str) -> None:

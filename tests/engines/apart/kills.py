@@ -19,7 +19,7 @@ import yaml
 
 from infra import checkout, plan
 from infra import machine as machine_file
-from labkit.programs import PARTS
+from labkit.lifecycle.programs import PARTS
 from labkit.setup.docker.daemons import until
 from labkit.system import processes
 from labkit.system.processes import Process

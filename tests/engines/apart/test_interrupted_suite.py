@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from infra import checkout, plan
-from labkit import suite, suite_processes
+from labkit.lifecycle import suite, suite_processes
+from labkit.lifecycle.suite import Place
 from labkit.setup.docker import engine as engines
 from labkit.setup.docker.daemons import until
-from labkit.suite import Place
 from labkit.system import processes
 from labkit.system.progress import Quiet
 from tests.engines.real import ROOT, engine

@@ -13,7 +13,7 @@ import pytest
 
 from infra import machine as machine_file
 from infra import plan
-from labkit import servers, suite
+from labkit.lifecycle import servers, suite
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, command

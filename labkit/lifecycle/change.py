@@ -11,9 +11,9 @@ import yaml
 
 from infra import outputs, plan, telling
 from infra.outputs import Contract
-from labkit import recover, servers, strays
 from labkit.experiment import Place
-from labkit.pulumi import DESTROY, UP
+from labkit.lifecycle import heal, servers, strays
+from labkit.lifecycle.pulumi import DESTROY, UP
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 
@@ -55,7 +55,7 @@ def as_committed(place: Place) -> Contract:
     servers.start(place.ready.machine, place.lab, place.report)
     if removed := strays.remove(place):
         place.report.line(f"Removed what was left behind: {', '.join(' '.join(thing) for thing in removed)}")
-    return _up(place, recover.before_up(place.ready, place.lab, place.report))
+    return _up(place, heal.before_up(place.ready, place.lab, place.report))
 
 
 def now(place: Place) -> Contract:

@@ -23,8 +23,8 @@ from infra import plan
 from infra.checkout import identify
 from infra.environment import for_python
 from infra.source import git
-from labkit import suite_processes
-from labkit.clean import elsewhere, remove_elsewhere
+from labkit.lifecycle import suite_processes
+from labkit.lifecycle.clean import elsewhere, remove_elsewhere
 from labkit.setup.docker import daemons
 from labkit.setup.docker.daemons import until
 from labkit.setup.docker.engine import Engine

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit.pulumi import Pulumi
+from labkit.lifecycle.pulumi import Pulumi
 from labkit.setup.tools import toolchain
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system.errors import LabError

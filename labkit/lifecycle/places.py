@@ -12,9 +12,9 @@ from typing import Any
 
 from infra import outputs, plan
 from infra.machine import Machine
-from labkit import recover, servers
-from labkit.current import Current
-from labkit.recover import There
+from labkit.lifecycle import heal, servers
+from labkit.lifecycle.heal import There
+from labkit.lifecycle.set_up import Current
 from labkit.sides.entering import DOORS
 from labkit.system import shell
 from labkit.system.errors import LabError
@@ -97,7 +97,7 @@ def of(ready: Current, lab: str) -> list[Place]:
     for server, container in zip(found, sorted(containers, key=lambda one: str(one["Name"])), strict=True):
         networks = container["NetworkSettings"]["Networks"].values()
         length = next((net["IPPrefixLen"] for net in networks), 0)
-        inner = recover.inside(server.reach) if container["State"]["Running"] else ()
+        inner = heal.inside(server.reach) if container["State"]["Running"] else ()
         places += [Place(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
         places.append(Place(lab, server))
     return places

@@ -18,8 +18,8 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, plan
-from labkit import inventory, leftovers_processes, programs
-from labkit.inventory import Mine, Thing
+from labkit.lifecycle import inventory, orphans, programs
+from labkit.lifecycle.inventory import Mine, Thing
 from labkit.setup.docker.daemons import alive, until
 from labkit.setup.docker.engine import DEFAULT_HOST
 from labkit.system import shell
@@ -148,14 +148,14 @@ def _ours(machine: OnEngine, lab: str, things: list[Thing], known: Collection[st
     there = {thing.name for thing in things if thing.kind in _VERBS}
     found = [
         Leftover("process", f"{one.pid} ({programs.name(one)})", (*_sudo(), "kill", f"{one.pid}"))
-        for one in leftovers_processes.left(lab, there)
+        for one in orphans.left(lab, there)
     ]
     found += on_engine(machine.docker_host, (thing for thing in things if noted_as(thing) not in known), mine)
     up = bool(known)
     for thing in things:
         if thing.kind == "interface" and inventory.is_ours(thing, mine) and not (up and thing.name in mine.bridges):
             found.append(Leftover("interface", thing.name, (*_sudo(), "ip", "link", "del", thing.name)))
-    found += [Leftover("mount", point, (*_sudo(), "umount", "-l", point)) for point in leftovers_processes.mounts()]
+    found += [Leftover("mount", point, (*_sudo(), "umount", "-l", point)) for point in orphans.mounts()]
     if not up:
         for folder in sorted(runtime().glob(f"{lab}-server-*")):
             found.append(Leftover("folder", str(folder), (*_sudo(folder), "rm", "-r", str(folder))))

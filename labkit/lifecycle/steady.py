@@ -11,9 +11,9 @@ import httpx
 
 from infra import answers, outputs, telling
 from infra.outputs import Contract, Replica
-from labkit import recover, servers
 from labkit.experiment import Place
-from labkit.pulumi import UP
+from labkit.lifecycle import heal, servers
+from labkit.lifecycle.pulumi import UP
 from labkit.setup.ensure import Ready
 from labkit.system.errors import CommandError, LabError
 
@@ -91,7 +91,7 @@ def bring_back(place: Place) -> None:
             # One that is not there is Pulumi's to make, one that runs is only slow to answer.
             with suppress(CommandError):
                 place.side(replica).start(replica, place.run(replica))
-    words = [*UP, *recover.before_up(ready, lab, place.report), "-s", lab]
+    words = [*UP, *heal.before_up(ready, lab, place.report), "-s", lab]
     outcome = ready.pulumi.quiet(words)
     if not outcome.ok:
         raise LabError(f"The lab {lab} does not come back{telling.because(outcome.output)}", hint=f"./lab up {lab}")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import plan
-from labkit import programs
-from labkit.pulumi import BACKEND_URL
+from labkit.lifecycle import programs
+from labkit.lifecycle.pulumi import BACKEND_URL
 from labkit.setup.docker.daemons import mounts_below
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
 from labkit.system.processes import Process, running, starter_gone

@@ -6,17 +6,17 @@ import re
 from collections.abc import Collection, Iterable
 
 from infra.outputs import Server
-from labkit import recover
 from labkit.experiment import Place
-from labkit.recover import Known, Thing
+from labkit.lifecycle import heal
+from labkit.lifecycle.heal import Known, Thing
 
 OURS = re.compile(r"(vm|container)-[0-9]+([-.].*)?|vvc-.*")
 """Names of replicas, of their disks and volumes, and of what experiments make beside them."""
 
 REMOVE = {
     "container": 'docker rm -f -v "$1"',
-    "domain": recover.REMOVE["domain"],
-    "disk": recover.REMOVE["disk"],
+    "domain": heal.REMOVE["domain"],
+    "disk": heal.REMOVE["disk"],
     "volume": 'docker volume rm -f "$1"',
 }
 """Kind -> what removes it inside its server. Users before what they use."""
@@ -36,11 +36,11 @@ def noted(state: Iterable[Known], server: str) -> list[Thing]:
 
 def find(place: Place) -> list[tuple[Server, Thing]]:
     """What of them is in the lab's servers now."""
-    state = recover.known(place.ready.pulumi.resources(place.lab))
+    state = heal.known(place.ready.pulumi.resources(place.lab))
     return [
         (server, thing)
         for server in place.contract.servers
-        for thing in strays([one.thing for one in recover.inside(server.reach)], noted(state, server.name))
+        for thing in strays([one.thing for one in heal.inside(server.reach)], noted(state, server.name))
     ]
 
 

@@ -22,7 +22,8 @@ from infra.bounds import COMMAND, PULUMI
 from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
 from infra.plan import PROJECT, default_subnet
-from labkit import labs, pulumi_events
+from labkit import labs
+from labkit.lifecycle import _events
 from labkit.setup.docker.daemons import alive, until
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import processes, shell
@@ -128,7 +129,7 @@ class Pulumi:
             finally:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
-                told = pulumi_events.text(events)
+                told = _events.text(events)
                 shell.note(shell.Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
         if came:
             raise KeyboardInterrupt

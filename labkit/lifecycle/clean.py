@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import engine_client, plan, telling
-from labkit import inventory, labs, leftovers
-from labkit.inventory import Mine, Thing
-from labkit.leftovers import Leftover
-from labkit.pulumi import BACKEND, DESTROY, Pulumi
+from labkit import labs
+from labkit.lifecycle import inventory, leftovers
+from labkit.lifecycle.inventory import Mine, Thing
+from labkit.lifecycle.leftovers import Leftover
+from labkit.lifecycle.pulumi import BACKEND, DESTROY, Pulumi
 from labkit.setup.building import images
 from labkit.setup.docker import engine
 from labkit.setup.docker.daemons import listens
@@ -29,7 +30,7 @@ _REMOVAL_S = 60
 
 @dataclass(frozen=True)
 class OnEngine:
-    """The engine that answers, as labkit.leftovers asks for it."""
+    """The engine that answers, as labkit.lifecycle.leftovers asks for it."""
 
     docker_host: str
 
