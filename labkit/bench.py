@@ -15,10 +15,10 @@ from typing import Any
 
 from infra import outputs, telling
 from infra.outputs import Contract
-from labkit.box import machine_box
 from labkit.lifecycle import heal, leftovers
 from labkit.lifecycle.pulumi import DESTROY
-from labkit.observe import POLL_S
+from labkit.measure.machine_box import machine_box
+from labkit.measure.observe import POLL_S
 from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT

@@ -17,13 +17,13 @@ from typing import Any
 from infra import outputs
 from labkit import bench_run, vegeta
 from labkit.bench import LAB, pulumi
-from labkit.box import machine_box
 from labkit.lifecycle import leftovers
 from labkit.lifecycle.pulumi import DESTROY, UP
-from labkit.prober.handle import probing
-from labkit.prober.reference import reference
-from labkit.prober.settings import Settings
-from labkit.prober.summary import Quantiles, quantiles, summarise
+from labkit.measure.machine_box import machine_box
+from labkit.measure.prober.handle import probing
+from labkit.measure.prober.reference import reference
+from labkit.measure.prober.settings import Settings
+from labkit.measure.prober.summary import Quantiles, quantiles, summarise
 from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.progress import Report

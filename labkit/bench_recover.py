@@ -18,7 +18,7 @@ from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import clean, heal, orphans, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.lifecycle.pulumi import UP
-from labkit.observe import following, polling
+from labkit.measure.observe import following, polling
 from labkit.setup import ensure
 from labkit.setup.docker import engine
 from labkit.sides import reach

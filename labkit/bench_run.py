@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labkit import labs, session
 from labkit.bench import Figure
+from labkit.measure import labs, session
 from labkit.runs.records import Experiment, Run
 from labkit.system.progress import Report
 

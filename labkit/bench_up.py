@@ -11,7 +11,7 @@ from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.change import config_file
 from labkit.lifecycle.pulumi import DESTROY, UP
-from labkit.observe import POLL_S, following, polling
+from labkit.measure.observe import POLL_S, following, polling
 from labkit.sides import SIDES, reach
 from labkit.system.errors import LabError
 

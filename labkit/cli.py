@@ -21,7 +21,7 @@ def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
     """The lab that a command is about; an unknown one is refused before anything else happens."""
 
     def check(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-        from labkit import labs
+        from labkit.measure import labs
 
         return labs.known(value)
 
@@ -132,8 +132,8 @@ def watch(lab: str, plain: bool, seconds: float | None) -> None:
 @JSON
 def status(lab: str | None, as_json: bool) -> None:
     """Show what is up and where it answers."""
-    from labkit import labs
     from labkit.commands import status as command
+    from labkit.measure import labs
 
     sys.exit(command.run([labs.known(lab)] if lab else labs.names(), as_json=as_json))
 
@@ -222,8 +222,8 @@ def leftovers(lab: str | None, as_json: bool) -> None:
 
     Exit status 1 when something of ours is left. What others made meanwhile is named and left alone.
     """
-    from labkit import labs
     from labkit.commands import leftovers as command
+    from labkit.measure import labs
 
     sys.exit(command.run(labs.known(lab) if lab else None, as_json=as_json))
 

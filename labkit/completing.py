@@ -24,15 +24,15 @@ def source(tool: click.Command, shell: str) -> str:
 
 def labs(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Names of labs."""
-    from labkit.labs import names  # noqa: PLC0415 - only where a shell asks
+    from labkit.measure.labs import names  # noqa: PLC0415 - only where a shell asks
 
     return _fitting(names(), begun)
 
 
 def replicas(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Replicas and servers of the labs that are up, as Pulumi's state files have them."""
-    from labkit.labs import names  # noqa: PLC0415 - as above
     from labkit.lifecycle import pulumi  # noqa: PLC0415 - only where a shell asks
+    from labkit.measure.labs import names  # noqa: PLC0415 - as above
 
     found = []
     for lab in names():
@@ -43,7 +43,7 @@ def replicas(_context: click.Context, _parameter: click.Parameter, begun: str) -
 
 def experiments(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Experiments of the lab that stands before."""
-    from labkit.labs import load  # noqa: PLC0415 - only where a shell asks
+    from labkit.measure.labs import load  # noqa: PLC0415 - only where a shell asks
 
     lab = context.params.get("lab")
     return _fitting([one.name for one in load(lab).experiments] if lab else [], begun)

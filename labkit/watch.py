@@ -11,8 +11,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from labkit.prober.sample import Sample
-from labkit.prober.summary import QUIET_S, quantiles
+from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.summary import QUIET_S, quantiles
 
 SECONDS = 60
 """How far back a view looks, in buckets of one second."""

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from labkit import labs
 from labkit.lifecycle import suite_processes
 from labkit.lifecycle.pulumi import has_resources
 from labkit.lifecycle.suite_processes import interrupt_once
+from labkit.measure import labs
 from labkit.system.paths import CHECKOUT
 from tests.lanes import Lanes, lane
 

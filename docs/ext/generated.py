@@ -16,9 +16,10 @@ from sphinx.util.docutils import SphinxDirective
 from docs.ext import ROOT
 from infra import bounds, outputs
 from infra.reach import Reach
-from labkit import guide_rules, labs
+from labkit import guide_rules
 from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
+from labkit.measure import labs
 from labkit.setup.packages import PACKAGES
 
 

@@ -6,8 +6,9 @@ import json
 
 import click
 
-from labkit import bench_report, box
+from labkit import bench_report
 from labkit.judge import words
+from labkit.measure import machine_box
 from labkit.report import quantities
 from labkit.system.files import write_whole
 from labkit.system.progress import Terminal
@@ -15,7 +16,7 @@ from labkit.system.progress import Terminal
 
 def run(repeats: int) -> int:
     """Measure, write bench/report.json and show it as a table. Needs no set-up."""
-    result = bench_report.run(box.laptop_box(), repeats, Terminal())
+    result = bench_report.run(machine_box.laptop_box(), repeats, Terminal())
     file = bench_report.FILE
     file.parent.mkdir(exist_ok=True)
     write_whole(file, json.dumps(result, indent=2) + "\n")

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from infra import environment, plan
-from labkit import labs
 from labkit.lifecycle import places, set_up
+from labkit.measure import labs
 from labkit.sides import SIDES, reach
 from labkit.system.errors import LabError, meant
 

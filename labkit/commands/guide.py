@@ -16,13 +16,14 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from labkit import guide, guide_figures, guide_walk, labs
+from labkit import guide, guide_figures, guide_walk
 from labkit.guide import Guide, Section, Step
 from labkit.guide_fence import WITHIN_S, Runner
 from labkit.guide_text import CHECK, Fence
 from labkit.guide_walk import Choice, Ran
 from labkit.judge.rows import judge
 from labkit.lifecycle import pulumi, set_up
+from labkit.measure import labs
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.system.errors import LabError

@@ -7,9 +7,9 @@ import json
 
 import click
 
-from labkit import labs
 from labkit.lifecycle import leftovers, set_up, suite
 from labkit.lifecycle.leftovers import Findings
+from labkit.measure import labs
 
 
 def run(lab: str | None, *, as_json: bool) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from labkit import labs, session
 from labkit.judge.rows import judge
-from labkit.labs import Lab
+from labkit.measure import labs, session
+from labkit.measure.labs import Lab
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from labkit import labs
 from labkit.judge.model import Row
 from labkit.judge.rows import judge
+from labkit.measure import labs
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.system.errors import LabError

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import click
 
-from labkit import labs, session
 from labkit.commands import report as report_command
-from labkit.experiment import Experiment
 from labkit.judge.model import Claim, Measured
-from labkit.labs import Lab
+from labkit.measure import labs, session
+from labkit.measure.experiment import Experiment
+from labkit.measure.labs import Lab
 from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal

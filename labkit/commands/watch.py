@@ -23,9 +23,9 @@ from rich.live import Live
 from infra import outputs
 from labkit import watch_view
 from labkit.lifecycle import set_up
-from labkit.prober import sample
-from labkit.prober.handle import Prober, probing
-from labkit.prober.settings import MAX_DURATION_S, samples_file
+from labkit.measure.prober import sample
+from labkit.measure.prober.handle import Prober, probing
+from labkit.measure.prober.settings import MAX_DURATION_S, samples_file
 from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from infra import source
-from labkit import labs
 from labkit.lifecycle import doctor
+from labkit.measure import labs
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, STATE

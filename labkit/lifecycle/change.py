@@ -11,9 +11,9 @@ import yaml
 
 from infra import outputs, plan, telling
 from infra.outputs import Contract
-from labkit.experiment import Place
 from labkit.lifecycle import heal, servers, strays
 from labkit.lifecycle.pulumi import DESTROY, UP
+from labkit.measure.experiment import Place
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import engine_client, plan, telling
-from labkit import labs
 from labkit.lifecycle import inventory, leftovers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.leftovers import Leftover
 from labkit.lifecycle.pulumi import BACKEND, DESTROY, Pulumi
+from labkit.measure import labs
 from labkit.setup.building import images
 from labkit.setup.docker import engine
 from labkit.setup.docker.daemons import listens

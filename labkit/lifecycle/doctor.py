@@ -13,8 +13,8 @@ from pathlib import Path
 from infra import facts, plan
 from infra import machine as machine_file
 from infra import settings as lab_settings
-from labkit import labs
 from labkit.lifecycle import leftovers, pulumi
+from labkit.measure import labs
 from labkit.setup import accelerator, checks_cpu, checks_firewall, checks_network, packages
 from labkit.setup.checks import Check
 from labkit.setup.docker import engine

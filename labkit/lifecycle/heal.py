@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from infra import plan, telling
 from infra.reach import Reach
 from infra.settings import DEFAULTS
-from labkit import labs
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Current
+from labkit.measure import labs
 from labkit.setup.ensure import Ready
 from labkit.sides import reach
 from labkit.system.errors import LabError

@@ -22,8 +22,8 @@ from infra.bounds import COMMAND, PULUMI
 from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
 from infra.plan import PROJECT, default_subnet
-from labkit import labs
 from labkit.lifecycle import _events
+from labkit.measure import labs
 from labkit.setup.docker.daemons import alive, until
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import processes, shell

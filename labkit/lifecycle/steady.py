@@ -11,9 +11,9 @@ import httpx
 
 from infra import answers, outputs, telling
 from infra.outputs import Contract, Replica
-from labkit.experiment import Place
 from labkit.lifecycle import heal, servers
 from labkit.lifecycle.pulumi import UP
+from labkit.measure.experiment import Place
 from labkit.setup.ensure import Ready
 from labkit.system.errors import CommandError, LabError
 

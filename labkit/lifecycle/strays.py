@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterable
 
 from infra.outputs import Server
-from labkit.experiment import Place
 from labkit.lifecycle import heal
 from labkit.lifecycle.heal import Known, Thing
+from labkit.measure.experiment import Place
 
 OURS = re.compile(r"(vm|container)-[0-9]+([-.].*)?|vvc-.*")
 """Names of replicas, of their disks and volumes, and of what experiments make beside them."""

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labkit.prober.sample import COLUMNS, GOOD, OURS
+from labkit.measure.prober.sample import COLUMNS, GOOD, OURS
 from labkit.system.errors import LabError
 
 if TYPE_CHECKING:

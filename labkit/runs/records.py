@@ -84,7 +84,7 @@ class Run:
     commit: str
     """Git commit of the checkout, with "+" when there were changes; "unknown" outside git."""
     machine: Mapping[str, Any]
-    """The machine box, see labkit.box."""
+    """The machine box, see labkit.measure.machine_box."""
     settings: Mapping[str, Any]
     """The lab's settings, by the names of the configuration keys."""
     experiments: tuple[Experiment, ...]

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from infra import facts, plan
 from infra import settings as lab_settings
-from labkit import labs
+from labkit.measure import labs
 from labkit.setup.checks import Check
 from labkit.setup.docker import engine
 from labkit.system import root, shell

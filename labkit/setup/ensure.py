@@ -10,8 +10,8 @@ from functools import partial
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit import labs
 from labkit.lifecycle.pulumi import Pulumi
+from labkit.measure import labs
 from labkit.setup import accelerator, ownership, packages
 from labkit.setup.building import images
 from labkit.setup.docker import engine, rules

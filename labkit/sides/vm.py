@@ -26,7 +26,7 @@ _COMPRESS_S = 300.0
 _TICK_S = 0.01
 """Resolution of a process's start, proc(5)."""
 _CLOCK_S = 0.02
-"""How well the guest's boot is placed on the server's clock, see labkit.clocks."""
+"""How well the guest's boot is placed on the server's clock, see labkit.measure.clocks."""
 
 
 def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool) -> list[str]:  # noqa: ARG001 - one protocol for both sides

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from infra.outputs import Server
-from labkit.experiment import Place
+from labkit.measure.experiment import Place
 from labkit.sides import Run, reach
 from labkit.system import paths
 from labkit.system.errors import LabError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.labs import Lab
+from labkit.measure.labs import Lab
 from labs.deployment import operating_system, portability, resources, size, start, update
 from labs.deployment.claims import CLAIMS
 from labs.deployment.claims_more import CLAIMS as CLAIMS_MORE

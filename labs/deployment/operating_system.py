@@ -12,7 +12,7 @@ from typing import Any
 
 from infra import answers, environment, plan
 from infra.outputs import Replica
-from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 from labs.deployment import kernels

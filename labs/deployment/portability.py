@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from infra import answers, outputs
 from infra.outputs import Replica
-from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.lifecycle import change, steady
+from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Stage
 from labkit.system.carry import Carried, carry
 from labkit.system.errors import LabError

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 
 from infra.outputs import Contract, Replica
-from labkit import footprint
-from labkit.experiment import Experiment, Place, Seen, Turn
+from labkit.measure import footprint
+from labkit.measure.experiment import Experiment, Place, Seen, Turn
+from labkit.measure.growth import Growth
 from labkit.sides.belongings import GUEST_MEMORY
-from labs.deployment.growth import Growth
 
 REPLICAS, QUICK_REPLICAS = 3, 2
 """Replicas a side up to which the lab grows; those after the first are measured."""

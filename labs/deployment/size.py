@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from infra.outputs import Replica
-from labkit import footprint
-from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.measure import footprint
+from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.measure.growth import Growth
 from labkit.sides import COMPRESSOR
-from labs.deployment.growth import Growth
 
 _LIST = ["dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\\n"]
 _KIB = 1024

@@ -13,12 +13,12 @@ import httpx
 
 from infra import answers
 from infra.outputs import Replica
-from labkit.experiment import Experiment, Place, Seen, Turn
 from labkit.lifecycle import change, steady, strays
-from labkit.prober.handle import Prober, probing
-from labkit.prober.sample import Sample
-from labkit.prober.summary import summarise, within
-from labkit.switch import Switch, switching
+from labkit.measure.experiment import Experiment, Place, Seen, Turn
+from labkit.measure.prober.handle import Prober, probing
+from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.summary import summarise, within
+from labkit.measure.switch import Switch, switching
 from labkit.system.errors import LabError
 from labs.deployment.sides.updating import CLEAN, WAYS, Way
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit import labs
 from labkit.judge.rows import judge
+from labkit.measure import labs
 from labkit.runs.records import Repeat, Run
 from tests.engines.real import LAB
 

@@ -7,8 +7,8 @@ from collections import defaultdict
 import pytest
 
 from infra import outputs
-from labkit import labs
 from labkit.judge.rows import judge
+from labkit.measure import labs
 from labkit.runs import run_folder
 from tests.engines.real import LAB, ROOT, tool
 

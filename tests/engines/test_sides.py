@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from infra import outputs
-from labkit import clocks, session
-from labkit.experiment import Place
 from labkit.lifecycle import steady
+from labkit.measure import clocks, session
+from labkit.measure.experiment import Place
 from labkit.sides import reach
 from labkit.system.progress import Quiet
 from tests.engines.real import LAB

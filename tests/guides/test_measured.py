@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from infra import settings
-from labkit import labs
 from labkit.judge.model import Judgement
 from labkit.judge.rows import judge
+from labkit.measure import labs
 from labkit.runs.records import Repeat, Run
 from labs.deployment import kernels
 from tests.engines.real import LAB, tool

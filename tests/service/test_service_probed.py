@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from labkit.prober.handle import probing
-from labkit.prober.summary import outage, summarise
+from labkit.measure.prober.handle import probing
+from labkit.measure.prober.summary import outage, summarise
 from tests.service.running import replica
 
 DOWN_S = 1.0

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from infra.outputs import Contract, Replica
-from labkit.conduct import Hands
-from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.measure.conduct import Hands
+from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Run
 
 CONTRACT = Contract(

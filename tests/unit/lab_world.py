@@ -15,10 +15,10 @@ import pytest
 from infra import answers
 from infra.outputs import Contract, Replica, Server
 from infra.reach import Reach
-from labkit import footprint
-from labkit.experiment import Place
 from labkit.lifecycle import change, steady, strays
-from labkit.prober.ledger import Ledger
+from labkit.measure import footprint
+from labkit.measure.experiment import Place
+from labkit.measure.prober.ledger import Ledger
 from labkit.sides.protocol import Run
 from labkit.system import carry, shell
 from labkit.system.carry import Carried

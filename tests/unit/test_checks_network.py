@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra import facts, plan
-from labkit import labs
+from labkit.measure import labs
 from labkit.setup import checks_network
 from labkit.setup.checks_network import judge
 from labkit.system.paths import CHECKOUT_ID

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.conduct import Conductor
-from labkit.experiment import Turn
+from labkit.measure.conduct import Conductor
+from labkit.measure.experiment import Turn
 from labkit.runs import run_folder
 from labkit.runs.run_folder import RunError
 from labkit.system.errors import LabError

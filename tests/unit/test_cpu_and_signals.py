@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit import labs
+from labkit.measure import labs
 from labkit.setup import checks_cpu
 from labkit.system import endings, shell
 from labkit.system.errors import CommandError, LabError

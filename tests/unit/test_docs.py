@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from labkit import cli, labs
+from labkit import cli
+from labkit.measure import labs
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra import facts
-from labkit import labs
 from labkit.commands import doctor as command
 from labkit.lifecycle import doctor, pulumi
+from labkit.measure import labs
 from labkit.setup.checks import Check
 from labkit.system.errors import LabError
 

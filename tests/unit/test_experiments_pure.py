@@ -13,11 +13,12 @@ import yaml
 from labkit.judge import rows
 from labkit.lifecycle import change, strays
 from labkit.lifecycle.heal import Known, There
-from labkit.prober.sample import Sample
+from labkit.measure import growth
+from labkit.measure.prober.sample import Sample
 from labkit.runs.records import Experiment, Repeat
 from labkit.system.carry import Carried
 from labkit.system.paths import CHECKOUT
-from labs.deployment import claims_more, growth, kernels, operating_system, portability, resources, update
+from labs.deployment import claims_more, kernels, operating_system, portability, resources, update
 from labs.deployment.sides import container_again, updating
 from labs.deployment.sides.moving import Move
 from tests.unit import judging, lab_world

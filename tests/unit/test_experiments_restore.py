@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.experiment import Experiment, Turn
+from labkit.measure.experiment import Experiment, Turn
 from labs.deployment import operating_system, portability, resources, update
 from tests.unit import lab_world
 from tests.unit.lab_world import World

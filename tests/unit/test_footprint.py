@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labkit import footprint
+from labkit.measure import footprint
 
 QEMU = """== replica 385 qemu-system-x86
 cpu 1000000000 400000000

@@ -39,7 +39,7 @@ def test_infra_knows_neither_labkit_nor_labs() -> None:
 
 
 def test_labkit_reaches_labs_through_one_seam_only() -> None:
-    """No lab is imported by name: labkit.labs.load finds them."""
+    """No lab is imported by name: labkit.measure.labs.load finds them."""
     wrong = {
         str(file.relative_to(ROOT)): names
         for file in SOURCES

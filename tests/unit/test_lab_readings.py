@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from labkit import clocks, neighbours, observe, session
+from labkit.measure import clocks, neighbours, observe, session
 from labkit.sides import container, processes
 from labkit.system import shell
 from labkit.system.shell import Outcome

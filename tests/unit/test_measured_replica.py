@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from infra.outputs import Replica
-from labkit import footprint
-from labkit.conduct import Conductor
-from labkit.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.measure import footprint
+from labkit.measure.conduct import Conductor
+from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Run
 from labs.deployment import resources, size
 from tests.unit import lab_world

@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from labkit import labs
 from labkit.judge import words
 from labkit.judge.metrics import MetricError, Metrics
 from labkit.judge.model import Metric
+from labkit.measure import labs
 from labkit.runs.records import Repeat
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT

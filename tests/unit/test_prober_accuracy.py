@@ -8,10 +8,10 @@ import sys
 import time
 from pathlib import Path
 
-from labkit.prober import sample
-from labkit.prober.handle import probing
-from labkit.prober.reference import reference
-from labkit.prober.summary import summarise, within
+from labkit.measure.prober import sample
+from labkit.measure.prober.handle import probing
+from labkit.measure.prober.reference import reference
+from labkit.measure.prober.summary import summarise, within
 from labkit.system.paths import CHECKOUT
 
 STALL_S = 1.4
@@ -64,7 +64,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
         "real, real_ns = time.time, time.time_ns\n"
         "time.time = lambda: real() + next(hours)\n"
         "time.time_ns = lambda: real_ns() + next(hours) * 10**9\n"
-        "runpy.run_module('labkit.prober', run_name='__main__', alter_sys=True)\n"
+        "runpy.run_module('labkit.measure.prober', run_name='__main__', alter_sys=True)\n"
     )
     with reference() as server:
         settings = f'{{"urls": ["{server.url}"], "folder": "{tmp_path}", "duration_s": 2, "deadline_s": 20}}'

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit.prober import ledger
-from labkit.prober.handle import Result, probing
-from labkit.prober.ledger import Ledger, acknowledged, settle
-from labkit.prober.reference import reference
-from labkit.prober.sender import payload
+from labkit.measure.prober import ledger
+from labkit.measure.prober.handle import Result, probing
+from labkit.measure.prober.ledger import Ledger, acknowledged, settle
+from labkit.measure.prober.reference import reference
+from labkit.measure.prober.sender import payload
 from labkit.system.errors import LabError
 
 

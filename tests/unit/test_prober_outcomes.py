@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit.prober.handle import Result, probing
-from labkit.prober.reference import reference
-from labkit.prober.summary import summarise
+from labkit.measure.prober.handle import Result, probing
+from labkit.measure.prober.reference import reference
+from labkit.measure.prober.summary import summarise
 
 RATES = {"reads_per_s": 40.0, "writes_per_s": 20.0, "deadline_s": 20.0, "duration_s": 0.5}
 EXPECTED = {

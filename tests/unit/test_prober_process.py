@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from labkit.prober import sample
-from labkit.prober.handle import Prober, Result, probing
-from labkit.prober.reference import reference
-from labkit.prober.summary import summarise
+from labkit.measure.prober import sample
+from labkit.measure.prober.handle import Prober, Result, probing
+from labkit.measure.prober.reference import reference
+from labkit.measure.prober.summary import summarise
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 
@@ -30,7 +30,7 @@ def run(
     """Run a prober to its end, settings on stdin."""
     text = settings if isinstance(settings, str) else json.dumps(settings)
     return subprocess.run(
-        [sys.executable, "-m", "labkit.prober"],
+        [sys.executable, "-m", "labkit.measure.prober"],
         input=text,
         capture_output=True,
         text=True,
@@ -100,7 +100,7 @@ def test_an_orphaned_prober_ends_in_order(tmp_path: Path) -> None:
     """When the process that started it is killed."""
     with reference() as server:
         parent = (
-            "import sys, time; from pathlib import Path; from labkit.prober.handle import probing\n"
+            "import sys, time; from pathlib import Path; from labkit.measure.prober.handle import probing\n"
             f"with probing([{server.url!r}], Path({str(tmp_path)!r})) as prober:\n"
             "    print(prober.pid, flush=True); time.sleep(60)\n"
         )

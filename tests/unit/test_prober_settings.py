@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labkit.prober.settings import check
+from labkit.measure.prober.settings import check
 from labkit.system.errors import LabError
 
 URL = "http://127.0.0.1:8000"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.prober.sample import Sample
-from labkit.prober.summary import outage, quantiles, summarise, within
+from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.summary import outage, quantiles, summarise, within
 
 
 def ok(at_s: float, latency_s: float = 0.005, late_s: float = 0.0, kind: str = "read") -> Sample:

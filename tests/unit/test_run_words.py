@@ -9,10 +9,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from labkit import labs, session
 from labkit.cli import lab
 from labkit.commands import run as run_command
 from labkit.lifecycle import steady
+from labkit.measure import labs, session
 from labkit.system.errors import LabError
 from tests.unit.lab_fakes import CONTRACT
 

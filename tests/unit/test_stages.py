@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit import left
-from labkit.experiment import Turn
-from labkit.stages import UNEXPLAINED, Mark, between
+from labkit.measure import _left
+from labkit.measure.experiment import Turn
+from labkit.measure.stages import UNEXPLAINED, Mark, between
 
 END = Mark("first 200", 20.0, "poll", 0.025)
 
@@ -63,9 +63,9 @@ def test_the_time_left_is_that_of_turns_alike() -> None:
     """Of the same side and action; of all where there is none yet; unknown before the first."""
     vm, container, other = Turn("vm", 1, "start"), Turn("container", 1, "start"), Turn("vm", 1, "deploy")
     done = [(vm, 10.0), (container, 1.0)]
-    assert left.left_s([], [vm]) is None
-    assert left.left_s(done, [vm, container, other]) == 16.5
-    assert [left.words(one) for one in (None, 16.5, 89.0, 150.0)] == [
+    assert _left.left_s([], [vm]) is None
+    assert _left.left_s(done, [vm, container, other]) == 16.5
+    assert [_left.words(one) for one in (None, 16.5, 89.0, 150.0)] == [
         "time left not known yet",
         "about 16 s left",
         "about 89 s left",

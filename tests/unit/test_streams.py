@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from labkit.conduct import Conductor
-from labkit.experiment import Place, Seen, Turn
-from labkit.prober import record, sample, settings
-from labkit.prober.sample import Sample
+from labkit.measure.conduct import Conductor
+from labkit.measure.experiment import Place, Seen, Turn
+from labkit.measure.prober import record, sample, settings
+from labkit.measure.prober.sample import Sample
 from labkit.runs import run_folder
 from labkit.system.errors import LabError
 from tests.unit.lab_fakes import FakeLab, empty_run

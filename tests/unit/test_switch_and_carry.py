@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from labkit.switch import switching
+from labkit.measure.switch import switching
 from labkit.system.carry import carry
 from labkit.system.errors import CommandError
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from labkit import watch_view
-from labkit.prober import summary
-from labkit.prober.sample import Sample
+from labkit.measure.prober import summary
+from labkit.measure.prober.sample import Sample
 from labkit.watch import SECONDS, Bucket, Stream
 
 
@@ -70,7 +70,7 @@ def test_what_fails_again_within_10_s_is_the_same_outage() -> None:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.002, 0.3, 0.99])), min_size=1, max_size=40))
 def test_one_fault_is_told_as_the_summary_tells_it(middle: list[tuple[bool, float]]) -> None:
-    """Whatever the order of outcomes: the finished outage is that of labkit.prober.summary."""
+    """Whatever the order of outcomes: the finished outage is that of labkit.measure.prober.summary."""
     begin, end = 5.0, 5.0 + len(middle) / 10
     samples = [sample(tick / 10) for tick in range(50)]
     samples += [sample(begin + n / 10, "ok" if good else "deadline", wait) for n, (good, wait) in enumerate(middle)]

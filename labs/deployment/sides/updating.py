@@ -10,9 +10,9 @@ from pathlib import Path
 
 from infra import answers, plan
 from infra.outputs import Replica
-from labkit.experiment import Place
 from labkit.lifecycle import change, steady
-from labkit.switch import Switch
+from labkit.measure.experiment import Place
+from labkit.measure.switch import Switch
 from labkit.system import carry, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT

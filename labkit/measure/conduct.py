@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import httpx
 
 from infra.outputs import Replica
-from labkit import conditions, left, streams
-from labkit.experiment import Experiment, Place, Seen, Turn
 from labkit.lifecycle import steady
+from labkit.measure import _conditions as conditions
+from labkit.measure import _left, _streams
+from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.runs import run_folder
 from labkit.runs.records import Experiment as Record
 from labkit.runs.records import Repeat, Run, State
@@ -104,7 +105,7 @@ class Conductor:
         for number, turn in enumerate(turns):
             begin = self._hands.clock()
             told = f"{experiment.name}, {number + 1} of {len(turns)}: {name(turn)}"
-            with self._place.report.step(f"{told}; {left.words(left.left_s(done, turns[number:]))}"):
+            with self._place.report.step(f"{told}; {_left.words(_left.left_s(done, turns[number:]))}"):
                 repeat = self._turn(experiment, turn)
             with interrupts_wait(self._place.report.line, "what was measured is written"):
                 self._keep(repeat)
@@ -135,13 +136,13 @@ class Conductor:
         """Add a repeat with its probe stream, and write the folder."""
         last = self.run.experiments[-1]
         if repeat.stream:
-            prober = streams.fold(self._place.folder, repeat.stream, self._began)
+            prober = _streams.fold(self._place.folder, repeat.stream, self._began)
             repeat = replace(repeat, facts={**repeat.facts, "prober": prober})
         grown = replace(last, repeats=(*last.repeats, repeat))
         self.run = replace(self.run, experiments=(*self.run.experiments[:-1], grown))
         self._save()
         if repeat.stream:
-            streams.forget(self._place.folder, repeat.stream)
+            _streams.forget(self._place.folder, repeat.stream)
 
     def _bring_back(self, experiment: Experiment) -> None:
         try:

@@ -10,12 +10,12 @@ from typing import Any
 from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
-from labkit import labs
-from labkit.box import machine_box, server_box
-from labkit.conduct import Conductor, stamp
-from labkit.experiment import Experiment, Place
-from labkit.labs import Lab
 from labkit.lifecycle import set_up, steady
+from labkit.measure import labs
+from labkit.measure.conduct import Conductor, stamp
+from labkit.measure.experiment import Experiment, Place
+from labkit.measure.labs import Lab
+from labkit.measure.machine_box import machine_box, server_box
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.setup.docker import engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from labkit.experiment import Turn
+from labkit.measure.experiment import Turn
 
 
 def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | None:

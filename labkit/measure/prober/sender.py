@@ -19,10 +19,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from labkit.prober.exchange import Answer, Exchange
-from labkit.prober.sample import Sample
-from labkit.prober.schedule import Due, schedule
-from labkit.prober.settings import Settings
+from labkit.measure.prober.exchange import Answer, Exchange
+from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.schedule import Due, schedule
+from labkit.measure.prober.settings import Settings
 from labkit.system.errors import LabError
 
 _CHUNK_BYTES = 16 * 1024

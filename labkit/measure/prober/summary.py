@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from labkit.prober.sample import Sample
+from labkit.measure.prober.sample import Sample
 
 LATE_S = 0.020
 """A window whose p99 scheduling error exceeds this is shown, but not averaged."""

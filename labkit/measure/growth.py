@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from infra.outputs import Contract
-from labkit.experiment import Place
 from labkit.lifecycle import change
+from labkit.measure.experiment import Place
 
 
 def steps(there: int, wanted: int, fresh: bool) -> tuple[int, ...]:

@@ -13,8 +13,8 @@ from labkit.system.errors import LabError, meant
 from labkit.system.paths import CHECKOUT, STATE
 
 if TYPE_CHECKING:
-    from labkit.experiment import Experiment
     from labkit.judge.model import Claim, Metric
+    from labkit.measure.experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.outputs import Replica
-from labkit import clocks, sides
-from labkit.experiment import Place
+from labkit import sides
 from labkit.lifecycle import steady
+from labkit.measure import clocks
+from labkit.measure.experiment import Place
 
 Value = str | int | float
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from labkit.prober import record, sample, settings
+from labkit.measure.prober import record, sample, settings
 from labkit.runs.run_folder import SAMPLES, RunError
 
 

@@ -1,4 +1,4 @@
-"""The shape of an experiment. A lab's experiments are objects of it; labkit.conduct runs them, sides taking turns."""
+"""The shape of an experiment. A lab's experiments are objects of it; labkit.measure.conduct runs them, sides taking turns."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labkit.prober.sample import Sample, line
+from labkit.measure.prober.sample import Sample, line
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 
@@ -31,7 +31,7 @@ class Record:
     """Wall time of it, for people: ISO 8601 with offset."""
     pid: int
     priority: str
-    """That it ran with, one of labkit.prober.priority.PRIORITIES."""
+    """That it ran with, one of labkit.measure.prober.priority.PRIORITIES."""
     priority_problem: str
     """Why not with the one that was asked for; empty if it did."""
     settings: dict[str, Any]

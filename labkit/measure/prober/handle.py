@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import IO
 
 from infra import environment
-from labkit.prober import sample as samples
-from labkit.prober.ledger import Ledger, audit
-from labkit.prober.record import Record, load
-from labkit.prober.sample import Sample
-from labkit.prober.settings import Settings, check, record_file, samples_file
+from labkit.measure.prober import sample as samples
+from labkit.measure.prober.ledger import Ledger, audit
+from labkit.measure.prober.record import Record, load
+from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.settings import Settings, check, record_file, samples_file
 from labkit.system import endings
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
@@ -97,7 +97,7 @@ class Prober:
         self._asides = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         with interrupts_wait():
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "labkit.prober", json.dumps(given)],
+                [sys.executable, "-m", "labkit.measure.prober", json.dumps(given)],
                 cwd=CHECKOUT,
                 env=environment.for_python(os.environ),
                 stdin=subprocess.DEVNULL,

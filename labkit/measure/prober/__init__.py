@@ -6,7 +6,7 @@
     sender      sends on the clock, one new connection a request
     sample      one timed request and its line in samples.jsonl
     record      the two files that a prober writes while it runs
-    __main__    the prober's own process: python -m labkit.prober SETTINGS
+    __main__    the prober's own process: python -m labkit.measure.prober SETTINGS
     handle      starts, watches and stops that process from an experiment
     summary     outage, gaps, latencies, lateness out of samples; pure
     ledger      acknowledged writes against what the service has stored

@@ -1,4 +1,4 @@
-"""The prober's own process: `python -m labkit.prober SETTINGS`, SETTINGS being JSON, or on stdin without it.
+"""The prober's own process: `python -m labkit.measure.prober SETTINGS`, SETTINGS being JSON, or on stdin without it.
 
 Ends with status 0 after its duration, on SIGTERM or SIGINT, or when its parent is gone, requests under way finished
 and recorded; with 1 and a message on stderr when it could not go on, with 2 when the settings are wrong.
@@ -20,10 +20,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from infra import surprise
-from labkit.prober import priority
-from labkit.prober.record import Record, Writer
-from labkit.prober.sender import Sender
-from labkit.prober.settings import Settings, check, record_file, samples_file
+from labkit.measure.prober import priority
+from labkit.measure.prober.record import Record, Writer
+from labkit.measure.prober.sender import Sender
+from labkit.measure.prober.settings import Settings, check, record_file, samples_file
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE
 
