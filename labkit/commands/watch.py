@@ -21,15 +21,15 @@ from rich.console import Console
 from rich.live import Live
 
 from infra import outputs
-from labkit import watch_view
 from labkit.lifecycle import set_up
 from labkit.measure.prober import sample
 from labkit.measure.prober.handle import Prober, probing
 from labkit.measure.prober.settings import MAX_DURATION_S, samples_file
+from labkit.report import live_view
+from labkit.report.live import Stream, View
 from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE
-from labkit.watch import Stream, View
 
 _REDRAW_S = 0.25
 _PLAIN_S = 1.0
@@ -121,7 +121,7 @@ def _plain(sides: Sequence[_Side], banner: str, until: float, ended: threading.E
         ended.wait(max(0.0, min(_PLAIN_S, until - time.monotonic())))
         views = [side.view() for side in sides]
         for view in views:
-            click.echo(watch_view.line(view))
+            click.echo(live_view.line(view))
     return views
 
 
@@ -134,7 +134,7 @@ def _live(sides: Sequence[_Side], banner: str, until: float, ended: threading.Ev
                 ended.set()
             views = [side.view() for side in sides]
             closing = "" if ended.is_set() else "q: quit"
-            screen.update(watch_view.table(views, banner=banner, closing=closing), refresh=True)
+            screen.update(live_view.table(views, banner=banner, closing=closing), refresh=True)
     return views
 
 

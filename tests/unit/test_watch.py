@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from labkit import watch_view
 from labkit.measure.prober import summary
 from labkit.measure.prober.sample import Sample
-from labkit.watch import SECONDS, Bucket, Stream
+from labkit.report import live_view
+from labkit.report.live import SECONDS, Bucket, Stream
 
 
 def sample(at_s: float, outcome: str = "ok", latency_s: float = 0.005, replica: str = "vm-1") -> Sample:
@@ -37,7 +37,7 @@ def test_a_calm_stream_has_no_outage() -> None:
     assert view.p50_ms == pytest.approx(4.0)
     assert view.p99_ms == pytest.approx(5.0)
     assert view.replicas == {"vm-1": 100}
-    assert watch_view.line(view) == (
+    assert live_view.line(view) == (
         "    20 s  vm          p50    4.0 ms  p99    5.0 ms  failed 0 of 200  outage: none  answers: vm-1"
     )
 
@@ -48,13 +48,13 @@ def test_an_outage_lasts_until_a_good_answer() -> None:
     during = [sample(5 + tick / 10, "refused", 0.001) for tick in range(20)]
     lasting = stream([*before, *during]).view(7.0)
     assert not lasting.answering
-    assert watch_view.who(lasting) == "nobody"
-    assert watch_view.outage(lasting) == "2.1 s and lasting"
+    assert live_view.who(lasting) == "nobody"
+    assert live_view.outage(lasting) == "2.1 s and lasting"
     over = stream([*before, *during, *(sample(7 + tick / 10, replica="vm-2") for tick in range(20))]).view(9.0)
     assert over.answering
-    assert watch_view.outage(over) == "2.10 s, 2 s ago"
+    assert live_view.outage(over) == "2.10 s, 2 s ago"
     assert over.outcomes == {"refused": 20}
-    assert watch_view.who(over) == "vm-1 71%, vm-2 29%"
+    assert live_view.who(over) == "vm-1 71%, vm-2 29%"
 
 
 def test_what_fails_again_within_10_s_is_the_same_outage() -> None:
@@ -101,14 +101,14 @@ def test_the_sparkline_has_a_sign_a_second() -> None:
     failed = Bucket(3)
     failed.failures["refused"] = 1
     buckets = [None, Bucket(1, [0.0005]), Bucket(2, [0.03, 0.001]), Bucket(2, [5.0]), failed]
-    assert watch_view.sparkline(buckets).plain == " ▁▄█✗"
+    assert live_view.sparkline(buckets).plain == " ▁▄█✗"
 
 
 def test_the_table_names_both_sides() -> None:
     """And the banner, where the CPU is emulated; it fits 80 columns."""
     view = stream(sample(tick / 10) for tick in range(50)).view(5.0)
     screen = Console(file=io.StringIO(), width=80, color_system=None)
-    screen.print(watch_view.table([view, view], banner="EMULATED CPU (TCG)", closing="q: quit"))
+    screen.print(live_view.table([view, view], banner="EMULATED CPU (TCG)", closing="q: quit"))
     assert isinstance(screen.file, io.StringIO)
     told = screen.file.getvalue()
     assert told.startswith("EMULATED CPU (TCG)")

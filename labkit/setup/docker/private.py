@@ -23,7 +23,7 @@ from requests.exceptions import RequestException
 
 from infra import engine_client, environment
 from labkit.setup.docker import daemons as processes
-from labkit.setup.docker import network as network
+from labkit.setup.docker import network
 from labkit.setup.docker.daemons import until
 from labkit.system import root
 from labkit.system.errors import LabError

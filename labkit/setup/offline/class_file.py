@@ -22,9 +22,7 @@ from labkit.setup.building import images
 from labkit.setup.offline import _archive
 from labkit.setup.offline import wheels as offline_wheels
 from labkit.setup.offline._archive import Manifest
-from labkit.setup.tools import build as build
-from labkit.setup.tools import release as release
-from labkit.setup.tools import toolchain
+from labkit.setup.tools import build, release, toolchain
 from labkit.system import paths, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT

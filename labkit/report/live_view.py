@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from labkit.watch import SECONDS, Bucket, View
+from labkit.report.live import SECONDS, Bucket, View
 
 _BARS = "▁▂▃▄▅▆▇█"
 _FAILED, _NOTHING = "✗", " "
