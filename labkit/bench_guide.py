@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import figures, guide_walk
+from labkit import figures
 from labkit.bench import LAB, Bench
-from labkit.guide import Guide, Section, Step
-from labkit.guide_fence import Runner
-from labkit.guide_text import CHECK, Fence
-from labkit.guide_walk import Choice, Ran
+from labkit.guide import walk
+from labkit.guide.fence import Runner
+from labkit.guide.model import Guide, Section, Step
+from labkit.guide.text import CHECK, Fence
+from labkit.guide.walk import Choice, Ran
 from labkit.lifecycle import pulumi
 from labkit.setup import ensure
 from labkit.system.errors import LabError
@@ -46,7 +47,7 @@ class GuideWalk(Bench):
             return ran[-1]
 
         with _restored(CHECKOUT / f"Pulumi.{LAB}.yaml"):
-            guide_walk.walk(self._found, self._found.steps[0], _Screen(self._report), noted)
+            walk.walk(self._found, self._found.steps[0], _Screen(self._report), noted)
         for name, seconds in times(self._found, ran).items():
             self._add(name, None, seconds)
 

@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 from docs.ext import ROOT
 from infra import bounds, outputs
 from infra.reach import Reach
-from labkit import guide_rules
+from labkit.guide import _rules
 from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
 from labkit.measure import labs
@@ -104,7 +104,7 @@ def waits() -> str:
 
 def sections() -> str:
     """The headings of a guide."""
-    return ", ".join(guide_rules.SECTIONS)
+    return ", ".join(_rules.SECTIONS)
 
 
 def run_schema() -> str:

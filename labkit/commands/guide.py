@@ -16,11 +16,12 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from labkit import guide, guide_figures, guide_walk
-from labkit.guide import Guide, Section, Step
-from labkit.guide_fence import WITHIN_S, Runner
-from labkit.guide_text import CHECK, Fence
-from labkit.guide_walk import Choice, Ran
+from labkit.guide import figures as guide_figures
+from labkit.guide import model, walk
+from labkit.guide.fence import WITHIN_S, Runner
+from labkit.guide.model import Guide, Section, Step
+from labkit.guide.text import CHECK, Fence
+from labkit.guide.walk import Choice, Ran
 from labkit.judge.rows import judge
 from labkit.lifecycle import pulumi, set_up
 from labkit.measure import labs
@@ -41,7 +42,7 @@ def read(lab: str) -> Guide:
         text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise LabError(f"The lab {lab} has no guide: {error}", hint="git checkout -- labs") from error
-    return guide.parse(text, lab=lab, file=str(file.relative_to(CHECKOUT)))
+    return model.parse(text, lab=lab, file=str(file.relative_to(CHECKOUT)))
 
 
 def run(lab: str, *, first: str | None, list_only: bool, as_json: bool, yes: bool) -> int:
@@ -59,7 +60,7 @@ def run(lab: str, *, first: str | None, list_only: bool, as_json: bool, yes: boo
     screen = Terminal(lab, ask=not yes)
     if step.number == 1:
         screen.title(found)
-    result = guide_walk.walk(found, step, screen, Runner(lab, _environment))
+    result = walk.walk(found, step, screen, Runner(lab, _environment))
     if result.stopped is not None:
         click.echo(f"Stopped at step {result.stopped.number}. Go on: ./lab guide {lab} --from {result.stopped.number}")
     elif result.skipped:

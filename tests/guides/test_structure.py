@@ -9,10 +9,11 @@ import subprocess
 import click
 import pytest
 
-from labkit import cli, guide, guide_walk
+from labkit import cli
 from labkit.commands import guide as command
-from labkit.guide_text import Fence
-from labkit.guide_walk import Ran
+from labkit.guide import model, walk
+from labkit.guide.text import Fence
+from labkit.guide.walk import Ran
 from labkit.runs import run_folder
 from tests.guides.guides import LABS, ROOT, fences, file
 from tests.unit.test_guide_walk import Reader
@@ -22,8 +23,8 @@ _OURS = re.compile(r"\./lab [^|;&)\n]*")
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
 
 
-def parsed(lab: str) -> guide.Guide:
-    return guide.parse(file(lab).read_text(encoding="utf-8"), lab=lab, file=str(file(lab)))
+def parsed(lab: str) -> model.Guide:
+    return model.parse(file(lab).read_text(encoding="utf-8"), lab=lab, file=str(file(lab)))
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -44,7 +45,7 @@ def test_a_dry_run_reaches_every_fence(lab: str) -> None:
         return Ran(fence, 0, 0.0)
 
     found = parsed(lab)
-    assert guide_walk.walk(found, found.steps[0], Reader(), run).complete
+    assert walk.walk(found, found.steps[0], Reader(), run).complete
     assert ran == fences(lab)
 
 

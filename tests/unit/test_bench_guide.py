@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from labkit import bench, bench_guide, figures, guide
+from labkit import bench, bench_guide, figures
 from labkit.bench_guide import GuideWalk
-from labkit.guide_text import Fence
-from labkit.guide_walk import Ran
+from labkit.guide import model
+from labkit.guide.text import Fence
+from labkit.guide.walk import Ran
 from labkit.system.errors import LabError
 from tests.unit import guide_text
 from tests.unit.lab_fakes import Told
 
-GUIDE = guide.parse(
+GUIDE = model.parse(
     guide_text.guide(experiment=f"{guide_text.step('One')}\n{guide_text.step('Two', hint='do it again')}"), lab="demo"
 )
 SETTINGS = "config: {}\n"

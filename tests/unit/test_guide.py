@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from labkit import guide
-from labkit.guide_rules import SECTIONS, WITH_STEPS
+from labkit.guide import model
+from labkit.guide._rules import SECTIONS, WITH_STEPS
 from labkit.system.errors import LabError
 from tests.unit import guide_text
 
 
 def problems(text: str) -> dict[int, list[str]]:
     """Line -> what is wrong there."""
-    with pytest.raises(guide.GuideError) as caught:
-        guide.parse(text, lab="demo", file="labs/demo/README.md")
+    with pytest.raises(model.GuideError) as caught:
+        model.parse(text, lab="demo", file="labs/demo/README.md")
     found: dict[int, list[str]] = {}
     for line, message in caught.value.problems:
         found.setdefault(line, []).append(message)
@@ -28,7 +28,7 @@ def at(text: str, part: str) -> int:
 def test_a_guide_is_sections_and_numbered_steps() -> None:
     """Steps count through all sections; fences keep their text and their lines."""
     text = guide_text.guide()
-    found = guide.parse(text, lab="demo")
+    found = model.parse(text, lab="demo")
     assert (found.title, found.prose) == ("A demo", "What it is about.")
     assert [section.title for section in found.sections] == list(SECTIONS)
     assert [step.section for step in found.steps] == list(WITH_STEPS)
@@ -49,13 +49,13 @@ def test_a_guide_is_sections_and_numbered_steps() -> None:
 @pytest.mark.parametrize(("wanted", "number"), [("2", 2), ("do-bring-up", 2), ("Do bring up", 2), ("Look inside", 3)])
 def test_a_step_is_found_by_number_title_or_section(wanted: str, number: int) -> None:
     """As one types it behind --from."""
-    assert guide.parse(guide_text.guide(), lab="demo").find(wanted).number == number
+    assert model.parse(guide_text.guide(), lab="demo").find(wanted).number == number
 
 
 def test_an_unknown_step_is_refused() -> None:
     """Naming how many there are."""
     with pytest.raises(LabError, match=r"There is no step '99'; there are 1 to 8\."):
-        guide.parse(guide_text.guide(), lab="demo").find("99")
+        model.parse(guide_text.guide(), lab="demo").find("99")
 
 
 STEP = guide_text.step("S")
@@ -133,7 +133,7 @@ def test_all_mistakes_come_at_once() -> None:
 
 def test_the_message_names_file_and_line() -> None:
     """As an editor can jump to."""
-    with pytest.raises(guide.GuideError) as caught:
-        guide.parse("Nothing.\n", lab="demo", file="labs/demo/README.md")
+    with pytest.raises(model.GuideError) as caught:
+        model.parse("Nothing.\n", lab="demo", file="labs/demo/README.md")
     assert "labs/demo/README.md:1: a guide begins with its title: # TITLE" in caught.value.problem
     assert caught.value.hint == "correct labs/demo/README.md"

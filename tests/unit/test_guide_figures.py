@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from labkit import guide_figures
+from labkit.guide import figures
 from labkit.judge.rows import judge
 from labkit.runs.records import Run
 from labkit.system.errors import LabError
@@ -26,12 +26,12 @@ def page(*names: str) -> str:
 
 
 def filled(text: str, one: Run) -> str:
-    return guide_figures.into(text, one, judge(one, (judging.LARGER, judging.STARTS)), "README.md")
+    return figures.into(text, one, judge(one, (judging.LARGER, judging.STARTS)), "README.md")
 
 
 def test_every_block_is_made_and_made_again_the_same() -> None:
     """What stands around the blocks stays; a second time changes nothing."""
-    before = page(*guide_figures.BLOCKS)
+    before = page(*figures.BLOCKS)
     after = filled(before, run())
     assert after.startswith("a\n<!-- run:machine -->\nOne run of 2026-11-24 on 2 cores (A CPU), Linux 6.1")
     assert after.endswith("-->\nb\n")

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from labkit import guide, guide_walk
-from labkit.guide import Section, Step
-from labkit.guide_text import Fence
-from labkit.guide_walk import Choice, Ran
+from labkit.guide import model, walk
+from labkit.guide.model import Section, Step
+from labkit.guide.text import Fence
+from labkit.guide.walk import Choice, Ran
 from tests.unit import guide_text
 
-GUIDE = guide.parse(guide_text.guide(), lab="demo")
+GUIDE = model.parse(guide_text.guide(), lab="demo")
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Shell:
 def test_every_fence_is_run_once_in_order() -> None:
     """A dry run: executed fences == fences."""
     reader, shell = Reader(), Shell()
-    result = guide_walk.walk(GUIDE, GUIDE.steps[0], reader, shell)
+    result = walk.walk(GUIDE, GUIDE.steps[0], reader, shell)
     assert result.complete
     assert shell.ran == [fence.line for fence in GUIDE.fences]
     assert reader.shown[:6] == ["Question", "Predict", "Picture", "Check your machine", "1/8", "passed 1"]
@@ -64,7 +64,7 @@ def test_every_fence_is_run_once_in_order() -> None:
 def test_from_a_step_on_what_lies_before_is_left_out() -> None:
     """Prose before the step, too; the section's own prose stays."""
     reader, shell = Reader(), Shell()
-    result = guide_walk.walk(GUIDE, GUIDE.steps[4], reader, shell)
+    result = walk.walk(GUIDE, GUIDE.steps[4], reader, shell)
     assert result.complete
     assert reader.shown[:2] == ["Experiment", "5/8"]
     assert shell.ran == [fence.line for fence in GUIDE.fences[8:]]
@@ -75,7 +75,7 @@ def test_a_command_that_fails_is_not_checked() -> None:
     step = GUIDE.steps[1]
     reader = Reader(at_failure=["run"])
     shell = Shell(**{f"line_{step.command.line}": 3})
-    result = guide_walk.walk(GUIDE, step, reader, shell)
+    result = walk.walk(GUIDE, step, reader, shell)
     assert result.complete
     assert "sh failed: look again" in reader.shown
     assert shell.ran[:3] == [step.command.line, step.command.line, step.check.line]
@@ -86,7 +86,7 @@ def test_a_check_that_fails_is_no_success(choice: Choice, stopped: int | None, s
     """Quit ends there; skip goes on; neither is complete."""
     step = GUIDE.steps[1]
     reader = Reader(at_failure=[choice])
-    result = guide_walk.walk(GUIDE, step, reader, Shell(**{f"line_{step.check.line}": 1}))
+    result = walk.walk(GUIDE, step, reader, Shell(**{f"line_{step.check.line}": 1}))
     assert not result.complete
     assert "check failed: look again" in reader.shown
     assert (result.stopped.number if result.stopped else None) == stopped
@@ -95,8 +95,8 @@ def test_a_check_that_fails_is_no_success(choice: Choice, stopped: int | None, s
 
 def test_quitting_names_the_step_to_go_on_with() -> None:
     """At a step, and while reading."""
-    at_step = guide_walk.walk(GUIDE, GUIDE.steps[0], Reader(at_step={3: "quit"}), Shell())
+    at_step = walk.walk(GUIDE, GUIDE.steps[0], Reader(at_step={3: "quit"}), Shell())
     assert at_step.stopped is GUIDE.steps[2]
-    reading = guide_walk.walk(GUIDE, GUIDE.steps[0], Reader(leaves_at="Predict"), Shell())
+    reading = walk.walk(GUIDE, GUIDE.steps[0], Reader(leaves_at="Predict"), Shell())
     assert reading.stopped is GUIDE.steps[0]
     assert not reading.complete

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from infra import environment
-from labkit.guide_text import CHECK, Fence
-from labkit.guide_walk import Ran
+from labkit.guide.text import CHECK, Fence
+from labkit.guide.walk import Ran
 from labkit.system import shell
 from labkit.system.paths import CHECKOUT, STATE
 

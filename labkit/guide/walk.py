@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from labkit.guide import Guide, Section, Step
-from labkit.guide_text import Fence
+from labkit.guide.model import Guide, Section, Step
+from labkit.guide.text import Fence
 
 Choice = Literal["run", "skip", "quit"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from labkit.guide_text import CHECK, HINT, PICTURE, PROSE, RUN, SECTION, STEP, TITLE, Draft, Fence
+from labkit.guide.text import CHECK, HINT, PICTURE, PROSE, RUN, SECTION, STEP, TITLE, Draft, Fence
 
 SECTIONS: Final = (
     *("Question", "Predict", "Picture", "Check your machine", "Bring up", "Look inside", "Steady state"),
