@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from labkit import bench, bench_measure, figures
-from labkit.bench_guide import GuideWalk
-from labkit.bench_recover import Recover
-from labkit.bench_up import Up
+from bench import common, measure, tables
+from bench.guide import GuideWalk
+from bench.recover import Recover
+from bench.up import Up
 from labkit.commands import bench_report, guide, setup
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
@@ -26,31 +26,31 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
         return bench_report.run(repeats)
     ready = setup.prepare(yes=yes)
     if what == "measure":
-        _write(what, bench_measure.run(ready, Terminal(), repeats))
+        _write(what, measure.run(ready, Terminal(), repeats))
         return 0
     if what == "up":
         result = Up(ready, Terminal()).run(repeats)
         # A part that this checkout's set-up found done keeps the figure of when it was last done.
         result["cold_setup_s"] = {**_known(what).get("cold_setup_s", {}), **setup.cold_seconds()}
     elif what == "guide":
-        result = GuideWalk(ready, Terminal(), guide.read(bench.LAB)).run(repeats)
+        result = GuideWalk(ready, Terminal(), guide.read(common.LAB)).run(repeats)
     else:
         result = Recover(ready, Terminal(), engine_too=engine_too).run(repeats)
     _write(what, result)
-    page = CHECKOUT / figures.PAGES[what]
-    write_whole(page, figures.into(page.read_text(encoding="utf-8"), result, what))
-    click.echo(f"{figures.PAGES[what]}: its table is made anew")
+    page = CHECKOUT / tables.PAGES[what]
+    write_whole(page, tables.into(page.read_text(encoding="utf-8"), result, what))
+    click.echo(f"{tables.PAGES[what]}: its table is made anew")
     return 0
 
 
 def _known(what: str) -> dict[str, Any]:
-    file = bench.file(what)
+    file = common.file(what)
     known: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     return known
 
 
 def _write(what: str, result: dict[str, Any]) -> None:
-    file = bench.file(what)
+    file = common.file(what)
     file.parent.mkdir(exist_ok=True)
     write_whole(file, json.dumps(result, indent=2) + "\n")
     for figure in result["figures"]:

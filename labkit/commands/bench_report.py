@@ -6,7 +6,7 @@ import json
 
 import click
 
-from labkit import bench_report
+from bench import report
 from labkit.judge import words
 from labkit.measure import machine_box
 from labkit.report import quantities
@@ -16,8 +16,8 @@ from labkit.system.progress import Terminal
 
 def run(repeats: int) -> int:
     """Measure, write bench/report.json and show it as a table. Needs no set-up."""
-    result = bench_report.run(machine_box.laptop_box(), repeats, Terminal())
-    file = bench_report.FILE
+    result = report.run(machine_box.laptop_box(), repeats, Terminal())
+    file = report.FILE
     file.parent.mkdir(exist_ok=True)
     write_whole(file, json.dumps(result, indent=2) + "\n")
     for figure in result["figures"]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bench.recover import INSIDE
 from infra import outputs, plan
-from labkit.bench_recover import INSIDE
 from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 

@@ -12,10 +12,10 @@ from typing import Any, cast
 
 import pytest
 
+from bench import recover, up
+from bench.common import Bench, Figure
 from infra.outputs import Replica, Server, to_outputs
 from infra.reach import Reach
-from labkit import bench_recover, bench_up
-from labkit.bench import Bench, Figure
 from labkit.lifecycle import clean, heal, leftovers, programs, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.sides import reach
@@ -51,10 +51,10 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
     monkeypatch.setattr(clean, "elsewhere", lambda _: elsewhere)
     ready: Any = SimpleNamespace(engine=SimpleNamespace(private=private))
     if not told:
-        bench_recover.Recover(ready, Quiet(), engine_too=True)
+        recover.Recover(ready, Quiet(), engine_too=True)
         return
     with pytest.raises(LabError) as refused:
-        bench_recover.Recover(ready, Quiet(), engine_too=True)
+        recover.Recover(ready, Quiet(), engine_too=True)
     assert told in refused.value.problem
     assert refused.value.hint == "./lab bench recover, without --engine"
 
@@ -91,8 +91,8 @@ class BenchedLab:
         """Put it in the place of all that a bench reaches."""
         nothing: Any = lambda *_words, **_more: contextlib.nullcontext({})  # noqa: E731 - as short as it is
         side = SimpleNamespace(start=nothing, stop=nothing)
-        monkeypatch.setattr(bench_up, "SIDES", {"vm": side, "container": side})
-        for module in (bench_up, bench_recover):
+        monkeypatch.setattr(up, "SIDES", {"vm": side, "container": side})
+        for module in (up, recover):
             monkeypatch.setattr(module, "polling", self.polling)
             monkeypatch.setattr(module, "following", nothing)
         for module, name in (
@@ -104,11 +104,11 @@ class BenchedLab:
             monkeypatch.setattr(module, name, nothing)
         monkeypatch.setattr(servers, "of", lambda *_words: [])
         monkeypatch.setattr(heal, "before_up", lambda *_words: [])
-        monkeypatch.setattr(bench_recover.Recover, "_reboot", nothing)
-        monkeypatch.setattr(bench_recover.Recover, "_kill_during_up", nothing)
+        monkeypatch.setattr(recover.Recover, "_reboot", nothing)
+        monkeypatch.setattr(recover.Recover, "_kill_during_up", nothing)
 
 
-@pytest.mark.parametrize(("kind", "count"), [(bench_up.Up, 3), (bench_recover.Recover, 7)])
+@pytest.mark.parametrize(("kind", "count"), [(up.Up, 3), (recover.Recover, 7)])
 def test_a_bench_asks_where_the_lab_says_that_it_answers(
     kind: type[Bench], count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +138,7 @@ def test_what_is_killed_during_up_is_one_part_of_it() -> None:
     for wanted, *words in UP:
         one = Process(2, 1, 1, tuple(words), {})
         assert [part for part, tells in PARTS.items() if tells(one)] == [wanted]
-    assert {part for part, *_ in UP} == set(PARTS) >= {part for part, _ in bench_recover.KILLS.values()}
+    assert {part for part, *_ in UP} == set(PARTS) >= {part for part, _ in recover.KILLS.values()}
 
 
 OFFICIAL = [

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from labkit import bench, bench_guide, figures
-from labkit.bench_guide import GuideWalk
+from bench import common, guide, tables
+from bench.guide import GuideWalk
 from labkit.guide import model
 from labkit.guide.text import Fence
 from labkit.guide.walk import Ran
@@ -31,7 +31,7 @@ class Walker:
         self.walks = 0
         self.ran: list[Fence] = []
 
-    def __call__(self, _ready: object) -> bench_guide.Run:
+    def __call__(self, _ready: object) -> guide.Run:
         self.walks += 1
         return self._run
 
@@ -46,10 +46,10 @@ class Walker:
 @pytest.fixture
 def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The lab's settings; no engine, nothing to take down."""
-    monkeypatch.setattr(bench_guide, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(bench, "machine_box", lambda _: {"cpus": 2})
+    monkeypatch.setattr(guide, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(common, "machine_box", lambda _: {"cpus": 2})
     monkeypatch.setattr(GuideWalk, "_down", lambda _: None)
-    file = tmp_path / f"Pulumi.{bench.LAB}.yaml"
+    file = tmp_path / f"Pulumi.{common.LAB}.yaml"
     file.write_text(SETTINGS, encoding="utf-8")
     return file
 
@@ -67,7 +67,7 @@ def test_steps_sections_and_all_are_sums_of_their_fences(stack_file: Path) -> No
     assert found["step 6: Two"]["repeats_s"] == [1.5, 2.5, 3.5]
     assert found["section Bring up"]["repeats_s"] == [1.5, 2.5, 3.5]
     assert found["section Experiment"]["repeats_s"] == [3.0, 5.0, 7.0]
-    every = found[figures.ALL]
+    every = found[tables.ALL]
     assert (every["median_s"], every["min_s"], every["max_s"]) == (22.5, 13.5, 31.5)
     assert len(found) == len(result["figures"]) == 9 + 8 + 1
     assert "section Predict" not in found

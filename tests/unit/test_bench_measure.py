@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.bench_measure import Figure
-from labkit.vegeta import parse
+from bench.measure import Figure
+from bench.vegeta import parse
 
 ROW = "{timestamp},{status},{latency},0,100,,Ym9keQ==,,{seq},GET,http://127.0.0.1/whoami,aGVhZA==\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit import bench_run
+from bench import run as bench_run
 from labkit.runs.records import Experiment, Repeat
 from tests.unit.lab_fakes import empty_run
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit import figures
+from bench import tables
 
-BEGIN, END = figures.marks("up")
+BEGIN, END = tables.marks("up")
 ROOT = Path(__file__).parents[2]
 RESULT = {
     "machine": {"cpus": 2, "cpu": "A CPU", "accelerator": "tcg", "kernel": "6.1", "engine": "20.10"},
@@ -22,35 +22,35 @@ RESULT = {
 
 def test_a_figure_is_a_row_with_median_spread_n_and_aim() -> None:
     """Worked example."""
-    assert "| down | 5.0 | 4.0 to 6.0 | 3 | 8 |" in figures.table(RESULT, "up")
-    assert "| Server image | 61 |" in figures.table(RESULT, "up")
+    assert "| down | 5.0 | 4.0 to 6.0 | 3 | 8 |" in tables.table(RESULT, "up")
+    assert "| Server image | 61 |" in tables.table(RESULT, "up")
 
 
 def test_the_block_is_replaced_and_nothing_else() -> None:
     """A README without the block is refused."""
     before = f"a\n{BEGIN}\nold\n{END}\nb\n"
-    after = figures.into(before, RESULT, "up")
+    after = tables.into(before, RESULT, "up")
     assert after.startswith("a\n")
     assert after.endswith("\nb\n")
     assert "old" not in after
-    assert figures.into(after, RESULT, "up") == after
+    assert tables.into(after, RESULT, "up") == after
     with pytest.raises(ValueError, match=r"has no block"):
-        figures.into("a", RESULT, "up")
+        tables.into("a", RESULT, "up")
 
 
 GUIDE = {
     **RESULT,
     "figures": [
         {"name": name, "n": 3, "median_s": 30.0, "min_s": 29.0, "max_s": 90.0}
-        for name in ("step 1: Bring up", "section Bring up", figures.ALL)
+        for name in ("step 1: Bring up", "section Bring up", tables.ALL)
     ],
 }
 
 
 def test_a_guide_is_told_by_section_with_the_machine() -> None:
     """Its steps stay in the json; a section and all of them are rows."""
-    begin, end = figures.marks("guide")
-    page = figures.into(f"a\n{begin}\n{end}\nb\n", GUIDE, "guide")
+    begin, end = tables.marks("guide")
+    page = tables.into(f"a\n{begin}\n{end}\nb\n", GUIDE, "guide")
     assert page == (
         f"a\n{begin}\n"
         "Measured by `./lab bench guide` on 2 cores (A CPU), accelerator tcg, kernel 6.1, Docker Engine 20.10, "
@@ -62,12 +62,12 @@ def test_a_guide_is_told_by_section_with_the_machine() -> None:
     )
 
 
-@pytest.mark.parametrize("what", figures.PAGES)
+@pytest.mark.parametrize("what", tables.PAGES)
 def test_the_page_says_what_was_measured(what: str) -> None:
     """Nobody typed a figure in by hand; what has not been measured has an empty block."""
-    page = (ROOT / figures.PAGES[what]).read_text(encoding="utf-8")
+    page = (ROOT / tables.PAGES[what]).read_text(encoding="utf-8")
     file = ROOT / "bench" / f"{what}.json"
     if file.exists():
-        assert figures.into(page, json.loads(file.read_text(encoding="utf-8")), what) == page
+        assert tables.into(page, json.loads(file.read_text(encoding="utf-8")), what) == page
     else:
-        assert "\n".join(figures.marks(what)) in page
+        assert "\n".join(tables.marks(what)) in page

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import figures
-from labkit.bench import LAB, Bench
+from bench import tables
+from bench.common import LAB, Bench
 from labkit.guide import walk
 from labkit.guide.fence import Runner
 from labkit.guide.model import Guide, Section, Step
@@ -59,11 +59,11 @@ def times(found: Guide, ran: Sequence[Ran]) -> Mapping[str, float]:
     return {
         **{f"step {step.number}: {step.title}": steps[step.number] for step in found.steps},
         **{
-            f"{figures.SECTION}{section.title}": sum(steps[step.number] for step in section.steps)
+            f"{tables.SECTION}{section.title}": sum(steps[step.number] for step in section.steps)
             for section in found.sections
             if section.steps
         },
-        figures.ALL: sum(steps.values()),
+        tables.ALL: sum(steps.values()),
     }
 
 

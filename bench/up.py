@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
+from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.change import config_file
 from labkit.lifecycle.pulumi import DESTROY, UP

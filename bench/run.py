@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labkit.bench import Figure
+from bench.common import Figure
 from labkit.measure import labs, session
 from labkit.runs.records import Experiment, Run
 from labkit.system.progress import Report

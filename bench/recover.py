@@ -14,7 +14,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from labkit.bench import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
+from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import clean, heal, orphans, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.lifecycle.pulumi import UP

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench import run as bench_run
+from bench import vegeta
+from bench.common import LAB, pulumi
 from infra import outputs
-from labkit import bench_run, vegeta
-from labkit.bench import LAB, pulumi
 from labkit.lifecycle import leftovers
 from labkit.lifecycle.pulumi import DESTROY, UP
 from labkit.measure.machine_box import machine_box
