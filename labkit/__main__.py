@@ -10,7 +10,7 @@ for stream in (sys.stdout, sys.stderr):
 try:
     from labkit.cli import main
 except Exception as error:  # noqa: BLE001 - whatever is broken, a person is told in a sentence
-    from labkit import unready
+    from labkit import _unready
 
-    sys.exit(unready.tell(error))
+    sys.exit(_unready.tell(error))
 main()

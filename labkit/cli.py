@@ -9,9 +9,9 @@ from typing import NoReturn
 
 import click
 
-from labkit import completing
+from labkit import _completing
+from labkit._verbs import YES_WORDS, Verbs
 from labkit.system.errors import LabError
-from labkit.verbs import YES_WORDS, Verbs
 
 YES = click.option(*YES_WORDS, is_flag=True, help="Answer yes to every question (installing packages).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON on stdout.")
@@ -25,7 +25,7 @@ def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
 
         return labs.known(value)
 
-    return click.argument("lab", callback=check, shell_complete=completing.labs)(command)
+    return click.argument("lab", callback=check, shell_complete=_completing.labs)(command)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -128,7 +128,7 @@ def watch(lab: str, plain: bool, seconds: float | None) -> None:
 
 
 @lab.command()
-@click.argument("lab", required=False, shell_complete=completing.labs)
+@click.argument("lab", required=False, shell_complete=_completing.labs)
 @JSON
 def status(lab: str | None, as_json: bool) -> None:
     """Show what is up and where it answers."""
@@ -139,9 +139,9 @@ def status(lab: str | None, as_json: bool) -> None:
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("replica", shell_complete=completing.replicas)
+@click.argument("replica", shell_complete=_completing.replicas)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--lab", "lab_name", help="The lab, where more than one is up.", shell_complete=completing.labs)
+@click.option("--lab", "lab_name", help="The lab, where more than one is up.", shell_complete=_completing.labs)
 def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
     """Run COMMAND, or a shell, in a replica such as vm-1, or in a server."""
     from labkit.commands import exec_ as module
@@ -151,7 +151,7 @@ def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
 
 @lab.command()
 @lab_argument
-@click.argument("experiments", nargs=-1, shell_complete=completing.experiments)
+@click.argument("experiments", nargs=-1, shell_complete=_completing.experiments)
 @click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")
 @click.option("--predict", is_flag=True, help="Ask first what you expect, and show it beside the result.")
 def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> None:
@@ -163,7 +163,7 @@ def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> N
 
 @lab.command()
 @lab_argument
-@click.argument("run", required=False, default="", shell_complete=completing.runs)
+@click.argument("run", required=False, default="", shell_complete=_completing.runs)
 @click.option(
     "--html",
     is_flag=False,
@@ -176,7 +176,7 @@ def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> N
     "--compare",
     nargs=2,
     metavar="A B",
-    shell_complete=completing.runs,
+    shell_complete=_completing.runs,
     help="As HTML: two runs side by side, by id or folder.",
 )
 @click.option(
@@ -215,7 +215,7 @@ def down(lab: str) -> None:
 
 
 @lab.command()
-@click.argument("lab", required=False, shell_complete=completing.labs)
+@click.argument("lab", required=False, shell_complete=_completing.labs)
 @JSON
 def leftovers(lab: str | None, as_json: bool) -> None:
     """Name what is left of a lab, and how to remove it.
@@ -293,20 +293,20 @@ def completion(shell: str) -> None:
     zsh:   eval "$(./lab completion zsh)"           for good: to ~/.zshrc, after compinit
     fish:  ./lab completion fish | source           for good: to ~/.config/fish/completions/lab.fish
     """
-    click.echo(completing.source(lab, shell))
+    click.echo(_completing.source(lab, shell))
 
 
 def main() -> NoReturn:
     """Run the command line; errors go to stderr with one next step."""
-    from labkit import ending
+    from labkit import _ending
     from labkit.setup import ownership
 
     words = sys.argv[1:]
-    if completing.VARIABLE in os.environ:
+    if _completing.VARIABLE in os.environ:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
 
     def tool() -> object:
         ownership.check()
-        return lab.main(words, prog_name="./lab", complete_var=completing.VARIABLE, standalone_mode=False)
+        return lab.main(words, prog_name="./lab", complete_var=_completing.VARIABLE, standalone_mode=False)
 
-    ending.run(tool, words)
+    _ending.run(tool, words)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from infra import machine
-from labkit import cli, completing
+from labkit import _completing, cli
 from labkit.runs import run_folder
 from labkit.system import progress
 from labkit.system.errors import LabError
@@ -88,7 +88,7 @@ def test_bash_completes_verbs_labs_and_experiments() -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_each_shell_gets_its_script(shell: str) -> None:
     """Asking by the launcher's variable."""
-    script = completing.source(cli.lab, shell)
+    script = _completing.source(cli.lab, shell)
     assert f"_LAB_COMPLETE={shell}_complete" in script
     assert "\x1b" not in script
 
@@ -101,9 +101,9 @@ def test_replicas_and_runs_are_offered(tmp_path: Path, monkeypatch: pytest.Monke
     context = click.Context(cli.lab)
     context.params["lab"] = "deployment"
     argument = cli.lab.params[0] if cli.lab.params else click.Argument(["x"])
-    assert completing.replicas(context, argument, "") == ["vm-1", "container-1", "server-1"]
-    assert completing.replicas(context, argument, "vm") == ["vm-1"]
-    assert completing.runs(context, argument, "a") == ["a2", "a1"]
+    assert _completing.replicas(context, argument, "") == ["vm-1", "container-1", "server-1"]
+    assert _completing.replicas(context, argument, "vm") == ["vm-1"]
+    assert _completing.runs(context, argument, "a") == ["a2", "a1"]
 
 
 def test_the_launcher_installs_nothing_for_a_shell_that_asks(tmp_path: Path) -> None:

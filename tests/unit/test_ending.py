@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import pytest
 
-from labkit import cli, unready
-from labkit.ending import BUNDLE, next_step
+from labkit import _unready, cli
+from labkit._ending import BUNDLE, next_step
 from labkit.system import errors
 from labkit.system.errors import LOOK, CommandError, LabError
 from labkit.system.shell import Outcome
@@ -127,12 +127,12 @@ def test_a_tool_that_cannot_be_loaded_says_so(tmp_path: Path) -> None:
 def test_what_is_damaged_is_told_apart() -> None:
     """A file of the checkout, a package, memory."""
     place = Path("/a b/lab")
-    own = unready.worded(SyntaxError("bad", ("/a b/lab/labkit/x.py", 1, 1, "")), [], place)
+    own = _unready.worded(SyntaxError("bad", ("/a b/lab/labkit/x.py", 1, 1, "")), [], place)
     assert own[1] == "git -C '/a b/lab' status"
-    foreign = unready.worded(AttributeError("x"), ["/a b/lab/labkit/cli.py", "/a b/lab/.venv/lib/y.py"], place)
+    foreign = _unready.worded(AttributeError("x"), ["/a b/lab/labkit/cli.py", "/a b/lab/.venv/lib/y.py"], place)
     assert foreign[1] == "rm -r '/a b/lab/.venv'; the next ./lab makes it anew"
-    assert unready.worded(ImportError("x", name="labkit.z"), [], place)[1] == own[1]
-    assert unready.worded(MemoryError(), [], place)[1].startswith("end what needs much")
+    assert _unready.worded(ImportError("x", name="labkit.z"), [], place)[1] == own[1]
+    assert _unready.worded(MemoryError(), [], place)[1].startswith("end what needs much")
 
 
 def test_who_reads_no_more_gets_no_message(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from typing import NoReturn
 import click
 
 from infra import surprise
-from labkit import unready
+from labkit import _unready
 from labkit.system import shell
 from labkit.system.errors import LOOK, LabError
 from labkit.system.paths import STATE
@@ -123,7 +123,7 @@ def _surprised(error: BaseException, words: Sequence[str], log: Path) -> int:
         while trace is not None:
             files.append(trace.tb_frame.f_code.co_filename)
             trace = trace.tb_next
-        problem, hint = unready.worded(error, files)
+        problem, hint = _unready.worded(error, files)
     else:
         problem = f"{shlex.join(['./lab', *words[:1]])} met what it does not expect: {surprise.sentence(error)}"
         hint = BUNDLE if "--bundle" not in words else "report this with the log, after a look through it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from labkit.ending import KeptError
+from labkit._ending import KeptError
 from labkit.system.errors import meant
 
 YES_WORDS = ("--yes", "-y")
