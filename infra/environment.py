@@ -85,7 +85,7 @@ def for_ansible(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def for_pulumi(environ: Mapping[str, str]) -> dict[str, str]:
-    """Of the CLI, its plugins and the program; it downloads nothing. What is its own comes from labkit.lifecycle.pulumi."""
+    """Of the CLI, its plugins and the program; it downloads nothing. What is its own: labkit.lifecycle.pulumi."""
     return {**for_python(environ), **NO_GRPC_PROXY}
 
 

@@ -24,7 +24,7 @@ def source(tool: click.Command, shell: str) -> str:
 
 def labs(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Names of labs."""
-    from labkit.measure.labs import names  # noqa: PLC0415 - only where a shell asks
+    from labkit.system.stack_files import names  # noqa: PLC0415 - only where a shell asks
 
     return _fitting(names(), begun)
 
@@ -32,7 +32,7 @@ def labs(_context: click.Context, _parameter: click.Parameter, begun: str) -> li
 def replicas(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Replicas and servers of the labs that are up, as Pulumi's state files have them."""
     from labkit.lifecycle import pulumi  # noqa: PLC0415 - only where a shell asks
-    from labkit.measure.labs import names  # noqa: PLC0415 - as above
+    from labkit.system.stack_files import names  # noqa: PLC0415 - only where a shell asks
 
     found = []
     for lab in names():

@@ -11,6 +11,7 @@ import click
 
 from labkit import _completing
 from labkit._verbs import YES_WORDS, Verbs
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 
 YES = click.option(*YES_WORDS, is_flag=True, help="Answer yes to every question (installing packages).")
@@ -21,9 +22,8 @@ def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
     """The lab that a command is about; an unknown one is refused before anything else happens."""
 
     def check(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-        from labkit.measure import labs
 
-        return labs.known(value)
+        return stack_files.known(value)
 
     return click.argument("lab", callback=check, shell_complete=_completing.labs)(command)
 
@@ -133,9 +133,8 @@ def watch(lab: str, plain: bool, seconds: float | None) -> None:
 def status(lab: str | None, as_json: bool) -> None:
     """Show what is up and where it answers."""
     from labkit.commands import status as command
-    from labkit.measure import labs
 
-    sys.exit(command.run([labs.known(lab)] if lab else labs.names(), as_json=as_json))
+    sys.exit(command.run([stack_files.known(lab)] if lab else stack_files.names(), as_json=as_json))
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -223,9 +222,8 @@ def leftovers(lab: str | None, as_json: bool) -> None:
     Exit status 1 when something of ours is left. What others made meanwhile is named and left alone.
     """
     from labkit.commands import leftovers as command
-    from labkit.measure import labs
 
-    sys.exit(command.run(labs.known(lab) if lab else None, as_json=as_json))
+    sys.exit(command.run(stack_files.known(lab) if lab else None, as_json=as_json))
 
 
 @lab.command()

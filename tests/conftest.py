@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from labkit.lifecycle import suite_processes
 from labkit.lifecycle.pulumi import has_resources
 from labkit.lifecycle.suite_processes import interrupt_once
-from labkit.measure import labs
+from labkit.system import stack_files
 from labkit.system.paths import CHECKOUT
 from tests.lanes import Lanes, lane
 
@@ -41,7 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """By plain pytest engine tests work on this checkout's own labs: one that is up is its person's, and is kept."""
     if not suite_processes.tests_run_in(CHECKOUT) and any(item.get_closest_marker("engine") for item in session.items):
-        for lab in filter(has_resources, labs.names()):
+        for lab in filter(has_resources, stack_files.names()):
             pytest.exit(f"The lab {lab} is up, and these tests would take it down. They leave it be in: ./lab test", 1)
 
 

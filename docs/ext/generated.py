@@ -21,6 +21,7 @@ from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
 from labkit.measure import labs
 from labkit.setup.packages import PACKAGES
+from labkit.system import stack_files
 
 
 def configuration() -> str:
@@ -67,7 +68,7 @@ def article() -> str:
 def claims() -> str:
     """Every claim of every lab, below its row."""
     parts = []
-    for lab in labs.names():
+    for lab in stack_files.names():
         by_row: dict[str, list[Claim]] = {}
         for claim in labs.load(lab).claims:
             by_row.setdefault(claim.row, []).append(claim)

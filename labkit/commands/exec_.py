@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from infra import environment, plan
 from labkit.lifecycle import places, set_up
-from labkit.measure import labs
 from labkit.sides import SIDES, reach
+from labkit.system import stack_files
 from labkit.system.errors import LabError, meant
 
 
@@ -18,13 +18,17 @@ def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
     """Run a command inside a replica or a server, with this terminal; its exit status."""
     ready = set_up.need()
     tty = sys.stdin.isatty() and sys.stdout.isatty()
-    there = [one for lab in ([labs.known(lab_name)] if lab_name else labs.names()) for one in places.of(ready, lab)]
+    there = [
+        one
+        for lab in ([stack_files.known(lab_name)] if lab_name else stack_files.names())
+        for one in places.of(ready, lab)
+    ]
     matches = [one for one in there if one.name == replica]
     if not there:
         which = f"The lab {lab_name} is not up" if lab_name else "No lab is up"
         raise LabError(
             f"{which}, so there is no replica {replica!r}.",
-            hint=f"./lab up {lab_name or labs.names()[0]}",
+            hint=f"./lab up {lab_name or stack_files.names()[0]}",
         )
     if not matches:
         names = ", ".join(one.name for one in there)

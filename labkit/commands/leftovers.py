@@ -9,13 +9,13 @@ import click
 
 from labkit.lifecycle import leftovers, set_up, suite
 from labkit.lifecycle.leftovers import Findings
-from labkit.measure import labs
+from labkit.system import stack_files
 
 
 def run(lab: str | None, *, as_json: bool) -> int:
     """Name what is left of a lab, or of all; 1 when something of ours is."""
     ready = set_up.need()
-    wanted = [lab] if lab else sorted({*labs.names(), *leftovers.labs(ready.machine)})
+    wanted = [lab] if lab else sorted({*stack_files.names(), *leftovers.labs(ready.machine)})
     found, up = [], set()
     for one in wanted:
         if ready.pulumi.at_work(one):

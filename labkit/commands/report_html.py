@@ -13,6 +13,7 @@ from labkit.judge.rows import judge
 from labkit.measure import labs
 from labkit.runs import run_folder
 from labkit.runs.records import Run
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 
@@ -77,7 +78,9 @@ def source_of(run: Run, rows: Sequence[Row], folder: Path) -> str:
 
     wanted = [repeat.stream for experiment in run.experiments for repeat in experiment.repeats if repeat.stream]
     digest = hashlib.sha256((folder / run_folder.RUN).read_bytes()).hexdigest()
-    return html.page(run, rows, streams.read(folder / run_folder.SAMPLES, wanted), digest=digest, labs=labs.names())
+    return html.page(
+        run, rows, streams.read(folder / run_folder.SAMPLES, wanted), digest=digest, labs=stack_files.names()
+    )
 
 
 def writable(file: Path) -> Path:

@@ -16,7 +16,7 @@ from types import FrameType
 from infra import environment
 from labkit.guide.text import CHECK, Fence
 from labkit.guide.walk import Ran
-from labkit.system import shell
+from labkit.system import outcome, shell
 from labkit.system.paths import CHECKOUT, STATE
 
 WITHIN_S = 30 * 60
@@ -52,7 +52,7 @@ class Runner:
                  "seconds": round(seconds, 2)}  # fmt: skip
         with self._journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-        shell.note(shell.Outcome(("sh", "-euc", fence.text), -1 if status is None else status, "", seconds))
+        shell.note(outcome.Outcome(("sh", "-euc", fence.text), -1 if status is None else status, "", seconds))
 
 
 def journal(lab: str) -> Path:

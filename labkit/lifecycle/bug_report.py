@@ -23,8 +23,7 @@ from typing import Any
 
 from infra import source
 from labkit.lifecycle import doctor
-from labkit.measure import labs
-from labkit.system import shell
+from labkit.system import shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, STATE
 
@@ -87,7 +86,7 @@ def contents() -> Iterator[tuple[str, str]]:
     for file in sorted((STATE / "logs").glob("*.log"), key=lambda log: log.stat().st_mtime)[-LOGS:]:
         yield f"logs/{file.name}", tail(file)
     stacks = STATE / "pulumi" / ".pulumi" / "stacks" / "vm-vs-container"
-    for lab in labs.names():
+    for lab in stack_files.names():
         yield f"{lab}/Pulumi.{lab}.yaml", tail(CHECKOUT / f"Pulumi.{lab}.yaml")
         for file in sorted((STATE / lab).glob("*.log")):
             yield f"{lab}/{file.name}", tail(file)

@@ -12,15 +12,14 @@ from labkit.lifecycle import inventory, leftovers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.leftovers import Leftover
 from labkit.lifecycle.pulumi import BACKEND, DESTROY, Pulumi
-from labkit.measure import labs
 from labkit.setup.building import images
 from labkit.setup.docker import engine
-from labkit.setup.docker.daemons import listens
 from labkit.setup.docker.engine import Engine
 from labkit.setup.docker.private import Folders
-from labkit.system import paths, shell
+from labkit.system import paths, shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
+from labkit.system.sockets import listens
 
 _CACHES = ("images", "toolchain", "wheels", "accelerator.json")
 """What set-up keeps in the cache; a folder that VVC_CACHE names may hold more."""
@@ -70,7 +69,7 @@ def remove_elsewhere(checkout: str, things: Iterable[Leftover], report: Report) 
 
 def own_labs(found: Engine) -> list[str]:
     """This checkout's labs, those included whose stack file is gone."""
-    return sorted({*labs.names(), *leftovers.labs(OnEngine(found.host))})
+    return sorted({*stack_files.names(), *leftovers.labs(OnEngine(found.host))})
 
 
 def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Report) -> list[Leftover]:

@@ -14,13 +14,13 @@ from infra import facts, plan
 from infra import machine as machine_file
 from infra import settings as lab_settings
 from labkit.lifecycle import leftovers, pulumi
-from labkit.measure import labs
 from labkit.setup import accelerator, checks_cpu, checks_firewall, checks_network, packages
 from labkit.setup.checks import Check
 from labkit.setup.docker import engine
 from labkit.setup.tools import check as toolchain_check
 from labkit.setup.tools import toolchain
 from labkit.setup.tools.build import PLUGINS
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID, cache, runtime
 
@@ -94,7 +94,7 @@ def _memory() -> Check:
     text = Path("/proc/meminfo").read_text(encoding="utf-8")
     total, free = facts.memory_mib(text), facts.memory_mib(text, "MemAvailable")
     # A lab that is up has taken its part already.
-    enough = free >= MEMORY_FREE_MIN_MIB or any(_is_up(lab) for lab in labs.names())
+    enough = free >= MEMORY_FREE_MIN_MIB or any(_is_up(lab) for lab in stack_files.names())
     hint = f"At least {MEMORY_MIN_MIB} MiB are needed, {MEMORY_FREE_MIN_MIB} of them free: end other programs."
     return Check("memory", total >= MEMORY_MIN_MIB and enough, f"{total} MiB, {free} MiB available", hint)
 
@@ -141,15 +141,17 @@ def _config() -> Check:
         kind, reason = "tcg", "./lab setup has not looked yet"
     total = facts.memory_mib(Path("/proc/meminfo").read_text(encoding="utf-8"))
     known = lab_settings.Facts(kind, reason, total, os.cpu_count() or 1, {})
-    for lab in labs.names():
+    for lab in stack_files.names():
         try:
-            others = {key: value for key, value in labs.values(lab).items() if key != "subnet"}
+            others = {key: value for key, value in stack_files.values(lab).items() if key != "subnet"}
             lab_settings.parse(lab, others, known, CHECKOUT_ID)
         except lab_settings.SettingsError as error:
             told += error.problems
         except LabError as error:
             told.append(error.problem)
-    return Check("stack files", not told, "; ".join(told) or ", ".join(labs.names()) or "none", "Change what is named.")
+    return Check(
+        "stack files", not told, "; ".join(told) or ", ".join(stack_files.names()) or "none", "Change what is named."
+    )
 
 
 def _is_up(lab: str) -> bool:
@@ -160,7 +162,7 @@ def _leftovers() -> Check:
     """What is there of labs whose Pulumi stack holds nothing."""
     left: list[str] = []
     hint = ""
-    for lab in labs.names():
+    for lab in stack_files.names():
         with suppress(LabError, machine_file.NotSetUpError):
             if not pulumi.has_resources(lab) and (found := leftovers.find(machine_file.load(), lab)):
                 left += [thing.what for thing in found]
@@ -169,7 +171,7 @@ def _leftovers() -> Check:
 
 
 def _locks() -> Check:
-    stale = [lab for lab in labs.names() if pulumi.stale_locks(lab)]
+    stale = [lab for lab in stack_files.names() if pulumi.stale_locks(lab)]
     found = f"a dead Pulumi holds {', '.join(stale)}" if stale else "none"
     return Check("stale locks", not stale, found, f"./lab up {stale[0]} releases it" if stale else "", False)
 
@@ -184,7 +186,7 @@ def _platform() -> Check:
 
 def _sockets() -> Check:
     server = plan.server_name(plan.MAX_SERVERS - 1)
-    longest = max((len(f"{runtime()}/{lab}-{server}/libvirt.sock") for lab in labs.names()), default=0)
+    longest = max((len(f"{runtime()}/{lab}-{server}/libvirt.sock") for lab in stack_files.names()), default=0)
     hint = "VVC_CACHE=FOLDER puts them into a shorter one."
     return Check("socket paths", longest < _SUN_PATH, f"{longest} bytes of {_SUN_PATH}", hint)
 

@@ -18,9 +18,9 @@ from infra.settings import DEFAULTS
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Current
-from labkit.measure import labs
 from labkit.setup.ensure import Ready
 from labkit.sides import reach
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
 
@@ -258,7 +258,7 @@ def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
     )
     servers.start(ready.machine, lab, report)
     state = known(ready.pulumi.resources(lab))
-    named = wanted(labs.config(lab))
+    named = wanted(stack_files.config(lab))
     steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
         with report.step("The server, its volumes or its network are gone: making them anew"):

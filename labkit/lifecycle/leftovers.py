@@ -20,11 +20,12 @@ from requests.exceptions import RequestException
 from infra import engine_client, plan
 from labkit.lifecycle import inventory, orphans, programs
 from labkit.lifecycle.inventory import Mine, Thing
-from labkit.setup.docker.daemons import alive, until
 from labkit.setup.docker.engine import DEFAULT_HOST
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID, STATE, runtime
+from labkit.system.processes import alive
+from labkit.system.waiting import until
 
 _CLIENT_S = 30
 _REMOVAL_S = 60

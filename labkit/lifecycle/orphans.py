@@ -10,7 +10,7 @@ from pathlib import Path
 from infra import plan
 from labkit.lifecycle import programs
 from labkit.lifecycle.pulumi import BACKEND_URL
-from labkit.setup.docker.daemons import mounts_below
+from labkit.system.mounts import mounts_below
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
 from labkit.system.processes import Process, running, starter_gone
 

@@ -23,13 +23,12 @@ from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
 from infra.plan import PROJECT, default_subnet
 from labkit.lifecycle import _events
-from labkit.measure import labs
-from labkit.setup.docker.daemons import alive, until
 from labkit.setup.tools.toolchain import Toolchain
-from labkit.system import processes, shell
+from labkit.system import outcome, processes, shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
-from labkit.system.processes import STARTED_BY, starter_gone
+from labkit.system.processes import STARTED_BY, alive, starter_gone
+from labkit.system.waiting import until
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
@@ -61,7 +60,7 @@ def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
 
 def _lans() -> list[str]:
     """The labs' networks: what the person asks there goes by no proxy either."""
-    return [lan for lab in labs.names() for lan in lans(noted_outputs(lab), _wanted_lan(lab))]
+    return [lan for lab in stack_files.names() for lan in lans(noted_outputs(lab), _wanted_lan(lab))]
 
 
 def lans(outputs: Mapping[str, Any], wanted: str) -> list[str]:
@@ -71,7 +70,7 @@ def lans(outputs: Mapping[str, Any], wanted: str) -> list[str]:
 
 
 def _wanted_lan(lab: str) -> str:
-    given = str(labs.config(lab).get("subnet", "auto"))
+    given = str(stack_files.config(lab).get("subnet", "auto"))
     return str(default_subnet(CHECKOUT_ID, lab)) if given == "auto" else given
 
 
@@ -106,7 +105,7 @@ class Pulumi:
         """Make the stack of each lab, where there is none yet."""
         BACKEND.mkdir(parents=True, exist_ok=True)
         listed = {stack["name"] for stack in json.loads(self._ask(["stack", "ls", "--json"]))}
-        for lab in labs.names():
+        for lab in stack_files.names():
             if lab not in listed:
                 self._ask(["stack", "init", lab, "--no-select"])
 
@@ -130,7 +129,7 @@ class Pulumi:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
                 told = _events.text(events)
-                shell.note(shell.Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
+                shell.note(outcome.Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
         if came:
             raise KeyboardInterrupt
         return status
@@ -182,7 +181,7 @@ class Pulumi:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def quiet(self, words: Sequence[str]) -> shell.Outcome:
+    def quiet(self, words: Sequence[str]) -> outcome.Outcome:
         """Run a command without showing it; how it ended. The flag --event-log is known here.
 
         When it is interrupted it has time to end what is under way: killed, it would not know what it has made.

@@ -25,13 +25,13 @@ from infra.environment import for_python
 from infra.source import git
 from labkit.lifecycle import suite_processes
 from labkit.lifecycle.clean import elsewhere, remove_elsewhere
-from labkit.setup.docker import daemons
-from labkit.setup.docker.daemons import until
 from labkit.setup.docker.engine import Engine
+from labkit.system import mounts
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import STATE
 from labkit.system.progress import Report
+from labkit.system.waiting import until
 
 _git = partial(git, within_s=120)  # it copies as well
 _VENV_S = 60
@@ -232,7 +232,7 @@ def remove(place: Place, found: Engine | None, report: Report) -> None:
     if stayed:
         raise LabError(f"Of the tests' labs is left: {'; '.join(stayed)}", hint="./lab clean")
     for folder in reversed(place.roots):
-        daemons.unmount(folder)
+        mounts.unmount(folder)
         if not until(lambda folder=folder: _deleted(folder), _REMOVAL_S):  # type: ignore[misc] # folder is of this turn
             raise LabError(f"{folder} cannot be deleted.", hint=f"see who uses it: fuser -vm '{folder}'")
 

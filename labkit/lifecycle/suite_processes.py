@@ -13,10 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from infra.environment import Gets
-from labkit.setup.docker.daemons import until
 from labkit.system import processes, shell
 from labkit.system.errors import LabError
 from labkit.system.processes import Process
+from labkit.system.waiting import until
 
 CHECKOUT = "VVC_SUITE_CHECKOUT"
 """Variable in the environment of all that the tests start: the copy in which they run."""

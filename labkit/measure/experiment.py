@@ -1,4 +1,4 @@
-"""The shape of an experiment. A lab's experiments are objects of it; labkit.measure.conduct runs them, sides taking turns."""
+"""The shape of an experiment. A lab's experiments are objects of it; measure.conduct runs them, sides in turns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.outputs import Contract, Replica, Server
 from labkit.runs.records import Stage
 from labkit.setup.ensure import Ready
 from labkit.sides import SIDES, Run, Side
-from labkit.system import shell
+from labkit.system import outcome, shell
 from labkit.system.progress import Report
 
 
@@ -46,7 +46,7 @@ class Place:
 
         def run(
             command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
-        ) -> shell.Outcome:
+        ) -> outcome.Outcome:
             words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
             return shell.run(words, timeout_s=timeout_s, on_line=on_line)
 

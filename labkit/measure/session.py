@@ -11,7 +11,6 @@ from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
 from labkit.lifecycle import set_up, steady
-from labkit.measure import labs
 from labkit.measure.conduct import Conductor, stamp
 from labkit.measure.experiment import Experiment, Place
 from labkit.measure.labs import Lab
@@ -21,6 +20,7 @@ from labkit.runs.records import Run
 from labkit.setup.docker import engine
 from labkit.setup.ensure import Ready
 from labkit.sides import reach
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import CHECKOUT
@@ -95,7 +95,7 @@ def begin(
         finished="",
         commit=commit(CHECKOUT),
         machine=box,
-        settings=settings(labs.config(lab.name), contract),
+        settings=settings(stack_files.config(lab.name), contract),
         experiments=(),
         predictions=dict(predictions or {}),
         quick=quick,

@@ -12,8 +12,8 @@ from pathlib import Path
 from labkit.setup import _apt_says, downloads
 from labkit.system import root, shell
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Report
-from labkit.system.shell import Outcome
 
 _UPDATE_S = 300
 _INSTALL_S = 900

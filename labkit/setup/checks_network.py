@@ -9,10 +9,9 @@ from contextlib import suppress
 
 from infra import facts, plan
 from infra import settings as lab_settings
-from labkit.measure import labs
 from labkit.setup.checks import Check
 from labkit.setup.docker import engine
-from labkit.system import root, shell
+from labkit.system import root, shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 
@@ -25,9 +24,9 @@ def subnets() -> Check:
     told: list[tuple[str, str]] = []
     good: list[str] = []
     host = _engine_host()
-    for lab in labs.names():
+    for lab in stack_files.names():
         try:
-            given = labs.values(lab).get("subnet", "auto")
+            given = stack_files.values(lab).get("subnet", "auto")
         except LabError:
             continue  # told by the check of the stack files
         bridge = plan.bridge_name(CHECKOUT_ID, lab)

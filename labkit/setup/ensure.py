@@ -11,14 +11,13 @@ from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
 from labkit.lifecycle.pulumi import Pulumi
-from labkit.measure import labs
 from labkit.setup import accelerator, ownership, packages
 from labkit.setup.building import images
 from labkit.setup.docker import engine, rules
 from labkit.setup.docker.engine import Engine
 from labkit.setup.tools import check, toolchain
 from labkit.setup.tools.toolchain import Toolchain
-from labkit.system import shell
+from labkit.system import shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, runtime
 from labkit.system.progress import Report
@@ -69,7 +68,7 @@ def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: 
         container_digest=built.container_digest,
     )
     machine_file.save(machine)
-    for lab in labs.names():
+    for lab in stack_files.names():
         make_keys(machine, lab)
     pulumi = Pulumi(tools, docker.host)
     pulumi.make_stacks()

@@ -12,7 +12,7 @@ from infra.outputs import Replica, Server
 from labkit.sides import processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
-from labkit.system.shell import Outcome
+from labkit.system.outcome import Outcome
 
 SUSPENDED = "paused, its memory kept"
 STORAGE_DIR = "/var/lib/docker/volumes"

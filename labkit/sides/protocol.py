@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from infra.outputs import Replica, Server
-from labkit.system.shell import Outcome
+from labkit.system.outcome import Outcome
 
 
 class Run(Protocol):

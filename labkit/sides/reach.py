@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.reach import Reach
 from labkit.sides.protocol import Run
-from labkit.system import shell
+from labkit.system import outcome, shell
 
 _COPY_WITHIN_S = 60.0
 
@@ -20,7 +20,7 @@ def runner(reach: Reach, *, hint: str = "") -> Run:
 
     def run(
         command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
-    ) -> shell.Outcome:
+    ) -> outcome.Outcome:
         return shell.run(reach.words(command), timeout_s=timeout_s, on_line=on_line, hint=hint)
 
     return run

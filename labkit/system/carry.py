@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from infra import environment
 from labkit.system import shell
 from labkit.system.errors import CommandError
+from labkit.system.outcome import Outcome
 
 _CHUNK = 1024**2
 
@@ -86,7 +87,7 @@ def carry(source: Sequence[str], sink: Sequence[str], timeout_s: float) -> Carri
             if process.returncode != 0:
                 told.seek(0)
                 text = told.read().decode(errors="replace")
-                outcome = shell.Outcome(tuple(words), process.returncode, text, seconds, timed_out=expired.is_set())
+                outcome = Outcome(tuple(words), process.returncode, text, seconds, timed_out=expired.is_set())
                 raise CommandError(outcome, problem="Carrying it over failed")
-    shell.note(shell.Outcome((*source, "|", *sink), 0, f"{count} bytes", seconds))
+    shell.note(Outcome((*source, "|", *sink), 0, f"{count} bytes", seconds))
     return Carried(count, seconds, digest.hexdigest())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from infra import telling
 
 if TYPE_CHECKING:
-    from labkit.system.shell import Outcome
+    from labkit.system.outcome import Outcome
 
 LOOK = "./lab doctor"
 """The next step where nothing better is known: a look at all that labs stand on."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit.setup.docker.daemons import until
 from labkit.system.errors import LabError
+from labkit.system.waiting import until
 
 
 @contextmanager

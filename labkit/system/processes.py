@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +75,10 @@ def _folder(link: Path) -> str:
         return str(link.readlink())
     except OSError:  # it has ended, or is another account's
         return ""
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    with suppress(ChildProcessError):  # not our child: nothing to reap
+        os.waitpid(pid, os.WNOHANG)
+    return bool(command_line(pid))

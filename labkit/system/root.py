@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from infra import environment
 from labkit.system import shell
 from labkit.system.errors import CommandError, LabError
-from labkit.system.shell import Outcome
+from labkit.system.outcome import Outcome
 
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Folders of administration programs, which are not on every person's PATH."""

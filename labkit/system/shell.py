@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -15,14 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Timer, current_thread, main_thread
 
 from infra import environment
 from infra.bounds import COMMAND
-from labkit.system import endings
 from labkit.system.errors import CommandError
+from labkit.system.outcome import Outcome
 from labkit.system.signals import interrupts_wait
 
 _PR_SET_PDEATHSIG = 1
@@ -41,34 +39,6 @@ def log_to(path: Path) -> None:
 def log_file() -> Path | None:
     """The log file of this invocation, if there is one."""
     return _log
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended. `status` is its exit status, negative for a signal; `seconds` is wall time."""
-
-    command: tuple[str, ...]
-    status: int
-    output: str
-    seconds: float
-    timed_out: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """It ended by itself with status 0."""
-        return self.status == 0 and not self.timed_out
-
-    @property
-    def pasteable(self) -> str:
-        """The command as one can paste it into a shell."""
-        return shlex.join(self.command)
-
-    @property
-    def ending(self) -> str:
-        """The end in words."""
-        if self.timed_out:
-            return f"gave up after {self.seconds:.0f} s"
-        return f"{endings.in_words(self.status)} after {self.seconds:.1f} s"
 
 
 def run(

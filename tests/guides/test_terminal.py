@@ -12,7 +12,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from labkit.setup.docker.daemons import alive, until
+from labkit.system.processes import alive
+from labkit.system.waiting import until
 from tests.guides.guides import ROOT
 from tests.unit import guide_text
 

@@ -22,8 +22,8 @@ from labkit.measure.prober.ledger import Ledger
 from labkit.sides.protocol import Run
 from labkit.system import carry, shell
 from labkit.system.carry import Carried
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Quiet
-from labkit.system.shell import Outcome
 from labs.deployment import kernels, operating_system, portability, resources, update
 from labs.deployment.sides import another_kernel, updating
 from tests.unit.lab_fakes import CONTRACT

@@ -12,8 +12,8 @@ import pytest
 from labkit.setup import _apt, downloads, packages
 from labkit.system import root, shell
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Quiet
-from labkit.system.shell import Outcome
 
 
 class Told(Quiet):

@@ -20,7 +20,7 @@ from infra.machine import Machine
 from labkit.lifecycle import servers
 from labkit.system import errors
 from labkit.system.errors import LabError
-from labkit.system.shell import Outcome
+from labkit.system.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 

@@ -20,9 +20,9 @@ from labkit.lifecycle import clean, heal, leftovers, programs, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.sides import reach
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.processes import Process
 from labkit.system.progress import Quiet
-from labkit.system.shell import Outcome
 from tests.unit.lab_fakes import CONTRACT
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.setup.docker.daemons import alive, until
+from labkit.system.processes import alive
+from labkit.system.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

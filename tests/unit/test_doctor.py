@@ -12,6 +12,7 @@ from labkit.commands import doctor as command
 from labkit.lifecycle import doctor, pulumi
 from labkit.measure import labs
 from labkit.setup.checks import Check
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 
 MEMINFO = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"
@@ -75,5 +76,5 @@ def test_the_exit_status_says_whether_up_can_work(
 def test_a_stack_file_that_is_gone_is_named(stack: Path) -> None:
     stack.unlink()
     with pytest.raises(LabError, match=r"The stack file Pulumi.\*.yaml is gone from") as refused:
-        labs.known("some")
+        stack_files.known("some")
     assert refused.value.hint == "git checkout -- 'Pulumi.*.yaml'"

@@ -17,7 +17,7 @@ from labkit import _unready, cli
 from labkit._ending import BUNDLE, next_step
 from labkit.system import errors
 from labkit.system.errors import LOOK, CommandError, LabError
-from labkit.system.shell import Outcome
+from labkit.system.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,6 +9,7 @@ import pytest
 from labkit.setup.docker import daemons, engine, network, private
 from labkit.setup.docker.network import Rules, parse, undo
 from labkit.setup.docker.private import Folders
+from labkit.system import mounts
 from labkit.system.errors import LabError
 
 OWN = "unix:///run/vvc-engine/docker.sock"
@@ -180,9 +181,9 @@ def test_mounts_of_an_engine() -> None:
         "52 51 0:5 / /srv/a\\040b/x/y rw - tmpfs tmpfs rw",
         "53 1 0:5 / /srv/a\\040bc rw - tmpfs tmpfs rw",
     ]
-    assert daemons.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x", "/srv/a b"]
+    assert mounts.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x", "/srv/a b"]
     lines[0] = "50 1 8:1 / /srv/a\\040b rw - ext4 /dev/sdb rw"
-    assert daemons.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x"]
+    assert mounts.mounts_below("\n".join(lines), "/srv/a b") == ["/srv/a b/x/y", "/srv/a b/x"]
 
 
 def test_our_dockerd_is_known_by_its_pidfile() -> None:

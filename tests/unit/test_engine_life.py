@@ -19,8 +19,8 @@ from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
 from infra import engine_life, guest_lock, playbook
-from labkit.setup.docker.daemons import until
 from labkit.system import processes
+from labkit.system.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

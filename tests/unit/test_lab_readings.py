@@ -15,7 +15,7 @@ import pytest
 from labkit.measure import clocks, neighbours, observe, session
 from labkit.sides import container, processes
 from labkit.system import shell
-from labkit.system.shell import Outcome
+from labkit.system.outcome import Outcome
 from labs.deployment import size
 from tests.unit import lab_world
 from tests.unit.lab_fakes import CONTRACT

@@ -11,8 +11,8 @@ from labkit.setup import packages
 from labkit.setup.packages import Package
 from labkit.system import root
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Quiet
-from labkit.system.shell import Outcome
 
 
 def never(question: str) -> bool:

@@ -14,8 +14,8 @@ from labkit.setup.building import _bootstrap, workshop
 from labkit.setup.building import base as images_base
 from labkit.setup.docker import engine
 from labkit.system.errors import CommandError, LabError
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Quiet
-from labkit.system.shell import Outcome
 from tests.unit.fake_engine import FakeEngine, fake_engine
 
 X509 = 'Get "https://registry.example/v2/": x509: certificate signed by unknown authority'

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.setup.docker import daemons
-from labkit.system import shell
+from labkit.system import processes, shell, waiting
 from labkit.system.errors import CommandError
 
 
@@ -73,7 +72,7 @@ def test_what_ends_with_us_ends_where_we_are_killed() -> None:
         program = int(starter.stdout.readline())
         os.kill(program, 0)
         starter.kill()
-    assert daemons.until(lambda: not daemons.alive(program), 5)
+    assert waiting.until(lambda: not processes.alive(program), 5)
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

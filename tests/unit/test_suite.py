@@ -15,9 +15,9 @@ import pytest
 from infra.checkout import identify
 from labkit.lifecycle import suite, suite_processes
 from labkit.lifecycle.suite import Place
-from labkit.setup.docker.daemons import until
 from labkit.system.processes import Process
 from labkit.system.progress import Quiet
+from labkit.system.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PERSON, SOURCE = Path("/home/me"), Path("/home/me/my lab")

@@ -14,9 +14,9 @@ import pytest
 from labkit.setup.tools import build, toolchain
 from labkit.system import shell
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Quiet
-from labkit.system.shell import Outcome
 
 MODULES = ["plugin", *build.PLUGINS]
 

@@ -25,7 +25,7 @@ from infra import engine_client, telling
 from infra.plan import PROJECT
 from labkit.setup import _apt_says, downloads
 from labkit.setup.building import _context
-from labkit.system import paths, shell
+from labkit.system import outcome, paths, shell
 from labkit.system.errors import LOOK, LabError
 from labkit.system.progress import Report
 
@@ -87,7 +87,7 @@ def build(
     try:
         _follow(events, report)
     except _FailedError as failed:
-        shell.note(shell.Outcome(("docker", "build", "--tag", tag), 1, failed.said, 0.0))
+        shell.note(outcome.Outcome(("docker", "build", "--tag", tag), 1, failed.said, 0.0))
         raise failed_build(tag, failed.said, proxies) from failed
 
 

@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from labkit.system import root, shell
 from labkit.system.errors import LabError
-from labkit.system.processes import command_line
+from labkit.system.processes import alive, command_line
+from labkit.system.waiting import until
 
 _PROC = Path("/proc")
 _MACHINE_PIDFILE = Path("/var/run/docker.pid")
-_CONNECT_S = 5.0
 _END_S = 10.0
-_PAUSE_S = 0.1
-_UMOUNT_S = 30
 _V1_NEEDED = {"devices", "memory", "cpu"}
 """Controllers without which dockerd does not start (devices), or limits cannot be kept, on cgroup v1."""
-
-
-def until(condition: Callable[[], bool], within_s: float, pause_s: float = _PAUSE_S) -> bool:
-    """Wait for a condition; whether it came true within `within_s` seconds."""
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause_s)
-    return True
-
-
-def listens(path: Path) -> bool:
-    """Whether somebody listens at a Unix socket. Asked first: docker's client leaves a socket open if nobody does."""
-    with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(_CONNECT_S)
-        try:
-            one.connect(str(path))
-        except OSError:
-            return False
-    return True
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs; a zombie does not."""
-    with suppress(ChildProcessError):  # not our child: nothing to reap
-        os.waitpid(pid, os.WNOHANG)
-    return bool(command_line(pid))
 
 
 def dockerd(pidfile: Path) -> int | None:
@@ -99,31 +65,6 @@ def end_orphans(exec_root: Path) -> None:
             os.kill(pid, signal.SIGKILL)
     if not until(lambda: not any(alive(pid) for pid in victims), _END_S):
         raise LabError(f"Processes of a killed Docker Engine do not end: {victims}", hint="./lab doctor")
-
-
-def unmount(folder: Path) -> None:
-    """Unmount all that an engine mounted on or below a folder, innermost first."""
-    for _ in range(3):  # a mount may lie on another
-        below = mounts_below((_PROC / "self/mountinfo").read_text(encoding="utf-8"), str(folder))
-        if not below:
-            return
-        for mount in below:
-            shell.run([root.which("umount") or "umount", "-l", mount], timeout_s=_UMOUNT_S, check=False)
-    raise LabError(f"Something stays mounted below {folder}: {', '.join(below)}", hint=f"umount {below[0]}")
-
-
-def mounts_below(mountinfo: str, folder: str) -> list[str]:
-    """Pure: mount points below a folder, the innermost first; the folder itself where it is bound to itself.
-
-    dockerd does that with its data root. A file system of a person's that is mounted there is not ours to unmount.
-    """
-    found: list[str] = []
-    for line in mountinfo.splitlines():
-        within, point = (re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), word) for word in line.split()[3:5])
-        bound_to_itself = point == folder and within != "/" and folder.endswith(within)
-        if bound_to_itself or point.startswith(f"{folder}/"):
-            found.append(point)
-    return found[::-1]
 
 
 def cgroup_problem(mountinfo: str) -> str:

@@ -17,12 +17,13 @@ from requests.exceptions import RequestException
 
 from infra import engine_client, engine_place, plan
 from labkit.setup.docker import private as engine_private
-from labkit.setup.docker.daemons import listens, until
 from labkit.setup.docker.private import Folders
 from labkit.system import root
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE, cache, runtime
 from labkit.system.progress import Report
+from labkit.system.sockets import listens
+from labkit.system.waiting import until
 
 API_MIN, API_MAX = (1, 40), (1, 52)
 """Versions of the Docker Engine API that we can speak: Docker 19.03 to 29."""

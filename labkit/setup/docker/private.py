@@ -22,12 +22,11 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, environment
-from labkit.setup.docker import daemons as processes
-from labkit.setup.docker import network
-from labkit.setup.docker.daemons import until
-from labkit.system import root
+from labkit.setup.docker import daemons, network
+from labkit.system import mounts, processes, root, sockets
 from labkit.system.errors import LabError
 from labkit.system.locks import held
+from labkit.system.waiting import until
 
 DATA_VARIABLE, RUN_VARIABLE = "VVC_ENGINE_DIR", "VVC_ENGINE_RUN"
 _START_S = 60.0
@@ -95,12 +94,12 @@ class Folders:
 
 def traces(folders: Folders) -> bool:
     """Whether there is something to stop or to clean, as far as this account can see."""
-    return folders.run.exists() or processes.dockerd(folders.pidfile) is not None
+    return folders.run.exists() or daemons.dockerd(folders.pidfile) is not None
 
 
 def other_engines(folders: Folders) -> list[int]:
     """Process ids of other dockerds that use this network namespace."""
-    return processes.other_dockerds(folders.pidfile)
+    return daemons.other_dockerds(folders.pidfile)
 
 
 def start(folders: Folders, uid: int, gid: int) -> None:
@@ -110,7 +109,7 @@ def start(folders: Folders, uid: int, gid: int) -> None:
     folders.run.chmod(0o700)
     os.chown(folders.run, uid, gid)
     with _locked(folders):
-        if processes.dockerd(folders.pidfile) is None:
+        if daemons.dockerd(folders.pidfile) is None:
             _clear(folders)
             folders.data.mkdir(parents=True, exist_ok=True, mode=0o710)
             if network.load(folders.before) is None:
@@ -119,7 +118,7 @@ def start(folders: Folders, uid: int, gid: int) -> None:
         begun = time.monotonic()
 
         def over() -> bool:
-            gone = time.monotonic() - begun > _SPAWN_S and processes.dockerd(folders.pidfile) is None
+            gone = time.monotonic() - begun > _SPAWN_S and daemons.dockerd(folders.pidfile) is None
             return gone or _answers(folders)
 
         if not until(over, _START_S) or not _answers(folders):
@@ -137,7 +136,7 @@ def start(folders: Folders, uid: int, gid: int) -> None:
 def restart(folders: Folders, uid: int, gid: int) -> None:
     """Start the engine anew, with all that it makes at a start; its containers are stopped, their data stays."""
     with _locked(folders):
-        pid = processes.dockerd(folders.pidfile)
+        pid = daemons.dockerd(folders.pidfile)
         if pid is not None:
             _end(pid)
     start(folders, uid, gid)
@@ -151,7 +150,7 @@ def stop(folders: Folders, say: Callable[[str], None]) -> None:
         before = network.load(folders.before)
         if before is not None and before.after is None:  # its start was interrupted
             before = dataclasses.replace(before, after=network.read_sysctls())
-        pid = processes.dockerd(folders.pidfile)
+        pid = daemons.dockerd(folders.pidfile)
         if pid is not None:
             _end(pid)
         _clear(folders)
@@ -167,11 +166,11 @@ def stop(folders: Folders, say: Callable[[str], None]) -> None:
 
 def remove(folders: Folders) -> None:
     """Delete the data of the stopped engine."""
-    if processes.dockerd(folders.pidfile) is not None:
+    if daemons.dockerd(folders.pidfile) is not None:
         raise LabError("The private Docker Engine still runs.", hint="./lab engine --stop")
     if folders.data.exists():
         _check_data(folders.data)
-        processes.unmount(folders.data)
+        mounts.unmount(folders.data)
         shutil.rmtree(folders.data)
 
 
@@ -179,7 +178,7 @@ def _check(folders: Folders) -> None:
     """Everything that would keep the engine from starting, before anything is touched."""
     if root.which("dockerd") is None:
         raise LabError("No Docker Engine answers, and dockerd is not installed.", hint="./lab setup")
-    problem = processes.cgroup_problem(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+    problem = daemons.cgroup_problem(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
     if problem:
         raise LabError(problem, hint="mount them: apt-get install cgroupfs-mount, or boot with systemd")
     if len(str(folders.exec_root / "containerd" / "containerd-debug.sock")) >= _SUN_PATH:
@@ -223,7 +222,7 @@ def _launch(folders: Folders, gid: int) -> None:
 
 
 def _answers(folders: Folders) -> bool:
-    if not processes.listens(folders.socket):
+    if not sockets.listens(folders.socket):
         return False
     try:
         client = engine_client.connect(folders.host, _PING_S)
@@ -249,9 +248,9 @@ def _end(pid: int) -> None:
 
 def _clear(folders: Folders) -> None:
     """After a dockerd that was killed: end what it left running, unmount, delete stale files of process ids."""
-    processes.end_orphans(folders.exec_root)
-    processes.unmount(folders.exec_root)
-    processes.unmount(folders.data)
+    daemons.end_orphans(folders.exec_root)
+    mounts.unmount(folders.exec_root)
+    mounts.unmount(folders.data)
     for stale in (folders.pidfile, folders.exec_root / "containerd" / "containerd.pid", folders.socket):
         stale.unlink(missing_ok=True)
 

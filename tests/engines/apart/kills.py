@@ -20,9 +20,9 @@ import yaml
 from infra import checkout, plan
 from infra import machine as machine_file
 from labkit.lifecycle.programs import PARTS
-from labkit.setup.docker.daemons import until
 from labkit.system import processes
 from labkit.system.processes import Process
+from labkit.system.waiting import until
 from tests.engines.real import LAB, ROOT, command
 
 EVENT_S = 240

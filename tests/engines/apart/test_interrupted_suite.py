@@ -16,9 +16,9 @@ from infra import checkout, plan
 from labkit.lifecycle import suite, suite_processes
 from labkit.lifecycle.suite import Place
 from labkit.setup.docker import engine as engines
-from labkit.setup.docker.daemons import until
 from labkit.system import processes
 from labkit.system.progress import Quiet
+from labkit.system.waiting import until
 from tests.engines.real import ROOT, engine
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]

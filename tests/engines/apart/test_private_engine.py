@@ -22,6 +22,7 @@ import pytest
 from infra import plan
 from labkit.setup.docker import daemons, network
 from labkit.setup.docker.private import DATA_VARIABLE, RUN_VARIABLE, Folders
+from labkit.system import mounts
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.processes import command_line
 
@@ -104,7 +105,7 @@ class Machine:
 def _remove_what_a_killed_run_left() -> None:
     for folder in Path("/var/tmp").glob(f"{FOLDERS}*"):
         Machine(Folders(folder / "data", folder / "run")).python(STOP.format(labs_too=True), check=False)
-        daemons.unmount(folder)
+        mounts.unmount(folder)
         shutil.rmtree(folder)
     subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, timeout=20, capture_output=True)
 

@@ -27,7 +27,7 @@ from labkit.setup.building import _context, images, workshop
 from labkit.setup.building import base as images_base
 from labkit.setup.building.images import Images
 from labkit.setup.tools import build
-from labkit.system import paths, shell
+from labkit.system import outcome, paths, shell
 from labkit.system.progress import Quiet
 
 RECIPE = Path(__file__).with_name("debian13")
@@ -72,7 +72,7 @@ class Machine:
 
     def attempt(
         self, command: str, *, within_s: float = _ANSWER_S, env: Mapping[str, str] | None = None
-    ) -> shell.Outcome:
+    ) -> outcome.Outcome:
         """The same, whatever its end is."""
         bound_s = min(within_s, self.deadline - time.monotonic())
         if bound_s <= 0:
