@@ -17,9 +17,9 @@ from infra import outputs, telling
 from infra.outputs import Contract
 from labkit.lifecycle import heal, leftovers
 from labkit.lifecycle.pulumi import DESTROY
+from labkit.lifecycle.set_up import Ready
 from labkit.measure.machine_box import machine_box
 from labkit.measure.observe import POLL_S
-from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Quiet, Report
@@ -59,7 +59,7 @@ class Figure:
 class Bench(ABC):
     """Measures one set-up machine, round by round."""
 
-    def __init__(self, ready: ensure.Ready, report: Report) -> None:
+    def __init__(self, ready: Ready, report: Report) -> None:
         self._ready = ready
         self._report = report
         self._figures: dict[str, Figure] = {}
@@ -103,7 +103,7 @@ class Bench(ABC):
         return time.monotonic() - begin
 
 
-def pulumi(ready: ensure.Ready, words: Sequence[str]) -> None:
+def pulumi(ready: Ready, words: Sequence[str]) -> None:
     """Run Pulumi without a word. Raises LabError with its last words."""
     outcome = ready.pulumi.quiet(words)
     if not outcome.ok:

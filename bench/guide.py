@@ -15,7 +15,7 @@ from labkit.guide.model import Guide, Section, Step
 from labkit.guide.text import CHECK, Fence
 from labkit.guide.walk import Choice, Ran
 from labkit.lifecycle import pulumi
-from labkit.setup import ensure
+from labkit.lifecycle.set_up import Ready
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Report
@@ -23,7 +23,7 @@ from labkit.system.progress import Report
 Run = Callable[[Fence], Ran]
 
 
-def runner(ready: ensure.Ready) -> Run:
+def runner(ready: Ready) -> Run:
     """Runs fences as ./lab guide does. What a command prints is shown, as a reader sees it."""
     return Runner(LAB, lambda: pulumi.environment(ready.toolchain, ready.machine.docker_host))
 
@@ -31,9 +31,7 @@ def runner(ready: ensure.Ready) -> Run:
 class GuideWalk(Bench):
     """A walk through the whole guide, which takes its lab up and down itself. `begin` makes each walk's runner."""
 
-    def __init__(
-        self, ready: ensure.Ready, report: Report, found: Guide, begin: Callable[[ensure.Ready], Run] = runner
-    ) -> None:
+    def __init__(self, ready: Ready, report: Report, found: Guide, begin: Callable[[Ready], Run] = runner) -> None:
         super().__init__(ready, report)
         self._found = found
         self._begin = begin

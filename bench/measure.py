@@ -20,12 +20,12 @@ from bench.common import LAB, pulumi
 from infra import outputs
 from labkit.lifecycle import leftovers
 from labkit.lifecycle.pulumi import DESTROY, UP
+from labkit.lifecycle.set_up import Ready
 from labkit.measure.machine_box import machine_box
 from labkit.measure.prober.handle import probing
 from labkit.measure.prober.reference import reference
 from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import Quantiles, quantiles, summarise
-from labkit.setup import ensure
 from labkit.system.errors import LabError
 from labkit.system.progress import Report
 
@@ -72,7 +72,7 @@ class _Shot:
     cpu_s: float
 
 
-def prober(ready: ensure.Ready, report: Report, repeats: int) -> list[Figure]:
+def prober(ready: Ready, report: Report, repeats: int) -> list[Figure]:
     """The prober's scheduling error and CPU time, alone and beside the lab. The lab is down before and after."""
     _down(ready)
     with reference() as server:
@@ -81,17 +81,17 @@ def prober(ready: ensure.Ready, report: Report, repeats: int) -> list[Figure]:
         return figures + measure_prober(urls, "beside the lab", report, repeats)
 
 
-def whole_run(ready: ensure.Ready, report: Report, _repeats: int) -> list[Figure]:
+def whole_run(ready: Ready, report: Report, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
     with _up(ready, report):
         return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(report, LAB)]
 
 
-PARTS: tuple[Callable[[ensure.Ready, Report, int], list[Figure]], ...] = (prober, whole_run)
+PARTS: tuple[Callable[[Ready, Report, int], list[Figure]], ...] = (prober, whole_run)
 """What is measured, in order. A further part is one more function here."""
 
 
-def run(ready: ensure.Ready, report: Report, repeats: int) -> dict[str, Any]:
+def run(ready: Ready, report: Report, repeats: int) -> dict[str, Any]:
     """Measure everything; what bench/measure.json holds."""
     before = os.getloadavg()[0]
     figures = [figure for part in PARTS for figure in part(ready, report, repeats)]
@@ -163,7 +163,7 @@ def _attack(program: Path, urls: Sequence[str], per_s: int) -> _Shot:
 
 
 @contextmanager
-def _up(ready: ensure.Ready, report: Report) -> Iterator[list[str]]:
+def _up(ready: Ready, report: Report) -> Iterator[list[str]]:
     """The lab's URLs while it is up."""
     try:
         with report.step("pulumi up"):
@@ -173,6 +173,6 @@ def _up(ready: ensure.Ready, report: Report) -> Iterator[list[str]]:
         _down(ready)
 
 
-def _down(ready: ensure.Ready) -> None:
+def _down(ready: Ready) -> None:
     pulumi(ready, [*DESTROY, "-s", LAB])
     leftovers.remove(ready.machine, LAB)

@@ -18,8 +18,8 @@ from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import clean, heal, orphans, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.lifecycle.pulumi import UP
+from labkit.lifecycle.set_up import Ready
 from labkit.measure.observe import following, polling
-from labkit.setup import ensure
 from labkit.setup.docker import engine
 from labkit.sides import reach
 from labkit.system.errors import LabError
@@ -53,7 +53,7 @@ _SCRIPT_S = 60.0
 class Recover(Bench):
     """What healing and ending take. With `engine_too` a reboot stops the private Docker Engine as well."""
 
-    def __init__(self, ready: ensure.Ready, report: Report, *, engine_too: bool = False) -> None:
+    def __init__(self, ready: Ready, report: Report, *, engine_too: bool = False) -> None:
         super().__init__(ready, report)
         self._engine_too = engine_too
         if engine_too:
@@ -127,8 +127,9 @@ class Recover(Bench):
 
     def _check_engine(self) -> None:
         """Nobody else's labs go down for a figure."""
-        elsewhere = clean.elsewhere(self._ready.engine)
-        if elsewhere or not self._ready.engine.private:
+        found = engine.connect()
+        elsewhere = clean.elsewhere(found) if found else {}
+        if elsewhere or found is None or not found.private:
             raise LabError(
                 "The Docker Engine is the machine's own, or other checkouts have labs on it "
                 f"({', '.join(elsewhere) or 'none'}): it is not stopped for a figure.",

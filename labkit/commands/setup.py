@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from labkit.setup import ensure, packages
+from labkit.lifecycle import servers, set_up
+from labkit.lifecycle.set_up import Ready
+from labkit.setup import packages
 from labkit.setup.offline import class_file
 from labkit.system.files import write_whole
 from labkit.system.paths import STATE
@@ -16,10 +18,10 @@ from labkit.system.progress import Terminal
 _STEPS = STATE / "setup-steps.json"
 
 
-def prepare(*, yes: bool, tests: bool = False) -> ensure.Ready:
+def prepare(*, yes: bool, tests: bool = False) -> Ready:
     """Set the machine up, asking at the terminal where something must be installed."""
     report = Terminal()
-    ready = ensure.ensure(report, yes=yes, confirm=_confirm, tests=tests)
+    ready = set_up.ensure(report, yes=yes, confirm=_confirm, tests=tests)
     _note_long_steps(report)
     return ready
 
@@ -47,17 +49,15 @@ def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> 
     if export is not None:
         _export(ready, export)
         return
-    click.echo(f"Pulumi {ready.toolchain.version} ({ready.toolchain.origin}), Docker Engine {ready.engine.version}")
-    click.echo(f"Accelerator: {ready.machine.accelerator} ({ready.machine.accelerator_reason})")
+    machine = ready.machine
+    click.echo(f"Pulumi {ready.toolchain.version} ({ready.toolchain.origin}), Docker Engine {machine.engine_version}")
+    click.echo(f"Accelerator: {machine.accelerator} ({machine.accelerator_reason})")
     click.echo("Set up. Next: ./lab up deployment")
 
 
-def _export(ready: ensure.Ready, target: Path) -> None:
-    client = ready.engine.client()
-    try:
+def _export(ready: Ready, target: Path) -> None:
+    with servers.engine(ready.machine) as client:
         manifest = class_file.export(client, target, Terminal())
-    finally:
-        client.close()
     click.echo(f"{target}: {target.stat().st_size / 2**20:.0f} MiB, {len(manifest.parts)} parts, for:")
     for name, value in manifest.made_for.items():
         click.echo(f"  {name:<14} {value}")

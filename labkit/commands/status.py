@@ -33,7 +33,7 @@ def run(labs: Sequence[str], *, as_json: bool) -> int:
     return 0 if all(_well(found) for found in facts.values()) else 1
 
 
-def _lab(ready: set_up.Current, lab: str) -> dict[str, Any]:
+def _lab(ready: set_up.Ready, lab: str) -> dict[str, Any]:
     with servers.engine(ready.machine) as client:
         containers = {container.name: container.status for container in servers.of(client, lab)}
     try:

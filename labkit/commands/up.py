@@ -11,7 +11,7 @@ from labkit.commands import setup
 from labkit.lifecycle import heal, inventory, servers
 from labkit.lifecycle.inventory import Mine
 from labkit.lifecycle.pulumi import UP
-from labkit.setup.docker.engine import Engine
+from labkit.lifecycle.set_up import Ready
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Terminal
@@ -21,7 +21,7 @@ def run(lab: str, *, yes: bool) -> int:
     """Set up, start the lab's stopped servers, `pulumi up`, and say where the service answers."""
     ready = setup.prepare(yes=yes)
     report = Terminal()
-    _note_what_is_there(ready.engine, lab)
+    _note_what_is_there(ready, lab)
     words = [*UP, *heal.before_up(ready, lab, report), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
     try:
@@ -65,13 +65,10 @@ Plain Pulumi:
     return 0
 
 
-def _note_what_is_there(engine: Engine, lab: str) -> None:
+def _note_what_is_there(ready: Ready, lab: str) -> None:
     """For `leftovers`: of an `up` from nothing; a later one must not take the lab's surroundings for older."""
-    client = engine.client()
-    try:
+    with servers.engine(ready.machine) as client:
         things = inventory.read(client)
-    finally:
-        client.close()
     mine = Mine.of(CHECKOUT_ID, [lab])
     if inventory.noted(lab) is None or not any(inventory.is_ours(thing, mine) for thing in things):
         inventory.note(lab, things)

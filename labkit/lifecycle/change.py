@@ -13,7 +13,7 @@ from infra import outputs, plan, telling
 from infra.outputs import Contract
 from labkit.lifecycle import heal, servers, strays
 from labkit.lifecycle.pulumi import DESTROY, UP
-from labkit.measure.experiment import Place
+from labkit.lifecycle.running import RunningLab
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 
@@ -35,7 +35,7 @@ def config_file(lab: str, settings: Mapping[str, str | int]) -> Iterator[Path]:
         yield copy
 
 
-def up(place: Place, settings: Mapping[str, str | int], *, targets: Sequence[str] = ()) -> Contract:
+def up(place: RunningLab, settings: Mapping[str, str | int], *, targets: Sequence[str] = ()) -> Contract:
     """`pulumi up` with these settings, confined to the resources named in `targets`, if any; what it then exports.
 
     Raises LabError with Pulumi's last words.
@@ -44,12 +44,12 @@ def up(place: Place, settings: Mapping[str, str | int], *, targets: Sequence[str
         return _up(place, [*_targets(targets), "--config-file", str(copy)])
 
 
-def destroy(place: Place, targets: Sequence[str]) -> None:
+def destroy(place: RunningLab, targets: Sequence[str]) -> None:
     """`pulumi destroy` of the resources of these names and of what depends on them. Raises LabError."""
     _pulumi(place, [*DESTROY, "-s", place.lab, *_targets(targets), "--target-dependents"])
 
 
-def as_committed(place: Place) -> Contract:
+def as_committed(place: RunningLab) -> Contract:
     """The lab as the stack's own file says, whatever was cut off before: what is too much goes, what is gone comes."""
     place.ready.pulumi.release_stale_lock(place.lab)
     servers.start(place.ready.machine, place.lab, place.report)
@@ -58,7 +58,7 @@ def as_committed(place: Place) -> Contract:
     return _up(place, heal.before_up(place.ready, place.lab, place.report))
 
 
-def now(place: Place) -> Contract:
+def now(place: RunningLab) -> Contract:
     """What the stack exports now, which differs from `place.contract` after `up`."""
     return outputs.from_outputs(place.ready.pulumi.outputs(place.lab))
 
@@ -67,12 +67,12 @@ def _targets(names: Sequence[str]) -> list[str]:
     return [f"--target=**::{name}" for name in names]
 
 
-def _up(place: Place, words: Sequence[str]) -> Contract:
+def _up(place: RunningLab, words: Sequence[str]) -> Contract:
     _pulumi(place, [*UP, "-s", place.lab, *words])
     return now(place)
 
 
-def _pulumi(place: Place, words: Sequence[str]) -> None:
+def _pulumi(place: RunningLab, words: Sequence[str]) -> None:
     outcome = place.ready.pulumi.quiet(words)
     if not outcome.ok:
         raise LabError(

@@ -17,8 +17,7 @@ from infra.reach import Reach
 from infra.settings import DEFAULTS
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.pulumi import UP
-from labkit.lifecycle.set_up import Current
-from labkit.setup.ensure import Ready
+from labkit.lifecycle.set_up import Ready
 from labkit.sides import reach
 from labkit.system import stack_files
 from labkit.system.errors import LabError
@@ -229,7 +228,7 @@ def _made_by_up(one: There) -> bool:
 
 
 def after_a_kill(
-    ready: Ready | Current,
+    ready: Ready,
     lab: str,
     report: Report,
     remove: Callable[[leftovers.OnEngine, str, Collection[str]], Iterable[str]],

@@ -14,7 +14,7 @@ from infra import outputs, plan
 from infra.machine import Machine
 from labkit.lifecycle import heal, servers
 from labkit.lifecycle.heal import There
-from labkit.lifecycle.set_up import Current
+from labkit.lifecycle.set_up import Ready
 from labkit.sides.entering import DOORS
 from labkit.system import shell
 from labkit.system.errors import LabError
@@ -80,7 +80,7 @@ def replicas(lab: str, server: outputs.Server, prefix_length: int, inside: Colle
     return found
 
 
-def of(ready: Current, lab: str) -> list[Place]:
+def of(ready: Ready, lab: str) -> list[Place]:
     """The places of a lab: of one that is whole by its outputs, of any other by what is there now."""
     contract = None
     try:

@@ -1,27 +1,38 @@
-"""The set-up that is there already; nothing is installed, built or started here."""
+"""A machine on which `pulumi up` works: the set-up that is there already, or what `ensure` brings it to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
 from labkit.lifecycle.pulumi import Pulumi
+from labkit.setup import ensure as setup
 from labkit.setup.tools import toolchain
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system.errors import LabError
+from labkit.system.progress import Report
 
 _HINT = "./lab setup"
 
 
 @dataclass(frozen=True)
-class Current:
-    """A set-up found as it is."""
+class Ready:
+    """A machine that is set up, with the stacks of this checkout's labs."""
 
     toolchain: Toolchain
     machine: Machine
     pulumi: Pulumi
+
+
+def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
+    """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
+    done = setup.ensure(report, yes=yes, confirm=confirm, tests=tests)
+    pulumi = Pulumi(done.toolchain, done.machine.docker_host)
+    pulumi.make_stacks()
+    return Ready(done.toolchain, done.machine, pulumi)
 
 
 def never() -> bool:
@@ -29,7 +40,7 @@ def never() -> bool:
     return not machine_file.FILE.exists()
 
 
-def need(then: str = _HINT) -> Current:
+def need(then: str = _HINT) -> Ready:
     """The set-up of this checkout. Raises LabError naming `./lab setup`, or what else sets up, when there is none."""
     try:
         machine = machine_file.load()
@@ -38,7 +49,7 @@ def need(then: str = _HINT) -> Current:
     tools = toolchain.find()
     if tools is None:
         raise LabError("The Pulumi that this checkout was set up with is gone.", hint=then)
-    return Current(tools, machine, Pulumi(tools, machine.docker_host))
+    return Ready(tools, machine, Pulumi(tools, machine.docker_host))
 
 
 def refuse_copy() -> None:

@@ -13,8 +13,8 @@ from infra import answers, outputs, telling
 from infra.outputs import Contract, Replica
 from labkit.lifecycle import heal, servers
 from labkit.lifecycle.pulumi import UP
-from labkit.measure.experiment import Place
-from labkit.setup.ensure import Ready
+from labkit.lifecycle.running import RunningLab
+from labkit.lifecycle.set_up import Ready
 from labkit.system.errors import CommandError, LabError
 
 _ASK_S = 5.0
@@ -29,7 +29,7 @@ def contract(ready: Ready, lab: str) -> Contract:
         raise LabError(f"The lab {lab} cannot be measured: {error}.", hint=f"./lab up {lab}") from error
 
 
-def check(place: Place) -> None:
+def check(place: RunningLab) -> None:
     """Raise LabError naming everything that keeps the lab from being measured; all replicas are asked at once."""
     found = list(problems(place))
     if found:
@@ -38,7 +38,7 @@ def check(place: Place) -> None:
         )
 
 
-def problems(place: Place) -> Iterator[str]:
+def problems(place: RunningLab) -> Iterator[str]:
     """What is wrong with the lab, a sentence each."""
     if place.ready.pulumi.at_work(place.lab):
         yield "A Pulumi is at work on it."
@@ -76,7 +76,7 @@ def whoami(replica: Replica, within_s: float = _ASK_S) -> dict[str, Any]:
         ) from error
 
 
-def bring_back(place: Place) -> None:
+def bring_back(place: RunningLab) -> None:
     """Make the lab steady again after whatever was done to it; fast where nothing is wrong.
 
     What Pulumi lacks it makes, and what is merely off or halted is started. Raises LabError when that does not help.

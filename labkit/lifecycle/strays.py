@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from infra.outputs import Server
 from labkit.lifecycle import heal
 from labkit.lifecycle.heal import Known, Thing
-from labkit.measure.experiment import Place
+from labkit.lifecycle.running import RunningLab
 
 OURS = re.compile(r"(vm|container)-[0-9]+([-.].*)?|vvc-.*")
 """Names of replicas, of their disks and volumes, and of what experiments make beside them."""
@@ -34,7 +34,7 @@ def noted(state: Iterable[Known], server: str) -> list[Thing]:
     return [one.thing for one in state if one.server == server or (one.server and one.thing[0] == "disk")]
 
 
-def find(place: Place) -> list[tuple[Server, Thing]]:
+def find(place: RunningLab) -> list[tuple[Server, Thing]]:
     """What of them is in the lab's servers now."""
     state = heal.known(place.ready.pulumi.resources(place.lab))
     return [
@@ -44,7 +44,7 @@ def find(place: Place) -> list[tuple[Server, Thing]]:
     ]
 
 
-def remove(place: Place) -> list[Thing]:
+def remove(place: RunningLab) -> list[Thing]:
     """Remove them; what was removed."""
     found = find(place)
     for server, (kind, name) in found:

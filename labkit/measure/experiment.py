@@ -7,54 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.outputs import Contract, Replica, Server
+from infra.outputs import Replica
+from labkit.lifecycle.running import RunningLab
 from labkit.runs.records import Stage
-from labkit.setup.ensure import Ready
-from labkit.sides import SIDES, Run, Side
-from labkit.system import outcome, shell
-from labkit.system.progress import Report
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(RunningLab):
     """Where an experiment works: a lab that is up and in steady state."""
 
-    lab: str
-    ready: Ready
-    contract: Contract
-    report: Report
-    runner: Callable[[Server], Run]
-    """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
     folder: Path
     """The run's folder. A prober writes STREAM.jsonl there; the conductor adds it to samples.jsonl after the turn."""
-
-    def replica(self, side: str, index: int = 0) -> Replica:
-        """A replica of one side."""
-        return self.contract.side(side)[index]
-
-    def server(self, replica: Replica) -> Server:
-        """The server on which a replica runs."""
-        return next(server for server in self.contract.servers if server.name == replica.server)
-
-    def run(self, replica: Replica) -> Run:
-        """Runs a command inside the replica's server."""
-        return self.runner(self.server(replica))
-
-    def inside(self, replica: Replica) -> Run:
-        """Runs a command inside the replica itself."""
-        lab_dir = self.ready.machine.lab_dir(self.lab)
-
-        def run(
-            command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
-        ) -> outcome.Outcome:
-            words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
-            return shell.run(words, timeout_s=timeout_s, on_line=on_line)
-
-        return run
-
-    def side(self, replica: Replica) -> Side:
-        """What differs between the sides, for this replica."""
-        return SIDES[replica.side]
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from infra import facts
+from labkit.lifecycle.set_up import Ready
 from labkit.setup.building import base as images_base
 from labkit.setup.building import images
-from labkit.setup.ensure import Ready
 from labkit.sides import Run
 
 _SERVER = {
@@ -30,7 +30,7 @@ def machine_box(ready: Ready) -> dict[str, Any]:
         "accelerator": ready.machine.accelerator,
         "accelerator_reason": ready.machine.accelerator_reason,
         "cgroup_version": ready.machine.cgroup_version,
-        "engine": ready.engine.version,
+        "engine": ready.machine.engine_version,
         "pulumi": ready.toolchain.version,
         "base_image": "unknown" if base is None else f"{images_base.RELEASE} {base.digest} from {base.source}",
         "guest_digest": ready.machine.guest_digest,

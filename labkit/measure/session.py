@@ -11,6 +11,7 @@ from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
 from labkit.lifecycle import set_up, steady
+from labkit.lifecycle.set_up import Ready
 from labkit.measure.conduct import Conductor, stamp
 from labkit.measure.experiment import Experiment, Place
 from labkit.measure.labs import Lab
@@ -18,7 +19,6 @@ from labkit.measure.machine_box import machine_box, server_box
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.setup.docker import engine
-from labkit.setup.ensure import Ready
 from labkit.sides import reach
 from labkit.system import stack_files
 from labkit.system.errors import LabError
@@ -30,10 +30,9 @@ from labkit.system.progress import Report
 def ready(then: str = "./lab setup") -> Ready:
     """The set-up that is there; nothing is installed or started. Raises LabError naming the next step."""
     found = set_up.need(then=then)
-    answering = engine.connect()
-    if answering is None:
+    if engine.connect() is None:
         raise LabError(f"The Docker Engine at {found.machine.docker_host} does not answer.", hint="./lab setup")
-    return Ready(found.toolchain, answering, found.machine, found.pulumi)
+    return found
 
 
 def conduct(

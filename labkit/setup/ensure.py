@@ -10,11 +10,9 @@ from functools import partial
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit.lifecycle.pulumi import Pulumi
 from labkit.setup import accelerator, ownership, packages
 from labkit.setup.building import images
 from labkit.setup.docker import engine, rules
-from labkit.setup.docker.engine import Engine
 from labkit.setup.tools import check, toolchain
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import shell, stack_files
@@ -26,16 +24,14 @@ _KEYGEN_S = 20
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A machine that is set up."""
+class SetUp:
+    """What set-up has found or made."""
 
     toolchain: Toolchain
-    engine: Engine
     machine: Machine
-    pulumi: Pulumi
 
 
-def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
+def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> SetUp:
     """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
     settle(report)
     ownership.check_modes()
@@ -70,9 +66,7 @@ def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: 
     machine_file.save(machine)
     for lab in stack_files.names():
         make_keys(machine, lab)
-    pulumi = Pulumi(tools, docker.host)
-    pulumi.make_stacks()
-    return Ready(tools, docker, machine, pulumi)
+    return SetUp(tools, machine)
 
 
 def guest_dir(built: str, digest: str, former: Machine | None) -> str:

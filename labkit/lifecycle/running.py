@@ -1,0 +1,53 @@
+"""A lab that is up, as everything that changes or measures it is given it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from infra.outputs import Contract, Replica, Server
+from labkit.lifecycle.set_up import Ready
+from labkit.sides import SIDES, Run, Side
+from labkit.system import shell
+from labkit.system.outcome import Outcome
+from labkit.system.progress import Report
+
+
+@dataclass(frozen=True)
+class RunningLab:
+    """A lab that is up: what it exports, and how one works in it."""
+
+    lab: str
+    ready: Ready
+    contract: Contract
+    report: Report
+    runner: Callable[[Server], Run]
+    """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
+
+    def replica(self, side: str, index: int = 0) -> Replica:
+        """A replica of one side."""
+        return self.contract.side(side)[index]
+
+    def server(self, replica: Replica) -> Server:
+        """The server on which a replica runs."""
+        return next(server for server in self.contract.servers if server.name == replica.server)
+
+    def run(self, replica: Replica) -> Run:
+        """Runs a command inside the replica's server."""
+        return self.runner(self.server(replica))
+
+    def inside(self, replica: Replica) -> Run:
+        """Runs a command inside the replica itself."""
+        lab_dir = self.ready.machine.lab_dir(self.lab)
+
+        def run(
+            command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
+        ) -> Outcome:
+            words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
+            return shell.run(words, timeout_s=timeout_s, on_line=on_line)
+
+        return run
+
+    def side(self, replica: Replica) -> Side:
+        """What differs between the sides, for this replica."""
+        return SIDES[replica.side]
