@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from labkit.judge._verdict import judge as judge_claim
 from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
-from labkit.judge.verdict import judge as judge_claim
 from labkit.runs.records import Run
 from labkit.sides.kinds import KINDS, Kind
 

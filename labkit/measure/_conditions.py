@@ -1,7 +1,7 @@
 """The conditions of a repeat that do not depend on the experiment: what each side is and what it may use.
 
 They are read from the engines, the kernels and the service's own answer, never from the settings: the fairness guard
-(labkit.judge.fairness) compares what was there, not what was wanted.
+(labkit.judge._fairness) compares what was there, not what was wanted.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from infra.outputs import Contract
 from infra.source import commit
 from labkit.lifecycle import set_up, steady
 from labkit.lifecycle.set_up import Ready
-from labkit.measure.conduct import Conductor, stamp
+from labkit.measure._conduct import Conductor, stamp
 from labkit.measure.experiment import Experiment, Place
 from labkit.measure.labs import Lab
 from labkit.measure.machine_box import machine_box, server_box

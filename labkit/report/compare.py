@@ -9,7 +9,7 @@ from typing import Any
 
 from labkit.judge.model import Claim, Judgement, Measured, Row
 from labkit.judge.outcome import DECIDED
-from labkit.report import html, plots, quantities, series, view
+from labkit.report import _plots, _view, html, quantities, series
 from labkit.report.series import Series
 from labkit.runs.records import Run
 
@@ -68,10 +68,10 @@ def pairs(both: Sequence[Judged]) -> list[Pair]:
     ]
 
 
-def differences(*boxes: Mapping[str, Any]) -> list[view.Fact]:
+def differences(*boxes: Mapping[str, Any]) -> list[_view.Fact]:
     """Every entry of the boxes with its value in each."""
     names = dict.fromkeys(name for box in boxes for name in box)
-    return [view.Fact(str(name), tuple(view.told(box.get(name, "—")) for box in boxes)) for name in names]
+    return [_view.Fact(str(name), tuple(_view.told(box.get(name, "—")) for box in boxes)) for name in names]
 
 
 def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
@@ -88,4 +88,4 @@ def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
     if not lines:
         return ""
     made = Series(quantities.label_of(claim.metric.name), claim.metric.unit, tuple(lines))
-    return plots.strip(made, sides)
+    return _plots.strip(made, sides)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from labkit.judge import words
 from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
-from labkit.report import quantities, series, verdicts, view
+from labkit.report import _verdicts, _view, quantities, series
 from labkit.report.streams import Stream
 from labkit.runs.records import Run
 
@@ -42,8 +42,8 @@ def page(
         rows=rows,
         digest=digest,
         sides=series.sides_of(run.experiments),
-        sections=view.sections(run, rows, list(streams)),
-        counted=verdicts.count(rows),
+        sections=_view.sections(run, rows, list(streams)),
+        counted=_verdicts.count(rows),
         claims=parts,
         bounds=list(dict.fromkeys(part.claim.bound_by for part in parts if isinstance(part.claim, Measured))),
         metrics=list({id(m): m for m in _metrics(rows)}.values()),
@@ -78,14 +78,14 @@ def _environment() -> jinja2.Environment:
         "duration": quantities.duration,
         "label": quantities.label_of,
         "unit": quantities.unit_of,
-        "slug": verdicts.slug,
-        "told": view.told,
+        "slug": _verdicts.slug,
+        "told": _view.told,
         "when": _when,
     }
     made.tests |= {"measured": lambda claim: isinstance(claim, Measured), "finite": math.isfinite}
     made.globals |= {
-        "signs": verdicts.SIGNS,
-        "bound": verdicts.BOUND,
+        "signs": _verdicts.SIGNS,
+        "bound": _verdicts.BOUND,
         "style": Markup((Path(__file__).parent / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         "scale": words.scale,
         "words": words,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from labkit.judge.model import Claim, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
-from labkit.report import html, plots, verdicts
+from labkit.report import _plots, html
+from labkit.report import _verdicts as verdicts
 from labkit.report.series import Line, Point, Series
 from labkit.runs.records import Run
 from labkit.sides.kinds import KINDS
@@ -144,4 +145,4 @@ def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> str:
         return ""
     words = [KINDS[claim.greater].word, *(kind.word for side, kind in KINDS.items() if side != claim.greater)]
     title = f"ratio of medians, {' ÷ '.join(words)}"
-    return plots.strip(Series(title, "", lines), ["machines"])
+    return _plots.strip(Series(title, "", lines), ["machines"])

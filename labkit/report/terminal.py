@@ -12,8 +12,9 @@ from rich.text import Text
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
-from labkit.report import quantities, series, tables, verdicts
-from labkit.report.verdicts import SIGNS
+from labkit.report import _verdicts as verdicts
+from labkit.report import quantities, series, tables
+from labkit.report._verdicts import SIGNS
 from labkit.runs.records import Run
 
 BANNER = "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."

@@ -41,7 +41,7 @@ class Repeat:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Evidence that is no number: kernel release, list of packages."""
     conditions: Mapping[str, str | int | float] = field(default_factory=dict)
-    """What must be equal on both sides for a fair comparison; see labkit.judge.fairness."""
+    """What must be equal on both sides for a fair comparison; see labkit.judge._fairness."""
     stream: str = ""
     """Name of the probe stream in samples.jsonl, if there was one."""
     marks: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from labkit.setup import _apt_says, downloads
+from labkit.setup import _apt_says, _downloads
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
@@ -37,7 +37,7 @@ class Apt:
     def __init__(self, report: Report, options: Sequence[str]) -> None:
         self._report = report
         self._options = (*_BOUNDS, *options)
-        self._proxies = downloads.here()
+        self._proxies = _downloads.here()
 
     def update(self) -> None:
         """Read the package lists. Sources that cannot be read are told by name: the others may have all there is to."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.outputs import Replica, Server
-from labkit.sides import processes
+from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
 from labkit.system.outcome import Outcome
@@ -70,7 +70,7 @@ def stats(replica: Replica, run: Run) -> Stats:
     """Of all the container's processes; limits and control group as the engine set them."""
     found = _inspect(replica, run)
     top = run(["docker", "top", replica.handle, "-eo", "pid"]).output.split()[1:]
-    pss_bytes, cpu_s = processes.usage(run, top)
+    pss_bytes, cpu_s = _processes.usage(run, top)
     group = run(["sh", "-c", _CGROUP, "sh", str(found["State"]["Pid"])]).output
     limits = found["HostConfig"]
     return Stats(
@@ -108,7 +108,7 @@ def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:  # noq
         Event("engine creates the container", _instant(found["Created"]) - boot, "server", source, _TICK_S),
         Event(
             "engine makes the container's process",
-            processes.started_s(run, str(found["State"]["Pid"])),
+            _processes.started_s(run, str(found["State"]["Pid"])),
             "server",
             "/proc/PID/stat of its first process",
             _TICK_S,

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from infra import plan
 from infra.outputs import Replica, Server
-from labkit.sides import processes
+from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
 
@@ -86,7 +86,7 @@ def suspend(replica: Replica, run: Run) -> None:
 
 def stats(replica: Replica, run: Run) -> Stats:
     """Of its QEMU. It has no control group of its own: the server's libvirt uses none."""
-    pss_bytes, cpu_s = processes.usage(run, [_pid(replica, run)])
+    pss_bytes, cpu_s = _processes.usage(run, [_pid(replica, run)])
     domain = _xml(replica, run)
     return Stats(
         pss_bytes=pss_bytes,
@@ -127,7 +127,7 @@ def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
     return (
         Event(
             "libvirt makes QEMU's process",
-            processes.started_s(run, _pid(replica, run)),
+            _processes.started_s(run, _pid(replica, run)),
             "server",
             "/proc/PID/stat of QEMU",
             _TICK_S,

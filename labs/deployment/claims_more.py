@@ -15,7 +15,7 @@ _WHY_MANY = "a factor below two is a matter of how one tunes a guest, not of hav
 _A_WHOLE_SYSTEM = 1.5
 _WHY_A_WHOLE_SYSTEM = "less than half as much again is a matter of which packages one picks"
 _FAULTS = ("lost", "doubled", "changed")
-"""What may have happened to an acknowledged write; see labkit.measure.prober.ledger."""
+"""What may have happened to an acknowledged write; see labkit.measure.prober._ledger."""
 
 _WHY_WAITED_FOR = "repeats on one busy machine differ by tens of per cent"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from infra.outputs import Contract, Replica
-from labkit.measure.conduct import Hands
+from labkit.measure._conduct import Hands
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Run
 

@@ -18,7 +18,7 @@ from infra.reach import Reach
 from labkit.lifecycle import change, steady, strays
 from labkit.measure import footprint
 from labkit.measure.experiment import Place
-from labkit.measure.prober.ledger import Ledger
+from labkit.measure.prober._ledger import Ledger
 from labkit.sides.protocol import Run
 from labkit.system import carry, shell
 from labkit.system.carry import Carried

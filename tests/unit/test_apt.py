@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.setup import _apt, downloads, packages
+from labkit.setup import _apt, _downloads, packages
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
@@ -141,7 +141,7 @@ def test_proxies_reach_apt_through_sudo(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:3128")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    outcome = root.run(["env"], timeout_s=10, env=downloads.both_cases(downloads.proxies(os.environ)))
+    outcome = root.run(["env"], timeout_s=10, env=_downloads.both_cases(_downloads.proxies(os.environ)))
     assert "http_proxy=http://me:secret@127.0.0.1:3128" in outcome.output
     assert "HTTP_PROXY=http://me:secret@127.0.0.1:3128" in outcome.output
     assert "secret" not in outcome.pasteable

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.measure.conduct import Conductor
+from labkit.measure._conduct import Conductor
 from labkit.measure.experiment import Turn
 from labkit.runs import run_folder
 from labkit.runs.run_folder import RunError

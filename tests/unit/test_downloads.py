@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labkit.setup import downloads
+from labkit.setup import _downloads
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,11 @@ from labkit.setup import downloads
     ],
 )
 def test_proxies_of_a_shell_in_the_words_that_apt_takes(environ: dict[str, str], found: dict[str, str]) -> None:
-    assert downloads.proxies(environ) == found
+    assert _downloads.proxies(environ) == found
 
 
 def test_a_build_gets_them_in_both_cases() -> None:
-    assert downloads.both_cases({"http_proxy": "http://p:1"}) == {
+    assert _downloads.both_cases({"http_proxy": "http://p:1"}) == {
         "http_proxy": "http://p:1",
         "HTTP_PROXY": "http://p:1",
     }
@@ -45,24 +45,24 @@ def test_proxies_that_only_apt_knows() -> None:
         'Acquire "";\nAcquire::http "";\nAcquire::http::Proxy "http://cache:3142";\n'
         'Acquire::http::Proxy::download.docker.com "DIRECT";\nAcquire::https::Proxy "DIRECT";\n'
     )
-    assert downloads.of_apt(dump) == {"http_proxy": "http://cache:3142"}
-    assert downloads.of_apt(dump + 'Acquire::http::Proxy::ftp.debian.org "DIRECT";\n') == {}
+    assert _downloads.of_apt(dump) == {"http_proxy": "http://cache:3142"}
+    assert _downloads.of_apt(dump + 'Acquire::http::Proxy::ftp.debian.org "DIRECT";\n') == {}
 
 
 def test_proxies_that_only_docker_knows() -> None:
     """The client's configuration, else the engine's own; not where the engine hides the password."""
     config = {"proxies": {"default": {"httpProxy": "http://client:1", "noProxy": "x"}}}
     info = {"HttpProxy": "http://engine:1", "HttpsProxy": "", "NoProxy": ""}
-    assert downloads.first([{}, *downloads.of_docker(config, info)]) == {
+    assert _downloads.first([{}, *_downloads.of_docker(config, info)]) == {
         "http_proxy": "http://client:1",
         "no_proxy": "x",
     }
-    assert downloads.first([{}, *downloads.of_docker({}, info)]) == {"http_proxy": "http://engine:1"}
+    assert _downloads.first([{}, *_downloads.of_docker({}, info)]) == {"http_proxy": "http://engine:1"}
     odd: Any
     for odd in ([], {"proxies": []}, {"proxies": {"default": "x"}}):
-        assert downloads.first(downloads.of_docker(odd, info)) == {"http_proxy": "http://engine:1"}
-    assert downloads.first(downloads.of_docker({}, {"HttpProxy": "http://xxxxx:xxxxx@engine:1"})) == {}
-    assert downloads.first([{"http_proxy": "http://shell:1"}, *downloads.of_docker(config, info)]) == {
+        assert _downloads.first(_downloads.of_docker(odd, info)) == {"http_proxy": "http://engine:1"}
+    assert _downloads.first(_downloads.of_docker({}, {"HttpProxy": "http://xxxxx:xxxxx@engine:1"})) == {}
+    assert _downloads.first([{"http_proxy": "http://shell:1"}, *_downloads.of_docker(config, info)]) == {
         "http_proxy": "http://shell:1"
     }
 
@@ -70,17 +70,17 @@ def test_proxies_that_only_docker_knows() -> None:
 def test_the_persons_certificates_come_before_the_systems(tmp_path: Path) -> None:
     own = tmp_path / "own.pem"
     own.write_text("", encoding="utf-8")
-    assert downloads.certificates({"SSL_CERT_FILE": str(own)}) == own
-    assert downloads.certificates({"SSL_CERT_FILE": str(tmp_path / "none"), "REQUESTS_CA_BUNDLE": str(own)}) == own
+    assert _downloads.certificates({"SSL_CERT_FILE": str(own)}) == own
+    assert _downloads.certificates({"SSL_CERT_FILE": str(tmp_path / "none"), "REQUESTS_CA_BUNDLE": str(own)}) == own
 
 
 def test_pip_gets_them_unless_the_person_names_others(tmp_path: Path) -> None:
     own = tmp_path / "own.pem"
     own.write_text("", encoding="utf-8")
-    assert downloads.trusting({"SSL_CERT_FILE": str(own)}) == {"REQUESTS_CA_BUNDLE": str(own)}
-    assert downloads.trusting({"SSL_CERT_FILE": str(own), "PIP_CERT": "/other"}) == {}
+    assert _downloads.trusting({"SSL_CERT_FILE": str(own)}) == {"REQUESTS_CA_BUNDLE": str(own)}
+    assert _downloads.trusting({"SSL_CERT_FILE": str(own), "PIP_CERT": "/other"}) == {}
 
 
 def test_a_proxys_password_is_not_shown() -> None:
-    assert downloads.shown({"http_proxy": "http://me:secret@p:1"}) == "the proxy http://…@p:1"
-    assert downloads.shown({}) == "no proxy"
+    assert _downloads.shown({"http_proxy": "http://me:secret@p:1"}) == "the proxy http://…@p:1"
+    assert _downloads.shown({}) == "no proxy"

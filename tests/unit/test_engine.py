@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.setup.docker import daemons, engine, network, private
-from labkit.setup.docker.network import Rules, parse, undo
+from labkit.setup.docker import _daemons, _network, engine, private
+from labkit.setup.docker._network import Rules, parse, undo
 from labkit.setup.docker.private import Folders
 from labkit.system import mounts
 from labkit.system.errors import LabError
@@ -144,14 +144,14 @@ def test_sysctls_go_back_only_where_nobody_changed_them_since() -> None:
     before = {"net/bridge/x": "0", "net/ipv4/ip_forward": "0", "a": "0", "same": "1"}
     after = {"net/bridge/x": "1", "net/ipv4/ip_forward": "1", "a": "1", "same": "1", "new": "1"}
     now = {"net/bridge/x": "1", "net/ipv4/ip_forward": "1", "a": "2", "same": "0"}
-    restored = network.sysctls_to_restore(before, after, now)
+    restored = _network.sysctls_to_restore(before, after, now)
     assert list(restored.items()) == [("net/ipv4/ip_forward", "0"), ("net/bridge/x", "0")]
 
 
 def test_bridges_that_docker_made() -> None:
     """By their names, without those that were there."""
     names = ["docker0", "br-0a362622b13d", "br-lan", "br0", "virbr0", "vvc0123456789a", "br-111111111111"]
-    assert network.docker_bridges(names, ["br-111111111111"]) == ["docker0", "br-0a362622b13d", "vvc0123456789a"]
+    assert _network.docker_bridges(names, ["br-111111111111"]) == ["docker0", "br-0a362622b13d", "vvc0123456789a"]
 
 
 V1 = "\n".join(f"3{n} 2 0:{n} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{name}" for n, name in enumerate(["devices", "memory"]))  # fmt: skip  # noqa: E501
@@ -169,7 +169,7 @@ V1 = "\n".join(f"3{n} 2 0:{n} / /sys/fs/cgroup/{name} rw - cgroup cgroup rw,{nam
 )
 def test_cgroup_file_systems(mountinfo: str, missing: str | None) -> None:
     """v2 as a whole, or the v1 controllers that containers need."""
-    problem = daemons.cgroup_problem(mountinfo)
+    problem = _daemons.cgroup_problem(mountinfo)
     assert problem.endswith(f"missing: {missing}.") if missing else problem == ""
 
 
@@ -189,10 +189,10 @@ def test_mounts_of_an_engine() -> None:
 def test_our_dockerd_is_known_by_its_pidfile() -> None:
     """Not by its name, nor by a process id that another process may have got."""
     ours = ["/usr/sbin/dockerd", "--pidfile", "/run/vvc-engine/docker.pid"]
-    assert daemons.is_dockerd(ours, "/run/vvc-engine/docker.pid")
-    assert not daemons.is_dockerd(ours, "/run/docker.pid")
-    assert not daemons.is_dockerd(["setsid", "--fork", *ours], "/run/vvc-engine/docker.pid")
-    assert not daemons.is_dockerd([], "/run/vvc-engine/docker.pid")
+    assert _daemons.is_dockerd(ours, "/run/vvc-engine/docker.pid")
+    assert not _daemons.is_dockerd(ours, "/run/docker.pid")
+    assert not _daemons.is_dockerd(["setsid", "--fork", *ours], "/run/vvc-engine/docker.pid")
+    assert not _daemons.is_dockerd([], "/run/vvc-engine/docker.pid")
 
 
 def test_a_folder_of_other_things_is_never_deleted(tmp_path: Path) -> None:

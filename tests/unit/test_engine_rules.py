@@ -7,8 +7,8 @@ import pytest
 from labkit.setup.checks_firewall import firewall
 from labkit.setup.docker import engine
 from labkit.setup.docker import rules as engine_rules
+from labkit.setup.docker._network import Rules, parse
 from labkit.setup.docker.engine import Engine
-from labkit.setup.docker.network import Rules, parse
 from labkit.setup.docker.rules import makes_rules, obstacle, problem
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet

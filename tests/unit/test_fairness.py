@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from labkit.judge import fairness
+from labkit.judge import _fairness
+from labkit.judge._verdict import judge
 from labkit.judge.model import Judgement, Measured
-from labkit.judge.verdict import judge
 from labkit.runs.records import Repeat, Run
 from labkit.sides.kinds import KINDS
 from tests.unit import judging
@@ -88,7 +88,7 @@ REFUSED = [
     ("emulated container", changed(BASE, having("container", accelerator="tcg")), "must be host"),
     *(
         (f"no {name}", changed(BASE, without("vm", name)), f"For the VM this is not recorded: {word}.")
-        for name, word in {**fairness.EQUAL, **fairness.EQUAL_WHEN_TIMED, **fairness.PROOF}.items()
+        for name, word in {**_fairness.EQUAL, **_fairness.EQUAL_WHEN_TIMED, **_fairness.PROOF}.items()
     ),
 ]
 """Name, the run with one fact changed, words of the reason."""
@@ -121,7 +121,7 @@ def test_one_repeat_only_is_no_verdict() -> None:
         (STARTS, changed(BASE, having("vm", storage="qcow2"), subject=("storage",))),
         (STARTS, changed(BASE, having("vm", only=0, cache="cold", client="closed loop"))),
         (LARGER, changed(BASE, lambda one: without(one.side, "client")(one), experiment="size")),
-        (LARGER, changed(BASE, having("vm", client=fairness.NO_CLIENT), experiment="start")),
+        (LARGER, changed(BASE, having("vm", client=_fairness.NO_CLIENT), experiment="start")),
         (STARTS, changed(changed(BASE, having("vm", client="none")), having("container", client="none"))),
     ],
     ids=["the subject", "the warm-up", "bytes without a client", "another experiment", "nobody asks on either side"],
@@ -164,6 +164,6 @@ def test_the_guard_asks_no_side_by_its_name() -> None:
     experiment = BASE.experiment("start")
     assert experiment is not None
     repeats = {"one": experiment.of("vm", "start"), "two": experiment.of("container", "start")}
-    assert not fairness.differences(repeats, subject=(), exact=False, accelerator="kvm", kinds=kinds)
+    assert not _fairness.differences(repeats, subject=(), exact=False, accelerator="kvm", kinds=kinds)
     exchanged = {"one": repeats["two"], "two": repeats["one"]}
-    assert fairness.differences(exchanged, subject=(), exact=False, accelerator="kvm", kinds=kinds)
+    assert _fairness.differences(exchanged, subject=(), exact=False, accelerator="kvm", kinds=kinds)

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from labkit.measure import clocks, neighbours, observe, session
-from labkit.sides import container, processes
+from labkit.sides import _processes, container
 from labkit.system import shell
 from labkit.system.outcome import Outcome
 from labs.deployment import size
@@ -71,8 +71,8 @@ def _answers(output: str) -> Any:
 
 def test_usage_is_in_bytes_and_seconds() -> None:
     """From KiB and ticks."""
-    assert processes.usage(_answers("pss_kib 2\nticks 250\nticks_per_s 100\n"), ["1"]) == (2048, 2.5)
-    assert processes.started_s(_answers("ticks 250\nticks_per_s 100\n"), "1") == 2.5
+    assert _processes.usage(_answers("pss_kib 2\nticks 250\nticks_per_s 100\n"), ["1"]) == (2048, 2.5)
+    assert _processes.started_s(_answers("ticks 250\nticks_per_s 100\n"), "1") == 2.5
 
 
 def test_a_clock_under_the_same_kernel_is_the_same_clock() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from infra import environment
-from labkit.setup.offline import _archive, wheels
+from labkit.setup.offline import _archive, _wheels
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -219,10 +219,10 @@ def class_file(checkout: Path, tmp_path: Path) -> Path:
     (checkout / "requirements.txt").write_text(f"tiny==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     listed = tmp_path / "built" / "requirements.txt"
     listed.write_text(f"tiny==1.0 --hash=sha256:{_archive.digest(built)}\n", encoding="utf-8")
-    folder = f"wheels/{wheels.folder(checkout, tmp_path).name}"
+    folder = f"wheels/{_wheels.folder(checkout, tmp_path).name}"
     sources = {f"{folder}/{file.name}": file for file in (built, listed)}
     parts = tuple(_archive.part(file, path) for path, file in sources.items())
-    manifest = _archive.Manifest(wheels.made_for(checkout), parts)
+    manifest = _archive.Manifest(_wheels.made_for(checkout), parts)
     _archive.write(tmp_path / "class.vvc", manifest, sources, lambda _: None)
     return tmp_path / "class.vvc"
 

@@ -11,7 +11,7 @@ import pytest
 
 from infra.outputs import Replica
 from labkit.measure import footprint
-from labkit.measure.conduct import Conductor
+from labkit.measure._conduct import Conductor
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Run
 from labs.deployment import resources, size

@@ -12,7 +12,7 @@ import pytest
 from labkit.setup.building import base as images_base
 from labkit.setup.building import images
 from labkit.setup.building.base import Base
-from labkit.setup.offline import _archive, wheels
+from labkit.setup.offline import _archive, _wheels
 from labkit.setup.offline import class_file as offline
 from labkit.system import paths
 from labkit.system.errors import LabError
@@ -178,13 +178,13 @@ def test_wheels_come_alone_for_the_launcher(tmp_path: Path) -> None:
     checkout, cache = tmp_path / "checkout", tmp_path / "cache"
     checkout.mkdir()
     (checkout / "requirements.txt").write_text("a==1\n", encoding="utf-8")
-    name = wheels.folder(checkout, cache).name
+    name = _wheels.folder(checkout, cache).name
     parts = {f"wheels/{name}/requirements.txt": "a==1 --hash=…\n", f"wheels/{name}/a.whl": "w", "images/x/y": "z"}
-    file = class_files.write(tmp_path, parts, wheels.made_for(checkout))
-    assert wheels.ready(checkout, cache) is None
-    folder = wheels.bring(file, checkout, cache)
+    file = class_files.write(tmp_path, parts, _wheels.made_for(checkout))
+    assert _wheels.ready(checkout, cache) is None
+    folder = _wheels.bring(file, checkout, cache)
     assert sorted(one.name for one in folder.iterdir()) == ["a.whl", "requirements.txt"]
-    assert wheels.ready(checkout, cache) == folder == wheels.bring(file, checkout, cache)
+    assert _wheels.ready(checkout, cache) == folder == _wheels.bring(file, checkout, cache)
     assert not (cache / "images").exists()
 
 

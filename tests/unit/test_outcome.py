@@ -11,7 +11,7 @@ from rich.console import Console
 
 from labkit.judge.model import Judgement, Observation, Observed, Row, Spread, Verdict
 from labkit.judge.outcome import outcome_of
-from labkit.report import html, merge, terminal, verdicts
+from labkit.report import _verdicts, html, merge, terminal
 from tests.unit.judging import LARGER, STARTS, run
 
 YES = Observed("own-kernel", "Operating system", "A VM has its own kernel.", "start",
@@ -49,7 +49,7 @@ def test_a_prediction_comes_true_only_if_it_is_what_came_out(case: str) -> None:
     outcome = outcome_of(judgement)
     assert outcome.word == word
     assert {predicted: outcome.hit(predicted) for predicted in hits} == hits
-    assert {predicted: verdicts.against(judgement, predicted).hit for predicted in hits} == hits
+    assert {predicted: _verdicts.against(judgement, predicted).hit for predicted in hits} == hits
 
 
 def test_every_page_says_the_same_of_a_prediction() -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from labkit.measure.prober import ledger
+from labkit.measure.prober import _ledger
+from labkit.measure.prober._ledger import Ledger, acknowledged, settle
+from labkit.measure.prober._sender import payload
 from labkit.measure.prober.handle import Result, probing
-from labkit.measure.prober.ledger import Ledger, acknowledged, settle
 from labkit.measure.prober.reference import reference
-from labkit.measure.prober.sender import payload
 from labkit.system.errors import LabError
 
 
@@ -57,7 +57,7 @@ def written(url: str, folder: Path, *, stream: str = "w", writes_per_s: float = 
 
 def test_a_sound_service_has_what_it_acknowledged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All writes are there once, over several pages, and another stream's entries are not taken for them."""
-    monkeypatch.setattr(ledger, "_PAGE", 25)
+    monkeypatch.setattr(_ledger, "_PAGE", 25)
     with reference() as server:
         first = written(server.url, tmp_path, writes_per_s=100)
         second = written(server.url, tmp_path, stream="v")

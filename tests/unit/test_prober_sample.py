@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.measure.prober import sample
+from labkit.measure.prober._schedule import schedule
 from labkit.measure.prober.sample import COLUMNS, KINDS, OUTCOMES, Sample, line, parse, read
-from labkit.measure.prober.schedule import schedule
 from labkit.system.errors import LabError
 
 INSTANTS = st.floats(0, 1e6).map(lambda value: round(value, 6))

@@ -8,7 +8,7 @@ import pytest
 
 from labkit.judge.model import Measured
 from labkit.judge.rows import judge
-from labkit.report import html, series, tables, view
+from labkit.report import _view, html, series, tables
 from labkit.runs.records import Experiment, Repeat, Run
 from tests.unit.judged import metric
 from tests.unit.judging import conditions
@@ -65,7 +65,7 @@ def test_a_value_that_no_claim_is_about_is_shown(run: Run) -> None:
 
 def test_the_page_has_a_row_of_numbers_for_each(run: Run) -> None:
     """Both values of both sides."""
-    [section] = view.sections(run, judge(run, (FIRST,)), [])
+    [section] = _view.sections(run, judge(run, (FIRST,)), [])
     assert [(one.series.title, [line.side for line in lines]) for one, lines in section.numbers] == [
         ("first", ["vm", "container"]),
         ("second", ["vm", "container"]),

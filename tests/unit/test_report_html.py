@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.report import html, quantities, streams, view
+from labkit.report import _view, html, quantities, streams
 from labkit.runs.records import Run
 from tests.unit import judged, runs
 
@@ -88,7 +88,7 @@ def test_every_experiment_and_its_trouble_is_there(run: Run, page: Page) -> None
 def test_it_says_how_it_was_made(run: Run, page: Page) -> None:
     """Run, commit, digest, commands, machine, definitions and worked examples, and what is not ours."""
     assert all(words in page.text for words in (run.id, run.commit, "ab" * 32, "./lab run deployment"))
-    told = [view.told(value, quantities.unit_of(name)) for name, value in run.machine.items()]
+    told = [_view.told(value, quantities.unit_of(name)) for name, value in run.machine.items()]
     assert all(" ".join(words.split()) in page.text for words in told)
     assert judged.START.definition in page.text
     assert "ready_s = 12.5 gives 12.5 s" in page.text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.measure.conduct import Conductor
+from labkit.measure._conduct import Conductor
 from labkit.measure.experiment import Place, Seen, Turn
 from labkit.measure.prober import record, sample, settings
 from labkit.measure.prober.sample import Sample

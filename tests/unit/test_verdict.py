@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from labkit.judge import emulation
-from labkit.judge.decision import Decision, advised, decide, decide_exact, seed_of
+from labkit.judge import _emulation
+from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
+from labkit.judge._verdict import judge
 from labkit.judge.model import BoundBy, Judgement, Measured, Metric, Observation, Observed, Verdict
-from labkit.judge.verdict import judge
 from labkit.runs.records import Repeat, Run
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS
@@ -120,7 +120,7 @@ def _valued(run: Run, values: Mapping[str, float], **more: float) -> Run:
     return judging.changed(run, change)
 
 
-CACHE = {emulation.TRANSLATION_CACHE: 88.0}
+CACHE = {_emulation.TRANSLATION_CACHE: 88.0}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_an_emulated_cpu_shows_only_a_bound(
     assert judgement.verdict == tcg
     assert judgement.n_needed is None
     if tcg != kvm:
-        assert emulation.EMULATED in judgement.reason
+        assert _emulation.EMULATED in judgement.reason
 
 
 def test_each_repeat_must_prove_that_the_translation_cache_is_subtracted() -> None:
@@ -177,7 +177,7 @@ def test_more_repeats_are_not_asked_for_where_they_would_not_help() -> None:
     assert judgement.verdict == "not decidable here"
     assert judgement.interval is not None
     assert judgement.interval[0] < 15.0 < judgement.interval[1]
-    assert emulation.EMULATED in judgement.reason
+    assert _emulation.EMULATED in judgement.reason
     assert judgement.n_needed is None
 
 

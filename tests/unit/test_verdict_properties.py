@@ -17,9 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import stats  # type: ignore[import-untyped]  # it comes without types
 
-from labkit.judge import interval
-from labkit.judge.decision import Decision, advised, decide
-from labkit.judge.verdict import judge
+from labkit.judge import _interval
+from labkit.judge._decision import Decision, advised, decide
+from labkit.judge._verdict import judge
 from tests.unit import judging
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ FEW = 299
 """Resamples where a property is tried on many samples."""
 
 PRINT = """
-from labkit.judge.verdict import judge
+from labkit.judge._verdict import judge
 from tests.unit import judging
 one = judge(judging.run(8), judging.STARTS)
 print([one.verdict, one.reason, one.ratio, one.interval, one.spreads])
@@ -79,8 +79,8 @@ def test_exchanged_sides_have_the_reciprocal_interval(
     """Exactly: no side is drawn differently because it stands first."""
     if sorted(greater) == sorted(other):
         return
-    one = interval.of_ratio(greater, other, seed=seed, resamples=FEW)
-    two = interval.of_ratio(other, greater, seed=seed, resamples=FEW)
+    one = _interval.of_ratio(greater, other, seed=seed, resamples=FEW)
+    two = _interval.of_ratio(other, greater, seed=seed, resamples=FEW)
     assert one == pytest.approx((1 / two[1], 1 / two[0]))
 
 
@@ -139,9 +139,9 @@ def test_the_order_of_repeats_does_not_matter(
 @given(greater=SAMPLES, other=SAMPLES, seed=SEEDS, factor=st.sampled_from([0.25, 1024.0]))
 def test_the_unit_does_not_matter(greater: list[float], other: list[float], seed: int, factor: float) -> None:
     """Milliseconds or seconds, MiB or bytes: the ratio has no unit."""
-    one = interval.of_ratio(greater, other, seed=seed, resamples=FEW)
+    one = _interval.of_ratio(greater, other, seed=seed, resamples=FEW)
     scaled = [[value * factor for value in side] for side in (greater, other)]
-    assert interval.of_ratio(scaled[0], scaled[1], seed=seed, resamples=FEW) == pytest.approx(one)
+    assert _interval.of_ratio(scaled[0], scaled[1], seed=seed, resamples=FEW) == pytest.approx(one)
 
 
 @pytest.mark.parametrize("n", [6, 7, 10, 25])
@@ -149,7 +149,7 @@ def test_the_interval_is_the_one_of_a_known_library(n: int) -> None:
     """scipy's percentile bootstrap of the same statistic, within what is left of chance at 9,999 resamples."""
     rng = np.random.default_rng(n)
     greater, other = rng.lognormal(1.0, 0.1, n), rng.lognormal(0.5, 0.2, n)
-    ours = interval.of_ratio(greater.tolist(), other.tolist(), seed=1, resamples=9_999)
+    ours = _interval.of_ratio(greater.tolist(), other.tolist(), seed=1, resamples=9_999)
     theirs = stats.bootstrap(
         (greater, other),
         lambda a, b, axis: np.median(a, axis=axis) / np.median(b, axis=axis),
@@ -168,7 +168,7 @@ def test_the_interval_covers_the_true_ratio(n: int, least: float) -> None:
     covered = 0
     for trial in range(1_000):
         greater, other = 2 * rng.lognormal(0.0, 0.2, n), rng.lognormal(0.0, 0.2, n)
-        low, high = interval.of_ratio(greater.tolist(), other.tolist(), seed=trial, resamples=FEW)
+        low, high = _interval.of_ratio(greater.tolist(), other.tolist(), seed=trial, resamples=FEW)
         covered += low <= 2.0 <= high
     assert covered / 1_000 >= least
 
@@ -203,7 +203,7 @@ def test_any_numbers_get_a_verdict_without_a_warning(greater: list[float], other
         open_or_not = decide(greater, other, effect, minimum=6, seed=0)
         decision = advised(open_or_not, greater, other, effect, minimum=6, seed=0)
     n = min(len(greater), len(other))
-    assert decision.n_needed is None or n < decision.n_needed <= interval.MOST
+    assert decision.n_needed is None or n < decision.n_needed <= _interval.MOST
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])

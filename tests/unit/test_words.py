@@ -8,8 +8,8 @@ import math
 import pytest
 
 from labkit.judge import words
+from labkit.judge._verdict import judge
 from labkit.judge.model import Judgement, Observation, Observed
-from labkit.judge.verdict import judge
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS, changed, having
 

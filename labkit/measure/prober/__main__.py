@@ -20,9 +20,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from infra import surprise
-from labkit.measure.prober import priority
+from labkit.measure.prober import _priority
+from labkit.measure.prober._sender import Sender
 from labkit.measure.prober.record import Record, Writer
-from labkit.measure.prober.sender import Sender
 from labkit.measure.prober.settings import Settings, check, record_file, samples_file
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE
@@ -61,7 +61,7 @@ def main(words: list[str]) -> int:
 def _probe(settings: Settings) -> int:
     _allow_open(settings)
     client = settings.client or f"{settings.stream}-{time.time_ns() // 1_000_000:x}-{os.getpid():x}"
-    got, problem = priority.take(settings.priority)
+    got, problem = _priority.take(settings.priority)
     begin = time.monotonic() + _RUN_UP_S
     record = Record(
         stream=settings.stream,

@@ -24,7 +24,7 @@ from typing import IO
 
 from infra import environment
 from labkit.measure.prober import sample as samples
-from labkit.measure.prober.ledger import Ledger, audit
+from labkit.measure.prober._ledger import Ledger, audit
 from labkit.measure.prober.record import Record, load
 from labkit.measure.prober.sample import Sample
 from labkit.measure.prober.settings import Settings, check, record_file, samples_file

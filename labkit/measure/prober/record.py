@@ -31,7 +31,7 @@ class Record:
     """Wall time of it, for people: ISO 8601 with offset."""
     pid: int
     priority: str
-    """That it ran with, one of labkit.measure.prober.priority.PRIORITIES."""
+    """That it ran with, one of labkit.measure.prober._priority.PRIORITIES."""
     priority_problem: str
     """Why not with the one that was asked for; empty if it did."""
     settings: dict[str, Any]

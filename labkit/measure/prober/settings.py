@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from labkit.measure.prober.priority import PRIORITIES
+from labkit.measure.prober._priority import PRIORITIES
 from labkit.system.errors import LabError
 
 MAX_PER_S = 2000
@@ -45,7 +45,7 @@ class Settings:
     expect: Mapping[str, str] = field(default_factory=dict)
     """What /whoami must answer besides a replica's name: `side`, `version`, …"""
     priority: str = "real-time"
-    """To ask for; what was got is in the record, see labkit.measure.prober.priority."""
+    """To ask for; what was got is in the record, see labkit.measure.prober._priority."""
     parent_pid: int | None = None
     """It ends in order when this process is no longer its parent."""
 

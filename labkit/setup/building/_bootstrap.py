@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit.setup import _apt_says, downloads
+from labkit.setup import _apt_says, _downloads
 from labkit.setup.building import workshop as images_engine
 from labkit.system import root, shell
 from labkit.system.errors import CommandError, LabError
@@ -39,7 +39,7 @@ command -v mmdebstrap > /dev/null || {
 
 def make(engine: docker.DockerClient, release: str, rootfs: Path, report: Report) -> None:
     """Write the root file system of a Debian release into a tar file. Raises LabError: why no way leads there."""
-    proxies = downloads.here(engine)
+    proxies = _downloads.here(engine)
     told: list[str] = []
 
     def alone() -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 import docker
 
 from infra.plan import PROJECT
-from labkit.setup import downloads
+from labkit.setup import _downloads
 from labkit.setup.building import base as images_base
 from labkit.setup.building import workshop
 from labkit.setup.building._context import digest, files, settle
@@ -230,7 +230,7 @@ def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, re
 def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, report: Report) -> None:
     """Build the image of one folder of recipes from another image."""
     contents: dict[str, Path | bytes] = {**files(RECIPES / recipe, RECIPES / PACKAGES, RECIPES / APT)}
-    trusted = downloads.certificates(os.environ)
+    trusted = _downloads.certificates(os.environ)
     contents[CERTIFICATES] = trusted.read_bytes() if trusted is not None else b""
     workshop.build(engine, contents, f"{recipe}/Dockerfile", tag=tag, arguments={"BASE": base}, report=report)
 

@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError as SilentLayerError
 
 from infra import engine_client, telling
 from infra.plan import PROJECT
-from labkit.setup import _apt_says, downloads
+from labkit.setup import _apt_says, _downloads
 from labkit.setup.building import _context
 from labkit.system import outcome, paths, shell
 from labkit.system.errors import LOOK, LabError
@@ -70,7 +70,7 @@ def build(
     with its proxies, which as predefined arguments leave no trace in the image. It carries no label of ours: every
     container made from it would inherit that.
     """
-    proxies = downloads.here(engine)
+    proxies = _downloads.here(engine)
     with engine_client.without_config():
         events = engine.api.build(
             fileobj=_context.pack(contents),
@@ -96,7 +96,7 @@ def failed_build(tag: str, said: str, proxies: Mapping[str, str]) -> LabError:
     fault = _apt_says.fault(said)
     had = ""
     if fault.kind in _apt_says.OF_NETWORKS:
-        had = f"\nThe build had this machine's network and name servers, and {downloads.shown(proxies)}."
+        had = f"\nThe build had this machine's network and name servers, and {_downloads.shown(proxies)}."
     return LabError(f"Building {tag} failed. {fault.sentence}{had}", hint=fault.hint)
 
 

@@ -22,7 +22,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from infra import engine_client, environment
-from labkit.setup.docker import daemons, network
+from labkit.setup.docker import _daemons, _network
 from labkit.system import mounts, processes, root, sockets
 from labkit.system.errors import LabError
 from labkit.system.locks import held
@@ -94,12 +94,12 @@ class Folders:
 
 def traces(folders: Folders) -> bool:
     """Whether there is something to stop or to clean, as far as this account can see."""
-    return folders.run.exists() or daemons.dockerd(folders.pidfile) is not None
+    return folders.run.exists() or _daemons.dockerd(folders.pidfile) is not None
 
 
 def other_engines(folders: Folders) -> list[int]:
     """Process ids of other dockerds that use this network namespace."""
-    return daemons.other_dockerds(folders.pidfile)
+    return _daemons.other_dockerds(folders.pidfile)
 
 
 def start(folders: Folders, uid: int, gid: int) -> None:
@@ -109,16 +109,16 @@ def start(folders: Folders, uid: int, gid: int) -> None:
     folders.run.chmod(0o700)
     os.chown(folders.run, uid, gid)
     with _locked(folders):
-        if daemons.dockerd(folders.pidfile) is None:
+        if _daemons.dockerd(folders.pidfile) is None:
             _clear(folders)
             folders.data.mkdir(parents=True, exist_ok=True, mode=0o710)
-            if network.load(folders.before) is None:
-                network.save(network.look(), folders.before)
+            if _network.load(folders.before) is None:
+                _network.save(_network.look(), folders.before)
             _launch(folders, gid)
         begun = time.monotonic()
 
         def over() -> bool:
-            gone = time.monotonic() - begun > _SPAWN_S and daemons.dockerd(folders.pidfile) is None
+            gone = time.monotonic() - begun > _SPAWN_S and _daemons.dockerd(folders.pidfile) is None
             return gone or _answers(folders)
 
         if not until(over, _START_S) or not _answers(folders):
@@ -128,15 +128,15 @@ def start(folders: Folders, uid: int, gid: int) -> None:
                 else ""
             )
             raise LabError(f"The private Docker Engine did not start; it said:\n{said}", hint=f"less {folders.log}")
-        before = network.load(folders.before)
+        before = _network.load(folders.before)
         if before is not None and before.after is None:
-            network.save(dataclasses.replace(before, after=network.read_sysctls()), folders.before)
+            _network.save(dataclasses.replace(before, after=_network.read_sysctls()), folders.before)
 
 
 def restart(folders: Folders, uid: int, gid: int) -> None:
     """Start the engine anew, with all that it makes at a start; its containers are stopped, their data stays."""
     with _locked(folders):
-        pid = daemons.dockerd(folders.pidfile)
+        pid = _daemons.dockerd(folders.pidfile)
         if pid is not None:
             _end(pid)
     start(folders, uid, gid)
@@ -147,17 +147,17 @@ def stop(folders: Folders, say: Callable[[str], None]) -> None:
     if not folders.run.is_dir():
         return
     with _locked(folders):
-        before = network.load(folders.before)
+        before = _network.load(folders.before)
         if before is not None and before.after is None:  # its start was interrupted
-            before = dataclasses.replace(before, after=network.read_sysctls())
-        pid = daemons.dockerd(folders.pidfile)
+            before = dataclasses.replace(before, after=_network.read_sysctls())
+        pid = _daemons.dockerd(folders.pidfile)
         if pid is not None:
             _end(pid)
         _clear(folders)
         if other_engines(folders):
             say("Another Docker Engine runs here: rules, bridges and sysctls stay as they are.")
         else:
-            network.take_back(before)
+            _network.take_back(before)
             if before is None:
                 say("What was there before its start is not known: the FORWARD policy and sysctls stay as they are.")
         folders.before.unlink(missing_ok=True)
@@ -166,7 +166,7 @@ def stop(folders: Folders, say: Callable[[str], None]) -> None:
 
 def remove(folders: Folders) -> None:
     """Delete the data of the stopped engine."""
-    if daemons.dockerd(folders.pidfile) is not None:
+    if _daemons.dockerd(folders.pidfile) is not None:
         raise LabError("The private Docker Engine still runs.", hint="./lab engine --stop")
     if folders.data.exists():
         _check_data(folders.data)
@@ -178,7 +178,7 @@ def _check(folders: Folders) -> None:
     """Everything that would keep the engine from starting, before anything is touched."""
     if root.which("dockerd") is None:
         raise LabError("No Docker Engine answers, and dockerd is not installed.", hint="./lab setup")
-    problem = daemons.cgroup_problem(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+    problem = _daemons.cgroup_problem(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
     if problem:
         raise LabError(problem, hint="mount them: apt-get install cgroupfs-mount, or boot with systemd")
     if len(str(folders.exec_root / "containerd" / "containerd-debug.sock")) >= _SUN_PATH:
@@ -248,7 +248,7 @@ def _end(pid: int) -> None:
 
 def _clear(folders: Folders) -> None:
     """After a dockerd that was killed: end what it left running, unmount, delete stale files of process ids."""
-    daemons.end_orphans(folders.exec_root)
+    _daemons.end_orphans(folders.exec_root)
     mounts.unmount(folders.exec_root)
     mounts.unmount(folders.data)
     for stale in (folders.pidfile, folders.exec_root / "containerd" / "containerd.pid", folders.socket):

@@ -21,7 +21,7 @@ from requests.exceptions import RequestException
 
 from infra import engine_place, plan
 from labkit.setup.docker import engine
-from labkit.setup.docker.network import Rules, parse
+from labkit.setup.docker._network import Rules, parse
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.processes import command_line

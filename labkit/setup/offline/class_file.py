@@ -16,11 +16,11 @@ from pathlib import Path
 import docker
 
 from infra import environment, source
-from labkit.setup import downloads
+from labkit.setup import _downloads
 from labkit.setup.building import base as images_base
 from labkit.setup.building import images
 from labkit.setup.offline import _archive
-from labkit.setup.offline import wheels as offline_wheels
+from labkit.setup.offline import _wheels as offline_wheels
 from labkit.setup.offline._archive import Manifest
 from labkit.setup.tools import build, release, toolchain
 from labkit.system import paths, shell
@@ -147,7 +147,7 @@ def _make_wheels(report: Report) -> Path:
             [sys.executable, "-m", "pip", *words, "-r", CHECKOUT / "requirements.txt"],
             timeout_s=_WHEELS_S,
             gets=environment.for_pip,
-            env=downloads.trusting(os.environ),
+            env=_downloads.trusting(os.environ),
             on_line=report.detail,
             problem="The Python packages could not be had as wheels",
             hint="check the network, then run it again",

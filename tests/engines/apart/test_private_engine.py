@@ -20,7 +20,7 @@ import docker
 import pytest
 
 from infra import plan
-from labkit.setup.docker import daemons, network
+from labkit.setup.docker import _daemons, _network
 from labkit.setup.docker.private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.system import mounts
 from labkit.system.paths import CHECKOUT_ID
@@ -91,9 +91,9 @@ class Machine:
         done = self.run(sys.executable, "-c", code, check=check)
         return done.stdout + done.stderr
 
-    def look(self) -> network.Before:
+    def look(self) -> _network.Before:
         """The namespace's network as it is."""
-        return network.Before(**json.loads(self.python(LOOK)))
+        return _network.Before(**json.loads(self.python(LOOK)))
 
     def processes(self) -> list[int]:
         """All processes with one of the engine's folders on their command line."""
@@ -127,12 +127,12 @@ def machine() -> Iterator[Machine]:
             subprocess.run(["ip", "netns", "del", NAMESPACE], check=True, timeout=20)
 
 
-def essence(before: network.Before) -> dict[str, object]:
+def essence(before: _network.Before) -> dict[str, object]:
     """What counts of the rules: all of them, own chains, and policies that are not the default."""
     return {
         name: (rules.rules, rules.chains, {chain: one for chain, one in rules.policies.items() if one != "ACCEPT"})
         for name, saved in before.filters.items()
-        for rules in [network.parse(saved)]
+        for rules in [_network.parse(saved)]
     }
 
 
@@ -166,7 +166,7 @@ def test_stop_takes_back_rules_and_sysctls_and_nothing_else(machine: Machine) ->
     running = machine.look()
     assert "docker0" in running.bridges
     assert running.sysctls["net/ipv4/ip_forward"] == "1"
-    assert any("MASQUERADE" in rule for _, rule in network.parse(running.filters["iptables"]).rules)
+    assert any("MASQUERADE" in rule for _, rule in _network.parse(running.filters["iptables"]).rules)
     assert machine.folders.run.stat().st_mode & 0o777 == 0o700
     assert machine.python(ENSURE).startswith(machine.folders.host), "a second ensure adopts it"
 
@@ -179,7 +179,7 @@ def test_stop_takes_back_rules_and_sysctls_and_nothing_else(machine: Machine) ->
     after = machine.look()
     machine.run("sh", "-ec", f"iptables {LATE_RULE.replace('-A', '-D', 1)}")  # it was there to be deleted
     assert essence(machine.look()) == essence(before)
-    assert ("filter", LATE_RULE) in network.parse(after.filters["iptables"]).rules
+    assert ("filter", LATE_RULE) in _network.parse(after.filters["iptables"]).rules
     assert after.sysctls == before.sysctls
     assert after.bridges == before.bridges
     assert not machine.processes()
@@ -285,11 +285,11 @@ def test_an_engine_that_cannot_start_says_why(machine: Machine) -> None:
 
 def kill_engine(machine: Machine) -> None:
     """kill -9 of dockerd, and wait until it is gone."""
-    pid = daemons.dockerd(machine.folders.pidfile)
+    pid = _daemons.dockerd(machine.folders.pidfile)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
-    while daemons.dockerd(machine.folders.pidfile) is not None:
+    while _daemons.dockerd(machine.folders.pidfile) is not None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

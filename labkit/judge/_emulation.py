@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from labkit.judge.decision import Decision
+from labkit.judge._decision import Decision
 from labkit.judge.model import Measured, Verdict
 from labkit.runs.records import Repeat
 from labkit.sides.kinds import Kind

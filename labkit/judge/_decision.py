@@ -35,7 +35,7 @@ def decide(
     resamples: int = RESAMPLES,
 ) -> Decision:
     """Whether median(greater) / median(other) lies beyond `effect`, from at least `minimum` values a side."""
-    from labkit.judge import interval  # noqa: PLC0415 - numpy takes a quarter of a second, and most commands end without it
+    from labkit.judge import _interval as interval  # noqa: PLC0415 - numpy takes a quarter of a second, and most commands end without it
 
     if min(*greater, *other) <= 0:
         return Decision("not decidable here", "a ratio needs values above 0, and not all of these are")
@@ -57,7 +57,7 @@ def advised(
     decision: Decision, greater: Sequence[float], other: Sequence[float], effect: float, *, minimum: int, seed: int
 ) -> Decision:
     """The decision; where it is open between two sides with enough repeats, with the n that would probably close it."""
-    from labkit.judge import interval  # noqa: PLC0415 - see decide
+    from labkit.judge import _interval as interval  # noqa: PLC0415 - see decide
 
     if decision.verdict != "not decidable here" or decision.interval is None:
         return decision

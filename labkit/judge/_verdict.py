@@ -1,6 +1,6 @@
 """The verdict engine: from a run and one claim to a judgement. Pure: the same run always gives the same verdict.
 
-The rules are few. A run that did not measure the claim says so; an unfair one (labkit.judge.fairness) is not
+The rules are few. A run that did not measure the claim says so; an unfair one (labkit.judge._fairness) is not
 comparable; bytes are compared as they are; everything else by the ratio of the medians and its 95 % interval against
 the smallest effect worth naming. What an emulated CPU can only bound is withheld last, whatever the claim says.
 """
@@ -11,8 +11,8 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from labkit.judge import emulation, fairness
-from labkit.judge.decision import Decision, advised, decide, decide_exact, seed_of
+from labkit.judge import _emulation, _fairness
+from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
 from labkit.runs.records import Experiment, Repeat, Run
 from labkit.sides.kinds import KINDS, Kind
@@ -52,12 +52,12 @@ def _measured(run: Run, claim: Measured, kinds: Mapping[str, Kind]) -> Judgement
     if missing := _missing(run, claim, experiment, spreads, kinds):
         return judgement(Decision("not measured", missing))
     assert experiment is not None  # noqa: S101 - _missing has said so
-    if unfair := fairness.differences(
+    if unfair := _fairness.differences(
         repeats, subject=experiment.subject, exact=claim.metric.exact, accelerator=run.accelerator, kinds=kinds
     ):
         evidence = {**evidence, "differences": unfair}
         return judgement(Decision("not comparable", " ".join(unfair)))
-    return judgement(emulation.bounded(_decision(run, claim, spreads), claim, repeats, kinds))
+    return judgement(_emulation.bounded(_decision(run, claim, spreads), claim, repeats, kinds))
 
 
 def _decision(run: Run, claim: Measured, spreads: Sequence[Spread]) -> Decision:
@@ -75,7 +75,7 @@ def _observed(run: Run, claim: Observed, kinds: Mapping[str, Kind]) -> Judgement
     if experiment is None or seen is None:
         return Judgement(claim, "not measured", _how(run, claim.experiment, experiment))
     by_side = {side: experiment.of(side) for side in kinds}
-    if wrong := fairness.identities(by_side, kinds):
+    if wrong := _fairness.identities(by_side, kinds):
         return Judgement(claim, "not comparable", " ".join(wrong), evidence=seen.evidence)
     verdict: Verdict = "holds" if seen.true else "does not hold"
     return Judgement(

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from labkit.measure.prober._sender import payload
 from labkit.measure.prober.sample import Sample
-from labkit.measure.prober.sender import payload
 from labkit.system.errors import LabError
 
 _PAGE = 500

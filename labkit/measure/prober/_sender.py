@@ -19,9 +19,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from labkit.measure.prober.exchange import Answer, Exchange
+from labkit.measure.prober._exchange import Answer, Exchange
+from labkit.measure.prober._schedule import Due, schedule
 from labkit.measure.prober.sample import Sample
-from labkit.measure.prober.schedule import Due, schedule
 from labkit.measure.prober.settings import Settings
 from labkit.system.errors import LabError
 

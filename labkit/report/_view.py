@@ -9,7 +9,7 @@ from typing import Any
 
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row
-from labkit.report import plots, quantities, series, verdicts
+from labkit.report import _plots, _verdicts, quantities, series
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 from labkit.runs.records import Experiment, Run
@@ -67,7 +67,7 @@ class Section:
     experiment: Experiment
     sides: tuple[str, ...]
     judgements: tuple[Judgement, ...]
-    predicted: Mapping[str, verdicts.Prediction]
+    predicted: Mapping[str, _verdicts.Prediction]
     """Claim -> what the reader predicted of it."""
     drawn: tuple[Drawn, ...]
     stages: tuple[DrawnStages, ...]
@@ -109,7 +109,7 @@ def _section(
     run: Run, rows: Sequence[Row], experiment: Experiment, sides: Sequence[str], streams: Mapping[str, Stream]
 ) -> Section:
     judgements = tuple(
-        part for row in rows for part in row.parts if verdicts.experiment_of(part.claim) == experiment.name
+        part for row in rows for part in row.parts if _verdicts.experiment_of(part.claim) == experiment.name
     )
     present = [side for side in sides if experiment.of(side)]
     drawn: dict[tuple[str, str], Drawn] = {}
@@ -125,7 +125,7 @@ def _section(
         tuple(present),
         judgements,
         {
-            part.claim.name: verdicts.against(part, run.predictions[part.claim.name])
+            part.claim.name: _verdicts.against(part, run.predictions[part.claim.name])
             for part in judgements
             if part.claim.name in run.predictions
         },
@@ -138,12 +138,12 @@ def _section(
 
 
 def _strip(one: Series, sides: Sequence[str]) -> str:
-    return plots.strip(one, sides) if any(line.points for line in one.lines) else ""
+    return _plots.strip(one, sides) if any(line.points for line in one.lines) else ""
 
 
 def _stages(experiment: Experiment, sides: Sequence[str]) -> list[DrawnStages]:
     every = ((action, series.stage_bars(experiment, action, sides)) for action in series.actions(experiment))
-    return [DrawnStages(action, tuple((bar, plots.stages(bar)) for bar in bars)) for action, bars in every if bars]
+    return [DrawnStages(action, tuple((bar, _plots.stages(bar)) for bar in bars)) for action, bars in every if bars]
 
 
 def _streams(experiment: Experiment, sides: Sequence[str], streams: Mapping[str, Stream]) -> list[DrawnStreams]:
@@ -155,7 +155,7 @@ def _streams(experiment: Experiment, sides: Sequence[str], streams: Mapping[str,
                 streams[repeat.stream], label=f"{series.word(repeat.side)}, {which}", side=repeat.side
             )
             found.setdefault(repeat.action, []).append(labelled)
-    return [DrawnStreams(action, tuple(some), plots.streams(some, sides)) for action, some in found.items()]
+    return [DrawnStreams(action, tuple(some), _plots.streams(some, sides)) for action, some in found.items()]
 
 
 def facts(experiment: Experiment, sides: Sequence[str], of: str) -> tuple[Fact, ...]:
