@@ -1,0 +1,9 @@
+"""This tool measured, one module a `./lab bench NAME`; the results stand beside the code as JSON.
+
+common                 figures, the lab's way up and down, the result
+up, recover            from nothing to a 200; healing and ending
+measure, run           how exact the measuring is, what it costs; parts of a `./lab run`
+report, guide          a page of a million samples; a guide's commands
+vegeta                 what the prober is held against
+tables                 results for people
+"""

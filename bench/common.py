@@ -18,8 +18,8 @@ from infra.outputs import Contract
 from labkit.lifecycle import heal, leftovers
 from labkit.lifecycle.pulumi import DESTROY
 from labkit.lifecycle.set_up import Ready
+from labkit.measure.first_answers import POLL_S
 from labkit.measure.machine_box import machine_box
-from labkit.measure.observe import POLL_S
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Quiet, Report

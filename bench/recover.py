@@ -16,10 +16,11 @@ from docker.models.containers import Container
 
 from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import clean, heal, orphans, servers
+from labkit.lifecycle.following import following
 from labkit.lifecycle.programs import PARTS
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
-from labkit.measure.observe import following, polling
+from labkit.measure.first_answers import polling
 from labkit.setup.docker import engine
 from labkit.sides import reach
 from labkit.system.errors import LabError

@@ -10,8 +10,9 @@ from pathlib import Path
 from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.change import config_file
+from labkit.lifecycle.following import following
 from labkit.lifecycle.pulumi import DESTROY, UP
-from labkit.measure.observe import POLL_S, following, polling
+from labkit.measure.first_answers import POLL_S, polling
 from labkit.sides import SIDES, reach
 from labkit.system.errors import LabError
 

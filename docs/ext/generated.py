@@ -16,7 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 from docs.ext import ROOT
 from infra import bounds, outputs
 from infra.reach import Reach
-from labkit.guide import _rules
+from labkit.guide import rules
 from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
 from labkit.measure import labs
@@ -105,12 +105,12 @@ def waits() -> str:
 
 def sections() -> str:
     """The headings of a guide."""
-    return ", ".join(_rules.SECTIONS)
+    return ", ".join(rules.SECTIONS)
 
 
 def run_schema() -> str:
     """The schema of run.json, as it is checked."""
-    schema = json.loads((ROOT / "labkit" / "run.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "labkit" / "runs" / "run.schema.json").read_text(encoding="utf-8"))
     return f"```json\n{json.dumps(schema, indent=1)}\n```"
 
 

@@ -11,7 +11,7 @@ from bench import common, measure, tables
 from bench.guide import GuideWalk
 from bench.recover import Recover
 from bench.up import Up
-from labkit.commands import bench_report, guide, setup
+from labkit.commands import _bench_report, guide, setup
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 from labkit.system.paths import CHECKOUT
@@ -23,7 +23,7 @@ def run(what: str, repeats: int, *, engine_too: bool, yes: bool) -> int:
     if engine_too and what != "recover":
         raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"leave it out: ./lab bench {what}")
     if what == "report":
-        return bench_report.run(repeats)
+        return _bench_report.run(repeats)
     ready = setup.prepare(yes=yes)
     if what == "measure":
         _write(what, measure.run(ready, Terminal(), repeats))

@@ -10,9 +10,9 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.guide import _rules
+from labkit.guide import rules
 from labkit.guide import text as guide_text
-from labkit.guide._rules import Problem, slug
+from labkit.guide.rules import Problem, slug
 from labkit.guide.text import Draft, Fence
 from labkit.system.errors import LabError
 
@@ -88,7 +88,7 @@ class GuideError(LabError):
 def parse(text: str, *, lab: str, file: str = "README.md") -> Guide:
     """The guide of a lab. Raises GuideError with all mistakes at once."""
     drafts = guide_text.drafts(text)
-    problems = _rules.problems(text, drafts, lab)
+    problems = rules.problems(text, drafts, lab)
     if problems:
         raise GuideError(file, problems)
     numbers = itertools.count(1)
@@ -99,7 +99,7 @@ def parse(text: str, *, lab: str, file: str = "README.md") -> Guide:
             steps=tuple(_step(next(numbers), section.title, draft) for draft in steps),
             line=section.line,
         )
-        for section, steps in _rules.sections(drafts)
+        for section, steps in rules.sections(drafts)
     ]
     return Guide(drafts[0].title, _prose(drafts[0]), tuple(sections))
 

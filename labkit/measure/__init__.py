@@ -1,0 +1,13 @@
+"""From a lab that is up to a run.
+
+labs                   what a lab measures and judges; the one place that reaches into labs/
+experiment             the shape of an experiment: place, turn, what was seen
+session                from a lab's name to a run; _conduct runs the turns
+growth, neighbours     further replicas; who has which MAC while a replica is off
+clocks, stages         one clock for several kernels; a time in parts
+first_answers          when a URL first answered
+footprint              memory, CPU, disk of a replica
+machine_box            what a number must be read with
+switch                 one address behind which the target may change
+prober                 timed requests, a process of its own
+"""

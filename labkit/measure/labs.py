@@ -1,19 +1,16 @@
-"""Which labs there are: a lab is a committed stack file, Pulumi.<lab>.yaml."""
+"""What a lab measures and which claims it judges; the one place that reaches into labs/."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from labkit.judge.metrics import MetricError, Metrics, unknown
+from labkit.judge.model import Claim, Metric
+from labkit.measure.experiment import Experiment
 from labkit.setup import checks_cpu
 from labkit.system.errors import LabError, meant
 from labkit.system.stack_files import known, names
-
-if TYPE_CHECKING:
-    from labkit.judge.model import Claim, Metric
-    from labkit.measure.experiment import Experiment
 
 
 @dataclass(frozen=True)

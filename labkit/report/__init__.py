@@ -1,1 +1,8 @@
-"""A run as something one can show: HTML pages and terminal tables. Reads runs and judged rows, nothing else."""
+"""A run as something one can show. Reads runs and judged rows, nothing else.
+
+terminal, as_json      in the terminal; for other programs
+html, compare, merge   one run, two, or a class's as a page
+series, streams        what is drawn: repeats and stages; probe streams
+tables, quantities     what tables show; names of values
+live, live_view        what a probe stream says right now
+"""

@@ -14,10 +14,11 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from infra import telling
 from infra.outputs import Replica
 from labkit.lifecycle import steady
+from labkit.lifecycle.following import following
 from labkit.lifecycle.pulumi import DESTROY, UP
 from labkit.measure import clocks, neighbours, stages
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
-from labkit.measure.observe import POLL_S, following, polling
+from labkit.measure.first_answers import POLL_S, polling
 from labkit.measure.stages import Mark
 from labkit.sides import Run
 from labkit.system.errors import CommandError, LabError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.guide._rules import SECTIONS, WITH_STEPS
+from labkit.guide.rules import SECTIONS, WITH_STEPS
 
 COMMANDS = {
     "Bring up": "pulumi up -s demo --yes",

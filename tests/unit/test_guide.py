@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labkit.guide import model
-from labkit.guide._rules import SECTIONS, WITH_STEPS
+from labkit.guide.rules import SECTIONS, WITH_STEPS
 from labkit.system.errors import LabError
 from tests.unit import guide_text
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [file for room in ("infra", "labkit", "labs", "service") for file in sorted((ROOT / room).rglob("*.py"))]
@@ -53,6 +54,29 @@ def test_what_decides_is_pure(module: str) -> None:
     """No module that could do I/O is imported."""
     names = {name.split(".")[0] for name in imports(ROOT / (module.replace(".", "/") + ".py"))}
     assert not names & {"os", "pathlib", "subprocess", "socket", "pulumi", "docker", "httpx"}
+
+
+def test_imports_point_down_only() -> None:
+    """The floors of pyproject.toml's contract: door, bench, guide, report and labs, measure, … down to infra."""
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True, no_logo=True) == 0
+
+
+def test_what_is_a_packages_own_is_imported_there_only() -> None:
+    """A module named _x is its package's; all others are the package's face."""
+    wrong = {
+        str(file.relative_to(ROOT)): names
+        for file in [*SOURCES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "docs").rglob("*.py"))]
+        if (names := {name for name in imports(file) if not _may_import(file, name)})
+    }
+    assert not wrong
+
+
+def _may_import(file: Path, name: str) -> bool:
+    parts = name.split(".")
+    own = [index for index, part in enumerate(parts) if part.startswith("_") and not part.startswith("__")]
+    if parts[0] not in ("labkit", "labs", "infra", "bench") or not own:
+        return True
+    return file.is_relative_to(ROOT.joinpath(*parts[: own[0]]))
 
 
 def test_side_knowledge_stays_in_its_rooms() -> None:

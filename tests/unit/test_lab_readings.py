@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from labkit.measure import clocks, neighbours, observe, session
+from labkit.measure import clocks, first_answers, neighbours, session
 from labkit.sides import _processes, container
 from labkit.system import shell
 from labkit.system.outcome import Outcome
@@ -124,7 +124,7 @@ def late() -> Iterator[str]:
 
 def test_the_first_answer_is_the_first_right_one(late: str) -> None:
     """Not a refused connection, not a 503."""
-    with observe.polling({"a": late, "b": "http://127.0.0.1:9"}) as first:
+    with first_answers.polling({"a": late, "b": "http://127.0.0.1:9"}) as first:
         time.sleep(0.3)
         assert first == {}
         began = time.monotonic()
