@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from infra import telling
-
-if TYPE_CHECKING:
-    from labkit.system.outcome import Outcome
+from labkit.system.outcome import Outcome
 
 LOOK = "./lab doctor"
 """The next step where nothing better is known: a look at all that labs stand on."""

@@ -113,7 +113,7 @@ def test_no_permission_is_named() -> None:
     """As an account to whom the socket is closed; root becomes nobody for it."""
     program = (
         "import os, sys, docker, requests\n"
-        "from labkit import engine\n"
+        "from labkit.setup.docker import engine\n"
         "from labkit.system.errors import LabError\n"
         "if os.geteuid() == 0:\n    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "try:\n    engine.connect()\n"

@@ -50,7 +50,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "cmdlines": [{"vvc.sshkey": "hidden-5"}],
     }
     (stacks / "deployment.json").write_text(json.dumps(state), encoding="utf-8")
-    for module in ("bundle", "labs"):
+    for module in ("lifecycle.bug_report", "system.stack_files"):
         monkeypatch.setattr(f"labkit.{module}.CHECKOUT", tmp_path)
         monkeypatch.setattr(f"labkit.{module}.STATE", tmp_path / ".state")
     monkeypatch.setattr(doctor, "look", lambda: [Check("memory", ok=True, found="lots")])

@@ -74,7 +74,7 @@ def test_an_interrupt_is_told_and_ends_with_130(tmp_path: Path, sign: signal.Sig
     """INT and TERM alike; what was started is ended on the way out."""
     program = (
         "import sys; sys.argv = ['lab', 'doctor']\n"
-        "from labkit import cli, shell\n"
+        "from labkit import cli\nfrom labkit.system import shell\n"
         "import labkit.commands.doctor as d\n"
         "def slow(**_):\n"
         f"    shell.run(['sh', '-c', 'echo $$ > {tmp_path}/pid; sleep 97'], timeout_s=60)\n"

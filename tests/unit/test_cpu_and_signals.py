@@ -52,7 +52,7 @@ def test_doctor_names_it_and_run_and_report_refuse(tmp_path: Path, monkeypatch: 
 
 def test_loading_the_command_loads_no_numpy() -> None:
     """Else it would die before it can refuse."""
-    code = "import sys; from labkit.commands import report, report_html, run; from labkit import labs; \
+    code = "import sys; from labkit.commands import report, report_html, run; from labkit.measure import labs; \
 sys.exit('numpy' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=Path(__file__).parents[2])
 

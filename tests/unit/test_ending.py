@@ -27,8 +27,8 @@ def ended(tmp_path: Path, body: str, *words: str, stdout: int = subprocess.PIPE)
     program = (
         "import sys\n"
         f"sys.argv = ['lab', *{list(words) or ['doctor']!r}]\n"
-        "import pathlib\nfrom labkit import ending\n"
-        f"ending.STATE = pathlib.Path({str(tmp_path)!r})\n"
+        "import pathlib\nfrom labkit import _ending\n"
+        f"_ending.STATE = pathlib.Path({str(tmp_path)!r})\n"
         "from labkit import cli\nimport labkit.commands.doctor as d\n"
         "def fault(**_):\n" + "".join(f"    {line}\n" for line in body.splitlines()) + "d.run = fault\ncli.main()\n"
     )

@@ -13,7 +13,7 @@ import pytest
 from infra import environment
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [file for room in ("infra", "labkit", "labs") for file in sorted((ROOT / room).rglob("*.py"))]
+SOURCES = [file for room in ("infra", "bench", "labkit", "labs") for file in sorted((ROOT / room).rglob("*.py"))]
 OF_THE_MODULE = re.compile(r"\b(environment\.\w+|gets|for_\w+)\(")
 STARTS = {"run", "Popen", "call", "check_call", "check_output"}
 

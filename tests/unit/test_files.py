@@ -49,7 +49,7 @@ def test_a_kill_before_the_end_leaves_the_old_file_whole(tmp_path: Path) -> None
     file = tmp_path / "run.json"
     write_whole(file, "old")
     script = (
-        "import os, signal, sys; from pathlib import Path; from labkit import files; "
+        "import os, signal, sys; from pathlib import Path; from labkit.system import files; "
         "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL); files.write_whole(Path(sys.argv[1]), 'new' * 9999)"
     )
     done = subprocess.run([sys.executable, "-c", script, str(file)], cwd=CHECKOUT, timeout=60, check=False)

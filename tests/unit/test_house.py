@@ -10,7 +10,9 @@ import pytest
 from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [file for room in ("infra", "labkit", "labs", "service") for file in sorted((ROOT / room).rglob("*.py"))]
+SOURCES = [
+    file for room in ("infra", "bench", "labkit", "labs", "service") for file in sorted((ROOT / room).rglob("*.py"))
+]
 PURE = {"infra.plan", "infra.settings", "infra.outputs", "infra.reach"}
 REACHES = {"infra/reach.py", "labkit/sides/container.py"}
 """The words that reach into a server; and those into a container in it, by the server's own engine."""
@@ -29,12 +31,12 @@ def imports(file: Path) -> set[str]:
 
 
 def test_infra_knows_neither_labkit_nor_labs() -> None:
-    """Arrows: labs -> labkit -> infra."""
+    """Arrows: bench, labs -> labkit -> infra."""
     wrong = {
         str(file.relative_to(ROOT)): names
         for file in SOURCES
         if file.is_relative_to(ROOT / "infra")
-        and (names := {name for name in imports(file) if name.split(".")[0] in ("labkit", "labs")})
+        and (names := {name for name in imports(file) if name.split(".")[0] in ("bench", "labkit", "labs")})
     }
     assert not wrong
 
@@ -65,7 +67,7 @@ def test_what_is_a_packages_own_is_imported_there_only() -> None:
     """A module named _x is its package's; all others are the package's face."""
     wrong = {
         str(file.relative_to(ROOT)): names
-        for file in [*SOURCES, *sorted((ROOT / "bench").rglob("*.py")), *sorted((ROOT / "docs").rglob("*.py"))]
+        for file in [*SOURCES, *sorted((ROOT / "docs").rglob("*.py"))]
         if (names := {name for name in imports(file) if not _may_import(file, name)})
     }
     assert not wrong
@@ -74,7 +76,7 @@ def test_what_is_a_packages_own_is_imported_there_only() -> None:
 def _may_import(file: Path, name: str) -> bool:
     parts = name.split(".")
     own = [index for index, part in enumerate(parts) if part.startswith("_") and not part.startswith("__")]
-    if parts[0] not in ("labkit", "labs", "infra", "bench") or not own:
+    if parts[0] not in ("bench", "labkit", "labs", "infra", "bench") or not own:
         return True
     return file.is_relative_to(ROOT.joinpath(*parts[: own[0]]))
 

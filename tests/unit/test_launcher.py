@@ -203,15 +203,19 @@ def wheel(folder: Path) -> Path:
 def class_file(checkout: Path, tmp_path: Path) -> Path:
     """A class file with the one wheel that the copy's requirements name; the copy knows how to read it."""
     names = (
-        "errors.py",
-        "files.py",
-        "offline_file.py",
-        "offline_wheels.py",
-        "commands/__init__.py",
-        "commands/offline_wheels.py",
+        "system/__init__.py",
+        "system/errors.py",
+        "system/files.py",
+        "system/outcome.py",
+        "system/endings.py",
+        "setup/__init__.py",
+        "setup/offline/__init__.py",
+        "setup/offline/_archive.py",
+        "setup/offline/_wheels.py",
+        "setup/offline/launcher.py",
     )
     for name in names:
-        (checkout / "labkit" / name).parent.mkdir(exist_ok=True)
+        (checkout / "labkit" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "labkit" / name, checkout / "labkit" / name)
     shutil.copy(ROOT / "infra" / "telling.py", checkout / "infra")
     (tmp_path / "built").mkdir()

@@ -34,24 +34,24 @@ FOLDERS = f"vvc-e-{CHECKOUT_ID}-"
 OWN_RULE = '-A FORWARD -i lo -m comment --comment "a person\'s own" -j ACCEPT'
 LATE_RULE = "-A INPUT -p tcp -m tcp --dport 4711 -j DROP"
 
+ENGINE = "from labkit.setup.docker import engine; from labkit.system.progress import Quiet"
 ENSURE = """
-from labkit import engine
+from labkit.setup.docker import engine
 from labkit.system.progress import Quiet
 found = engine.ensure(Quiet())
 print(found.host, found.private, found.storage_driver)
 """
-STOP = "from labkit import engine; from labkit.system.progress import Quiet; engine.stop(Quiet(), labs_too={labs_too})"
-REMOVE = "from labkit import engine; from labkit.system.progress import Quiet; engine.remove(Quiet())"
-CLEAN_CACHE = (
-    "from labkit import clean, engine; from labkit.system.progress import Quiet; clean.cache(engine.connect(), Quiet())"
-)
-CLEAN_ENGINE = "from labkit import clean; from labkit.system.progress import Quiet; clean.private_engine(Quiet())"
+STOP = f"{ENGINE}; engine.stop(Quiet(), labs_too={{labs_too}})"
+REMOVE = f"{ENGINE}; engine.remove(Quiet())"
+CLEAN_CACHE = f"from labkit.lifecycle import clean; {ENGINE}; clean.cache(engine.connect(), Quiet())"
+CLEAN_ENGINE = f"from labkit.lifecycle import clean; {ENGINE}; clean.private_engine(Quiet())"
 MEND = """
-from labkit import checks_firewall, engine, engine_rules
+from labkit.setup import checks_firewall
+from labkit.setup.docker import engine, rules
 from labkit.system.progress import Terminal
 check = checks_firewall.firewall()
 print(check.ok, check.needed, check.found)
-engine_rules.ensure(engine.connect(), Terminal())
+rules.ensure(engine.connect(), Terminal())
 print(checks_firewall.firewall().ok)
 """
 FLUSHES = (
@@ -61,8 +61,8 @@ FLUSHES = (
 )
 LOOK = """
 import dataclasses, json
-from labkit import engine_network
-print(json.dumps(dataclasses.asdict(engine_network.look())))
+from labkit.setup.docker import _network
+print(json.dumps(dataclasses.asdict(_network.look())))
 """
 
 
