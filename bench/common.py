@@ -22,7 +22,7 @@ from labkit.measure.first_answers import POLL_S
 from labkit.measure.machine_box import machine_box
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
-from labkit.system.progress import Quiet, Report
+from labkit.system.progress import Progress, Quiet
 
 LAB = "deployment"
 BOTH = "vm,container"
@@ -59,7 +59,7 @@ class Figure:
 class Bench(ABC):
     """Measures one set-up machine, round by round."""
 
-    def __init__(self, ready: Ready, report: Report) -> None:
+    def __init__(self, ready: Ready, report: Progress) -> None:
         self._ready = ready
         self._report = report
         self._figures: dict[str, Figure] = {}

@@ -18,7 +18,7 @@ from labkit.lifecycle import pulumi
 from labkit.lifecycle.set_up import Ready
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 Run = Callable[[Fence], Ran]
 
@@ -31,7 +31,7 @@ def runner(ready: Ready) -> Run:
 class GuideWalk(Bench):
     """A walk through the whole guide, which takes its lab up and down itself. `begin` makes each walk's runner."""
 
-    def __init__(self, ready: Ready, report: Report, found: Guide, begin: Callable[[Ready], Run] = runner) -> None:
+    def __init__(self, ready: Ready, report: Progress, found: Guide, begin: Callable[[Ready], Run] = runner) -> None:
         super().__init__(ready, report)
         self._found = found
         self._begin = begin
@@ -69,7 +69,7 @@ def times(found: Guide, ran: Sequence[Ran]) -> Mapping[str, float]:
 class _Screen:
     """Asks nobody; a fence that fails ends the bench."""
 
-    report: Report
+    report: Progress
 
     def section(self, section: Section, *, pause: bool) -> bool:  # noqa: ARG002 - the interface
         return True

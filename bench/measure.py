@@ -27,7 +27,7 @@ from labkit.measure.prober.reference import reference
 from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import Quantiles, quantiles, summarise
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 RATES = (50, 100, 300)
 """Requests a second."""
@@ -72,7 +72,7 @@ class _Shot:
     cpu_s: float
 
 
-def prober(ready: Ready, report: Report, repeats: int) -> list[Figure]:
+def prober(ready: Ready, report: Progress, repeats: int) -> list[Figure]:
     """The prober's scheduling error and CPU time, alone and beside the lab. The lab is down before and after."""
     _down(ready)
     with reference() as server:
@@ -81,17 +81,17 @@ def prober(ready: Ready, report: Report, repeats: int) -> list[Figure]:
         return figures + measure_prober(urls, "beside the lab", report, repeats)
 
 
-def whole_run(ready: Ready, report: Report, _repeats: int) -> list[Figure]:
+def whole_run(ready: Ready, report: Progress, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
     with _up(ready, report):
         return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(report, LAB)]
 
 
-PARTS: tuple[Callable[[Ready, Report, int], list[Figure]], ...] = (prober, whole_run)
+PARTS: tuple[Callable[[Ready, Progress, int], list[Figure]], ...] = (prober, whole_run)
 """What is measured, in order. A further part is one more function here."""
 
 
-def run(ready: Ready, report: Report, repeats: int) -> dict[str, Any]:
+def run(ready: Ready, report: Progress, repeats: int) -> dict[str, Any]:
     """Measure everything; what bench/measure.json holds."""
     before = os.getloadavg()[0]
     figures = [figure for part in PARTS for figure in part(ready, report, repeats)]
@@ -104,7 +104,7 @@ def run(ready: Ready, report: Report, repeats: int) -> dict[str, Any]:
     }
 
 
-def measure_prober(urls: Sequence[str], where: str, report: Report, repeats: int) -> list[Figure]:
+def measure_prober(urls: Sequence[str], where: str, report: Progress, repeats: int) -> list[Figure]:
     """p99 scheduling error, median latency, good answers and CPU at each rate, generators taking turns.
 
     Both read /whoami over new connections with the same deadline and, where it is allowed, the same priority.
@@ -163,7 +163,7 @@ def _attack(program: Path, urls: Sequence[str], per_s: int) -> _Shot:
 
 
 @contextmanager
-def _up(ready: Ready, report: Report) -> Iterator[list[str]]:
+def _up(ready: Ready, report: Progress) -> Iterator[list[str]]:
     """The lab's URLs while it is up."""
     try:
         with report.step("pulumi up"):

@@ -25,7 +25,7 @@ from labkit.setup.docker import engine
 from labkit.sides import reach
 from labkit.system.errors import LabError
 from labkit.system.paths import runtime
-from labkit.system.progress import Quiet, Report
+from labkit.system.progress import Progress, Quiet
 
 INSIDE: Mapping[str, str] = {
     "the container": "docker rm -f container-1",
@@ -54,7 +54,7 @@ _SCRIPT_S = 60.0
 class Recover(Bench):
     """What healing and ending take. With `engine_too` a reboot stops the private Docker Engine as well."""
 
-    def __init__(self, ready: Ready, report: Report, *, engine_too: bool = False) -> None:
+    def __init__(self, ready: Ready, report: Progress, *, engine_too: bool = False) -> None:
         super().__init__(ready, report)
         self._engine_too = engine_too
         if engine_too:

@@ -21,10 +21,10 @@ from typing import Any
 
 from infra import environment
 from labkit.runs import run_folder
-from labkit.runs.records import Experiment, Repeat, Run
+from labkit.runs.records import Repeat, Results, Run
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 FILE = CHECKOUT / "bench" / "report.json"
 SAMPLES = 1_000_000
@@ -48,7 +48,7 @@ Path(sys.argv[2]).write_text(source)
 """
 
 
-def run(machine: Mapping[str, Any], repeats: int, report: Report, samples: int = SAMPLES) -> dict[str, Any]:
+def run(machine: Mapping[str, Any], repeats: int, report: Progress, samples: int = SAMPLES) -> dict[str, Any]:
     """Measure `repeats` times; what bench/report.json holds. Raises LabError when a page cannot be made."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, _LAB, "made-up")
@@ -90,7 +90,7 @@ def made_up(folder: Path, machine: Mapping[str, Any], samples: int) -> Run:
         commit="unknown",
         machine=machine,
         settings={"accelerator": machine.get("accelerator", "tcg")},
-        experiments=(Experiment("update", "What does a client notice?", "complete", 960.0, tuple(repeats)),),
+        experiments=(Results("update", "What does a client notice?", "complete", 960.0, tuple(repeats)),),
     )
     return run_folder.save(one, folder)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from bench.common import Figure
 from labkit.measure import labs, session
-from labkit.runs.records import Experiment, Run
-from labkit.system.progress import Report
+from labkit.runs.records import Results, Run
+from labkit.system.progress import Progress
 
 
-def measure(report: Report, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:
+def measure(report: Progress, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:
     """Run a lab that is up, once, and time it. Raises what the run raises."""
     loaded = labs.load(lab)
     run, _ = session.conduct(loaded, loaded.experiments, report, quick=quick)
@@ -29,7 +29,7 @@ def figures(run: Run) -> list[Figure]:
     return found
 
 
-def _turns(run: Run, experiment: Experiment) -> Sequence[Figure]:
+def _turns(run: Run, experiment: Results) -> Sequence[Figure]:
     kinds: dict[str, Figure] = {}
     for repeat, following in zip(experiment.repeats, experiment.repeats[1:], strict=False):
         name = " ".join(word for word in (repeat.side, repeat.action) if word)

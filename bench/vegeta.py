@@ -17,7 +17,7 @@ from infra import environment
 from labkit.setup.tools import build
 from labkit.system import shell
 from labkit.system.paths import cache
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 VERSION = "v12.13.0"
 _PACKAGE = f"github.com/tsenart/vegeta/v12@{VERSION}"
@@ -40,7 +40,7 @@ class Attack:
     cpu_s: float
 
 
-def ensure(report: Report) -> Path:
+def ensure(report: Progress) -> Path:
     """The program, built if it is not in the cache. Raises CommandError when the module cannot be had."""
     program = cache() / "bench" / f"vegeta-{VERSION}" / "vegeta"
     if program.is_file():

@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import labels, outputs
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.last_lines import LINES
 from infra.plan import PROJECT, SERVICE_PORT
 from infra.ready import Ready
@@ -22,7 +22,7 @@ _STOP_WITHIN_S = 10
 class ContainerStack(pulumi.ComponentResource):
     """Replicas of the service, each in a container of its own."""
 
-    def __init__(self, server: Server, lab: Lab) -> None:
+    def __init__(self, server: Server, lab: Blueprint) -> None:
         super().__init__("vm-vs-container:index:ContainerStack", "container")
         inside = server.inside(self, server.docker)
         settings, plan, machine, commit = lab.settings, lab.plan, lab.machine, lab.commit
@@ -65,7 +65,7 @@ class ContainerStack(pulumi.ComponentResource):
         self,
         index: int,
         server: Server,
-        lab: Lab,
+        lab: Blueprint,
         image: docker.RemoteImage,
         network: docker.Network,
     ) -> pulumi.Output[outputs.Replica]:

@@ -33,7 +33,7 @@ _OTHER_NAMESPACE = "it runs in another network namespace than this machine's pro
 
 
 @dataclass(frozen=True)
-class Place:
+class EnginePlace:
     """What an engine and the kernel say of where the engine is."""
 
     operating_system: str
@@ -58,7 +58,7 @@ class Place:
     """Folders in which a file of ours is nothing to the engine."""
 
 
-def problem(place: Place, kernel: str) -> str:
+def problem(place: EnginePlace, kernel: str) -> str:
     """Pure: which engine this is and why it cannot carry local servers; "" if it can. `kernel` is this machine's."""
     system, name = place.operating_system, place.name
     where = f"{name}, {system}" if system else name
@@ -83,11 +83,11 @@ def problem(place: Place, kernel: str) -> str:
 
 
 def look(client: docker.DockerClient, version: Mapping[str, Any], info: Mapping[str, Any], host: str,
-         folders: Sequence[Path]) -> Place:  # fmt: skip
+         folders: Sequence[Path]) -> EnginePlace:  # fmt: skip
     """Ask the engine at a Unix socket, and the kernel, about the engine's place; `folders` hold what servers need."""
     peer = _peer(Path(host.removeprefix("unix://")))
     needed, interfaces = bridges(client), _interfaces()
-    return Place(
+    return EnginePlace(
         operating_system=str(info.get("OperatingSystem", "")),
         name=str(info.get("Name", "")),
         kernel=str(info.get("KernelVersion", "")),

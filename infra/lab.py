@@ -10,7 +10,7 @@ from infra.settings import Settings
 
 
 @dataclass(frozen=True)
-class Lab:
+class Blueprint:
     """What is wanted (settings), what it is called (plan), what it is built from (machine)."""
 
     settings: Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from infra import checkout, facts, machine, preflight, program, settings
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.plan import Plan, bridge_name, server_name
 from infra.source import commit
 
@@ -23,6 +23,6 @@ def run() -> None:
     preflight.check(found, plan, [server_name(index) for index in range(wanted.servers)])
     if not pulumi.runtime.is_dry_run():
         found.make_runtime_dir()
-    lab = Lab(settings=wanted, plan=plan, machine=found, commit=commit(machine.CHECKOUT, "service"))
+    lab = Blueprint(settings=wanted, plan=plan, machine=found, commit=commit(machine.CHECKOUT, "service"))
     for key, value in program.build(lab).items():
         pulumi.export(key, value)

@@ -51,7 +51,7 @@ _MARKER = "VVC_PLAYBOOK_RUN"
 """Variable in the environment of all that a run starts: `log_dir`, the guest, and what tells it from other runs."""
 
 
-class RunError(Exception):
+class PlaybookError(Exception):
     """The playbook did not come to its end; the message is for a person."""
 
 
@@ -149,7 +149,7 @@ def wait_for_sshd(host: str, port: int, timeout_s: float, hint: str, stop: threa
         except OSError as error:
             last = str(error)
         stop.wait(max(0.0, min(pause, begin + timeout_s) - time.monotonic()))
-    raise RunError(
+    raise PlaybookError(
         f"Rung 'sshd answers': no ssh greeting from {host}:{port} after {time.monotonic() - begin:.1f} s "
         f"(bound: {timeout_s:.0f} s). Last: {last}." + (f" {hint}" if hint else "")
     )
@@ -178,9 +178,9 @@ def know_host(inputs: Mapping[str, Any], file: Path) -> None:
                 errors="replace",
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise RunError(f"Cannot read the guest's host key: {shlex.join(scan)}: {error}") from error
+            raise PlaybookError(f"Cannot read the guest's host key: {shlex.join(scan)}: {error}") from error
         if not keys.stdout.strip():
-            raise RunError(f"Cannot read the guest's host key: {shlex.join(scan)}: {keys.stderr.strip()}")
+            raise PlaybookError(f"Cannot read the guest's host key: {shlex.join(scan)}: {keys.stderr.strip()}")
         keep.write_text(mark + keys.stdout, encoding="utf-8")
     # The file that holds back Ansible's ssh appears whole.
     draft = file.with_suffix(".draft")
@@ -207,7 +207,7 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
         end_marked(marker)
     out.detail(output)
     if ladder.problem:
-        raise RunError(ladder.problem)
+        raise PlaybookError(ladder.problem)
     if status == "successful" and tally.ran:
         return {
             "ok": tally.ok,
@@ -215,7 +215,7 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
             "seconds": round(time.monotonic() - begin, 1),
             "ssh_s": round(ladder.seconds, 1),
         }
-    raise RunError(_ending(status, inputs, tally, output, time.monotonic() - begin))
+    raise PlaybookError(_ending(status, inputs, tally, output, time.monotonic() - begin))
 
 
 def _ending(status: str, inputs: Mapping[str, Any], tally: Tally, output: str, seconds: float) -> str:
@@ -247,7 +247,7 @@ class _Ladder(threading.Thread):
             )
             self._tally.reached("sshd answers", self.seconds)
             know_host(inputs, self._known)
-        except RunError as error:
+        except PlaybookError as error:
             if not self._stop_event.is_set():
                 self.problem = str(error) + last_lines.of(inputs.get("console", []))
             self.failed.set()
@@ -275,7 +275,7 @@ def _ansible(
     key, _, value = marker.partition("=")
     strategies = importlib.util.find_spec("ansible_mitogen.plugins.strategy")
     if strategies is None or not strategies.submodule_search_locations:
-        raise RunError("the Python package mitogen is not installed; run ./lab setup")
+        raise PlaybookError("the Python package mitogen is not installed; run ./lab setup")
     names = _plain_names(
         folder,
         key=Path(inputs["private_key"]),
@@ -375,7 +375,7 @@ def main() -> int:
             with guest_lock.held(log.with_suffix(".lock"), inputs["name"], stop, out.line):
                 result = run(inputs, out, stop)
             status = 0
-        except (RunError, guest_lock.HeldError) as error:
+        except (PlaybookError, guest_lock.HeldError) as error:
             out.detail(f"✗ {error}")
             result, status = {"problem": str(error)}, 1
         except Exception as error:  # noqa: BLE001 - the person gets a sentence, the log the traceback

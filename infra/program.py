@@ -6,7 +6,7 @@ import pulumi
 
 from infra import outputs
 from infra.container import ContainerStack
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.topologies import single
 from infra.vm import VmStack
 
@@ -14,7 +14,7 @@ TOPOLOGIES = {"single": single.build}
 STACKS: dict[str, type[VmStack | ContainerStack]] = {"vm": VmStack, "container": ContainerStack}
 
 
-def build(lab: Lab) -> dict[str, pulumi.Output[object]]:
+def build(lab: Blueprint) -> dict[str, pulumi.Output[object]]:
     """Declare the lab. Returns the stack's outputs: the contract."""
     settings = lab.settings
     servers = TOPOLOGIES[settings.topology](lab)

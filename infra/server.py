@@ -11,7 +11,7 @@ import pulumi_libvirt as libvirt
 
 from infra import labels, outputs, rules
 from infra.bounds import HEALTHY
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.machine import Machine
 from infra.reach import Reach
 
@@ -47,7 +47,7 @@ class Server(pulumi.ComponentResource):
         *,
         index: int,
         lan: docker.Network,
-        lab: Lab,
+        lab: Blueprint,
         host: docker.Provider,
     ) -> None:
         settings, plan, machine = lab.settings, lab.plan, lab.machine

@@ -11,7 +11,7 @@ import pulumi
 import pulumi_libvirt as libvirt
 
 from infra import outputs, rules
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.last_lines import CONSOLE_DIR, LINES
 from infra.machine import Machine
 from infra.plan import SERVICE_PORT, Plan, playbook_name
@@ -57,7 +57,7 @@ class _Volumes:
 class VmStack(pulumi.ComponentResource):
     """Replicas of the service, each in a guest of its own."""
 
-    def __init__(self, server: Server, lab: Lab) -> None:
+    def __init__(self, server: Server, lab: Blueprint) -> None:
         super().__init__("vm-vs-container:index:VmStack", "vm")
         inside = server.inside(self, server.libvirt)
         guest = Path(lab.machine.guest_dir)
@@ -90,7 +90,7 @@ class VmStack(pulumi.ComponentResource):
         self,
         index: int,
         server: Server,
-        lab: Lab,
+        lab: Blueprint,
         volumes: _Volumes,
     ) -> pulumi.Output[outputs.Replica]:
         settings, plan, machine = lab.settings, lab.plan, lab.machine

@@ -6,12 +6,12 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import labels
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.plan import server_name
 from infra.server import Server
 
 
-def build(lab: Lab) -> list[Server]:
+def build(lab: Blueprint) -> list[Server]:
     """The LAN and the servers, of which the first carries the lab."""
     plan = lab.plan
     host = docker.Provider("engine", host=lab.machine.docker_host)

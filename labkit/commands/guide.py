@@ -57,7 +57,7 @@ def run(lab: str, *, first: str | None, list_only: bool, as_json: bool, yes: boo
             "There is no terminal to ask at before each step.",
             hint=f"./lab guide {lab} --yes runs all steps without asking; --list names them",
         )
-    screen = Terminal(lab, ask=not yes)
+    screen = Screen(lab, ask=not yes)
     if step.number == 1:
         screen.title(found)
     result = walk.walk(found, step, screen, Runner(lab, _environment))
@@ -127,7 +127,7 @@ def _console() -> Console:
 
 
 @dataclass(frozen=True)
-class Terminal:
+class Screen:
     """Shows the guide; asks at each step, unless everything is to run by itself."""
 
     lab: str

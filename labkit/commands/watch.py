@@ -26,7 +26,7 @@ from labkit.measure.prober import sample
 from labkit.measure.prober.handle import Prober, probing
 from labkit.measure.prober.settings import MAX_DURATION_S, samples_file
 from labkit.report import live_view
-from labkit.report.live import Stream, View
+from labkit.report.live import LiveStream, View
 from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE
@@ -42,7 +42,7 @@ class _Side:
     """A side's prober, what it has told so far, and where its file of samples was read to."""
 
     prober: Prober
-    stream: Stream
+    stream: LiveStream
     file: Path
     read_to: int = 0
 
@@ -98,7 +98,7 @@ def _probed(replicas: Sequence[outputs.Replica], name: str, folder: Path) -> Ite
     ) as prober:
         file = samples_file(folder, name)
         file.touch()
-        yield _Side(prober, Stream(name), file)
+        yield _Side(prober, LiveStream(name), file)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from labkit.judge._decision import Decision
 from labkit.judge.model import Measured, Verdict
 from labkit.runs.records import Repeat
-from labkit.sides.kinds import Kind
+from labkit.sides.kinds import SideKind
 
 EMULATED = "EMULATED CPU (TCG)"
 TRANSLATION_CACHE = "translation_cache_mib"
@@ -44,7 +44,7 @@ def withheld(claim: Measured, repeats: Mapping[str, Sequence[Repeat]]) -> dict[V
 
 
 def bounded(
-    decision: Decision, claim: Measured, repeats: Mapping[str, Sequence[Repeat]], kinds: Mapping[str, Kind]
+    decision: Decision, claim: Measured, repeats: Mapping[str, Sequence[Repeat]], kinds: Mapping[str, SideKind]
 ) -> Decision:
     """The decision, unless an emulated CPU alone may have made it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from labkit.runs.records import Repeat
-from labkit.sides.kinds import Kind
+from labkit.sides.kinds import SideKind
 
 Value = str | int | float
 Sides = Mapping[str, Sequence[Repeat]]
@@ -46,7 +46,7 @@ OWN_CPU = "host"
 
 
 def differences(
-    repeats: Sides, *, subject: Iterable[str], exact: bool, accelerator: str, kinds: Mapping[str, Kind]
+    repeats: Sides, *, subject: Iterable[str], exact: bool, accelerator: str, kinds: Mapping[str, SideKind]
 ) -> tuple[str, ...]:
     """Why these sides may not be compared, each reason a sentence; empty if they may.
 
@@ -65,7 +65,7 @@ def differences(
     )
 
 
-def identities(repeats: Sides, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
+def identities(repeats: Sides, kinds: Mapping[str, SideKind]) -> tuple[str, ...]:
     """Whether each side is what its column says, by the boot ids that its repeats recorded."""
     found = []
     for side, own in repeats.items():
@@ -86,7 +86,7 @@ def identities(repeats: Sides, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _unrecorded(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, Kind]) -> list[str]:
+def _unrecorded(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, SideKind]) -> list[str]:
     found = []
     for side, own in repeats.items():
         missing = [word for name, word in names.items() if any(one.conditions.get(name, "") == "" for one in own)]
@@ -95,7 +95,7 @@ def _unrecorded(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, Ki
     return found
 
 
-def _accelerators(repeats: Sides, accelerator: str, kinds: Mapping[str, Kind]) -> list[str]:
+def _accelerators(repeats: Sides, accelerator: str, kinds: Mapping[str, SideKind]) -> list[str]:
     found = []
     for side, own in repeats.items():
         proper = OWN_CPU if kinds[side].shares_kernel else accelerator
@@ -107,7 +107,7 @@ def _accelerators(repeats: Sides, accelerator: str, kinds: Mapping[str, Kind]) -
     return found
 
 
-def _closed_loops(repeats: Sides, kinds: Mapping[str, Kind]) -> list[str]:
+def _closed_loops(repeats: Sides, kinds: Mapping[str, SideKind]) -> list[str]:
     return [
         f"The client of the {kinds[side].word} was {client!r}: only an open loop counts, "
         "as a client that waits for answers does not see the delays it causes."
@@ -117,7 +117,7 @@ def _closed_loops(repeats: Sides, kinds: Mapping[str, Kind]) -> list[str]:
     ]
 
 
-def _within(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, Kind]) -> list[str]:
+def _within(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, SideKind]) -> list[str]:
     found = []
     for side, own in repeats.items():
         for name, word in names.items():
@@ -128,7 +128,7 @@ def _within(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, Kind])
     return found
 
 
-def _between(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, Kind]) -> list[str]:
+def _between(repeats: Sides, names: Mapping[str, str], kinds: Mapping[str, SideKind]) -> list[str]:
     found = []
     for name, word in names.items():
         values = {side: own for side, those in repeats.items() if (own := _values(those, name))}

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from labkit.judge import _emulation, _fairness
 from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
-from labkit.runs.records import Experiment, Repeat, Run
-from labkit.sides.kinds import KINDS, Kind
+from labkit.runs.records import Repeat, Results, Run
+from labkit.sides.kinds import KINDS, SideKind
 
 MIN_N = 6
 """Repeats a side below which no interval is believed: a median of five is one of three values nearly always."""
@@ -24,12 +24,12 @@ MIN_N_HEARTBEAT = 10
 """Where a periodic timer sets the time, its phase is one more source of spread."""
 
 
-def judge(run: Run, claim: Claim, kinds: Mapping[str, Kind] = KINDS) -> Judgement:
+def judge(run: Run, claim: Claim, kinds: Mapping[str, SideKind] = KINDS) -> Judgement:
     """The judgement of one claim on one run."""
     return _measured(run, claim, kinds) if isinstance(claim, Measured) else _observed(run, claim, kinds)
 
 
-def _measured(run: Run, claim: Measured, kinds: Mapping[str, Kind]) -> Judgement:
+def _measured(run: Run, claim: Measured, kinds: Mapping[str, SideKind]) -> Judgement:
     other = next(side for side in kinds if side != claim.greater)
     sides = (claim.greater, other)
     experiment = run.experiment(claim.metric.experiment)
@@ -69,7 +69,7 @@ def _decision(run: Run, claim: Measured, spreads: Sequence[Spread]) -> Decision:
     return advised(decision, greater, other, claim.effect, minimum=minimum, seed=seed)
 
 
-def _observed(run: Run, claim: Observed, kinds: Mapping[str, Kind]) -> Judgement:
+def _observed(run: Run, claim: Observed, kinds: Mapping[str, SideKind]) -> Judgement:
     experiment = run.experiment(claim.experiment)
     seen = claim.observe(run) if experiment else None
     if experiment is None or seen is None:
@@ -83,7 +83,7 @@ def _observed(run: Run, claim: Observed, kinds: Mapping[str, Kind]) -> Judgement
     )
 
 
-def _counting(experiment: Experiment | None, claim: Measured, side: str) -> tuple[Repeat, ...]:
+def _counting(experiment: Results | None, claim: Measured, side: str) -> tuple[Repeat, ...]:
     of = experiment.of(side, claim.metric.action) if experiment else ()
     return tuple(one for one in of if one.counts and _value(one, claim) is not None)
 
@@ -100,7 +100,7 @@ def _spread(side: str, repeats: Sequence[Repeat], claim: Measured) -> Spread:
     return Spread(side, len(values), statistics.median(values), min(values), max(values), values)
 
 
-def _left_out(experiment: Experiment | None, claim: Measured, sides: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+def _left_out(experiment: Results | None, claim: Measured, sides: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """Side -> why repeats of it are shown but not averaged."""
     of = {side: experiment.of(side, claim.metric.action) if experiment else () for side in sides}
     why = {
@@ -121,7 +121,11 @@ def _minimum(claim: Measured) -> int:
 
 
 def _missing(
-    run: Run, claim: Measured, experiment: Experiment | None, spreads: Sequence[Spread], kinds: Mapping[str, Kind]
+    run: Run,
+    claim: Measured,
+    experiment: Results | None,
+    spreads: Sequence[Spread],
+    kinds: Mapping[str, SideKind],
 ) -> str:
     """Why there is nothing to judge, and what to run; empty if there is enough."""
     if experiment is None:
@@ -134,7 +138,7 @@ def _missing(
     return ""
 
 
-def _how(run: Run, name: str, experiment: Experiment | None) -> str:
+def _how(run: Run, name: str, experiment: Results | None) -> str:
     if experiment is None:
         found = f"the experiment {name} is not in this run"
     elif experiment.state == "complete":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labkit.judge._verdict import judge as judge_claim
 from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.runs.records import Run
-from labkit.sides.kinds import KINDS, Kind
+from labkit.sides.kinds import KINDS, SideKind
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ _FITTING = {
 """Unit -> what can bound it: seconds called bytes would escape the rule for an emulated CPU."""
 
 
-def judge(run: Run, claims: Iterable[Claim], kinds: Mapping[str, Kind] = KINDS) -> tuple[Row, ...]:
+def judge(run: Run, claims: Iterable[Claim], kinds: Mapping[str, SideKind] = KINDS) -> tuple[Row, ...]:
     """All nine rows with the verdicts that this run gives; those without a claim are `not measured`.
 
     Raises ValueError naming everything that is wrong with the claims.
@@ -97,7 +97,7 @@ def combined(parts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in WORST_FIRST if verdict in found), "not measured")
 
 
-def flaws(claims: Sequence[Claim], kinds: Mapping[str, Kind] = KINDS) -> list[str]:
+def flaws(claims: Sequence[Claim], kinds: Mapping[str, SideKind] = KINDS) -> list[str]:
     """What is wrong with these claims as claims; empty if nothing is."""
     names = [claim.name for claim in claims]
     rows = {stated.name for stated in ARTICLE}

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from labkit.judge.model import Judgement, Measured, Metric, Spread
-from labkit.sides.kinds import KINDS, Kind
+from labkit.sides.kinds import KINDS, SideKind
 
 _NOTHING = "-"
 _GAP = "\u00a0"
@@ -52,7 +52,7 @@ def verdict(judgement: Judgement) -> str:
     return _sentence(f"{judgement.verdict}: {judgement.reason}")
 
 
-def medians(judgement: Judgement, kinds: Mapping[str, Kind] = KINDS) -> str:
+def medians(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> str:
     """What each side gave: "VM: median 12.4 s (11.9 s to 13.0 s, n = 10); …". Empty for an observed claim."""
     claim = judgement.claim
     if not isinstance(claim, Measured) or not judgement.spreads:
@@ -66,7 +66,7 @@ def medians(judgement: Judgement, kinds: Mapping[str, Kind] = KINDS) -> str:
     return _sentence("; ".join(sides))
 
 
-def comparison(judgement: Judgement, kinds: Mapping[str, Kind] = KINDS) -> str:
+def comparison(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> str:
     """The ratio with its interval and what was worth naming; empty where there is none."""
     claim = judgement.claim
     if not isinstance(claim, Measured) or judgement.ratio is None or len(judgement.spreads) < 2:  # noqa: PLR2004 - two sides
@@ -93,7 +93,7 @@ def advice(judgement: Judgement) -> str:
     )
 
 
-def left_out(judgement: Judgement, kinds: Mapping[str, Kind] = KINDS) -> tuple[str, ...]:
+def left_out(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> tuple[str, ...]:
     """Which repeats are not among the numbers, and why."""
     return tuple(
         _sentence(f"not counted for the {kinds[side].word}: {'; '.join(reasons)}")
@@ -109,7 +109,7 @@ def evidence(judgement: Judgement) -> tuple[str, ...]:
     return tuple(f"{name}: {_fact(fact)}" for name, fact in judgement.evidence.items())
 
 
-def sentences(judgement: Judgement, kinds: Mapping[str, Kind] = KINDS) -> tuple[str, ...]:
+def sentences(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> tuple[str, ...]:
     """All there is to say, as it is best read: claim, verdict, numbers, what would do, cause, others' figures."""
     claim = judgement.claim
     told = (

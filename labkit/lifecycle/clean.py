@@ -18,7 +18,7 @@ from labkit.setup.docker.engine import Engine
 from labkit.setup.docker.private import Folders
 from labkit.system import paths, shell, stack_files
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 from labkit.system.sockets import listens
 
 _CACHES = ("images", "toolchain", "wheels", "accelerator.json")
@@ -53,7 +53,7 @@ def elsewhere(found: Engine) -> dict[str, list[Leftover]]:
     }
 
 
-def remove_elsewhere(checkout: str, things: Iterable[Leftover], report: Report) -> list[str]:
+def remove_elsewhere(checkout: str, things: Iterable[Leftover], report: Progress) -> list[str]:
     """Remove what `elsewhere` found of one checkout, and its folder of sockets; what stayed, in words."""
     stayed = []
     for thing in things:
@@ -72,7 +72,7 @@ def own_labs(found: Engine) -> list[str]:
     return sorted({*stack_files.names(), *leftovers.labs(OnEngine(found.host))})
 
 
-def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Report) -> list[Leftover]:
+def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Progress) -> list[Leftover]:
     """Take one lab away: by Pulumi where there is one, then whatever is left. What stayed, with its removal.
 
     Raises LabError while a Pulumi that runs holds the stack.
@@ -99,7 +99,7 @@ def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Report) -> list
     return leftovers.find(machine, name)
 
 
-def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Report) -> None:
+def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Progress) -> None:
     words = [*DESTROY, "-s", name, "--non-interactive"]
     outcome = pulumi.quiet(words)
     if outcome.ok:
@@ -113,7 +113,7 @@ def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Report) -> No
         )
 
 
-def cache(found: Engine | None, report: Report) -> None:
+def cache(found: Engine | None, report: Progress) -> None:
     """Remove images (those that a container uses stay) and toolchain; all checkouts share them."""
     with report.step(f"Deleting the caches in {paths.cache()}"):
         if found is not None:
@@ -126,7 +126,7 @@ def cache(found: Engine | None, report: Report) -> None:
             _delete(paths.cache() / name)
 
 
-def private_engine(report: Report) -> None:
+def private_engine(report: Progress) -> None:
     """Stop the private engine and delete its data. Raises LabError while other checkouts' labs are on it."""
     folders = Folders.here()
     if listens(folders.socket):

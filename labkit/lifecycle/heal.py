@@ -21,7 +21,7 @@ from labkit.lifecycle.set_up import Ready
 from labkit.sides import reach
 from labkit.system import stack_files
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _KINDS = {
     "docker:index/container:Container": "container",
@@ -230,7 +230,7 @@ def _made_by_up(one: There) -> bool:
 def after_a_kill(
     ready: Ready,
     lab: str,
-    report: Report,
+    report: Progress,
     remove: Callable[[leftovers.OnEngine, str, Collection[str]], Iterable[str]],
     told: Callable[[str], None],
 ) -> None:
@@ -247,7 +247,7 @@ def after_a_kill(
         ready.pulumi.forget_pending(lab)
 
 
-def before_up(ready: Ready, lab: str, report: Report) -> tuple[str, ...]:
+def before_up(ready: Ready, lab: str, report: Progress) -> tuple[str, ...]:
     """Clear what a killed command left, start the lab's servers, bring back what `pulumi up` could not.
 
     The words that `pulumi up` needs in addition. Raises LabError when a step fails.

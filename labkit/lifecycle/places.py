@@ -25,7 +25,7 @@ _LOOK_S = 30
 
 
 @dataclass(frozen=True)
-class Place:
+class Entrance:
     """A replica or a server of a lab that one can go into; of a server `replica` is None."""
 
     lab: str
@@ -38,11 +38,11 @@ class Place:
         return self.replica.name if self.replica else self.server.name
 
 
-def exported(contract: outputs.Contract) -> list[Place]:
+def exported(contract: outputs.Contract) -> list[Entrance]:
     """Pure: the places of a lab that is up, replicas first."""
     by_name = {server.name: server for server in contract.servers}
-    replicas = [Place(contract.lab, by_name[one.server], one) for one in contract.replicas]
-    return replicas + [Place(contract.lab, server) for server in contract.servers]
+    replicas = [Entrance(contract.lab, by_name[one.server], one) for one in contract.replicas]
+    return replicas + [Entrance(contract.lab, server) for server in contract.servers]
 
 
 def moved(contract: outputs.Contract, addresses: Mapping[str, str]) -> bool:
@@ -80,7 +80,7 @@ def replicas(lab: str, server: outputs.Server, prefix_length: int, inside: Colle
     return found
 
 
-def of(ready: Ready, lab: str) -> list[Place]:
+def of(ready: Ready, lab: str) -> list[Entrance]:
     """The places of a lab: of one that is whole by its outputs, of any other by what is there now."""
     contract = None
     try:
@@ -98,12 +98,12 @@ def of(ready: Ready, lab: str) -> list[Place]:
         networks = container["NetworkSettings"]["Networks"].values()
         length = next((net["IPPrefixLen"] for net in networks), 0)
         inner = heal.inside(server.reach) if container["State"]["Running"] else ()
-        places += [Place(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
-        places.append(Place(lab, server))
+        places += [Entrance(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
+        places.append(Entrance(lab, server))
     return places
 
 
-def closed(place: Place, state: str, *, key_known: bool) -> LabError | None:
+def closed(place: Entrance, state: str, *, key_known: bool) -> LabError | None:
     """Pure: why one could not get in, from the `state` in which its own manager says it is; None: not by that."""
     if place.replica is None:
         gone = LabError(f"The server {place.name} is {state or 'gone'}.", hint=f"./lab up {place.lab}")
@@ -117,7 +117,7 @@ def closed(place: Place, state: str, *, key_known: bool) -> LabError | None:
     return None
 
 
-def state(place: Place) -> str:
+def state(place: Entrance) -> str:
     """In which state a place is, as its own manager says; "" if it is not there."""
     reach = place.server.reach
     if place.replica is None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from infra.outputs import Contract, Replica, Server
 from labkit.lifecycle.set_up import Ready
-from labkit.sides import SIDES, Run, Side
+from labkit.sides import SIDES, Runner, Side
 from labkit.system import shell
 from labkit.system.outcome import Outcome
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class RunningLab:
     lab: str
     ready: Ready
     contract: Contract
-    report: Report
-    runner: Callable[[Server], Run]
+    report: Progress
+    runner: Callable[[Server], Runner]
     """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
 
     def replica(self, side: str, index: int = 0) -> Replica:
@@ -32,11 +32,11 @@ class RunningLab:
         """The server on which a replica runs."""
         return next(server for server in self.contract.servers if server.name == replica.server)
 
-    def run(self, replica: Replica) -> Run:
+    def run(self, replica: Replica) -> Runner:
         """Runs a command inside the replica's server."""
         return self.runner(self.server(replica))
 
-    def inside(self, replica: Replica) -> Run:
+    def inside(self, replica: Replica) -> Runner:
         """Runs a command inside the replica itself."""
         lab_dir = self.ready.machine.lab_dir(self.lab)
 

@@ -18,7 +18,7 @@ from infra.machine import Machine
 from infra.reach import Reach
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 SERVER: plan.Role = "server"
 _TIMEOUT_S = 30
@@ -70,7 +70,7 @@ def prefix(lab: str) -> str:
     return f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-"
 
 
-def start(machine: Machine, lab: str, report: Report) -> None:
+def start(machine: Machine, lab: str, report: Progress) -> None:
     """Start those of the lab's servers that are not running and wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:

@@ -13,7 +13,7 @@ from labkit.setup import ensure as setup
 from labkit.setup.tools import toolchain
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _HINT = "./lab setup"
 
@@ -27,7 +27,7 @@ class Ready:
     pulumi: Pulumi
 
 
-def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
+def ensure(report: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
     """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
     done = setup.ensure(report, yes=yes, confirm=confirm, tests=tests)
     pulumi = Pulumi(done.toolchain, done.machine.docker_host)

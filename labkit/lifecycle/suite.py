@@ -30,7 +30,7 @@ from labkit.system import mounts
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import STATE
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 from labkit.system.waiting import until
 
 _git = partial(git, within_s=120)  # it copies as well
@@ -61,7 +61,7 @@ _OF_A_REPOSITORY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 
 
 @dataclass(frozen=True)
-class Place:
+class Copy:
     """Where the tests work. `root` holds the copy, and a link to the folder of their temporary files."""
 
     root: Path
@@ -82,11 +82,11 @@ class Place:
         return (self.root, self.temporary.resolve()) if self.temporary.is_symlink() else (self.root,)
 
 
-PLACE = Place(STATE / "test")
+PLACE = Copy(STATE / "test")
 
 
 @contextmanager
-def only_one(report: Report) -> Iterator[None]:
+def only_one(report: Progress) -> Iterator[None]:
     """One ./lab test at a time in a checkout; another one waits, and says so."""
     told = [float("-inf")]
 
@@ -112,14 +112,14 @@ def is_left() -> bool:
         return False
 
 
-def clean(found: Engine | None, report: Report) -> None:
+def clean(found: Engine | None, report: Progress) -> None:
     """Take away what a killed ./lab test has left, if one has; not while one is at work."""
     if found is not None and is_left():
         report.line("A ./lab test was killed: removing what it left.")
         remove(PLACE, found, report)
 
 
-def make(source: Path, place: Place) -> None:
+def make(source: Path, place: Copy) -> None:
     """Make the place for the tests of the checkout `source`: copy, Python environment, folder for temporary files."""
     place.root.mkdir(parents=True)
     place.temporary.symlink_to(tempfile.mkdtemp(prefix=f"{plan.PREFIX}-test-"))
@@ -182,7 +182,7 @@ def make_venv(source: Path, target: Path) -> None:
     (venv / "checkout").write_text(f"{target}\n", encoding="utf-8")
 
 
-def environment(person: Mapping[str, str], source: Path, place: Place) -> dict[str, str]:
+def environment(person: Mapping[str, str], source: Path, place: Copy) -> dict[str, str]:
     """What the tests get of the `person`'s environment: nothing that leads to labs or repositories of theirs.
 
     What makes the next run faster or finds a failure again is kept in the checkout `source`.
@@ -200,7 +200,7 @@ def environment(person: Mapping[str, str], source: Path, place: Place) -> dict[s
     }
 
 
-def arguments(given: Sequence[str], person: Path, source: Path, place: Place) -> list[str]:
+def arguments(given: Sequence[str], person: Path, source: Path, place: Copy) -> list[str]:
     """Pure: pytest's arguments for the copy, of those typed in the folder `person` for the checkout `source`.
 
     Files to write are the person's; tests named by their absolute path are the copy's. Without any arguments the whole
@@ -220,7 +220,7 @@ def arguments(given: Sequence[str], person: Path, source: Path, place: Place) ->
     return ["-o", f"cache_dir={source / '.pytest_cache'}", *(found or LANES)]
 
 
-def remove(place: Place, found: Engine | None, report: Report) -> None:
+def remove(place: Copy, found: Engine | None, report: Progress) -> None:
     """Take the place away with all that its tests made: programs, objects on the engine, sockets, files.
 
     Raises LabError where something stays.
@@ -237,7 +237,7 @@ def remove(place: Place, found: Engine | None, report: Report) -> None:
             raise LabError(f"{folder} cannot be deleted.", hint=f"see who uses it: fuser -vm '{folder}'")
 
 
-def checkouts(place: Place) -> list[Path]:
+def checkouts(place: Copy) -> list[Path]:
     """The copy, and the checkouts that tests have made among their temporary files."""
     found = [place.checkout]
     for root in place.roots[1:]:
@@ -248,7 +248,7 @@ def checkouts(place: Place) -> list[Path]:
     return found
 
 
-def _remove_labs(place: Place, found: Engine, report: Report) -> list[str]:
+def _remove_labs(place: Copy, found: Engine, report: Progress) -> list[str]:
     stayed: list[str] = []
     for identity in sorted({identify(one).id for one in checkouts(place)}):
 

@@ -15,8 +15,7 @@ from labkit.measure import _conditions as conditions
 from labkit.measure import _left, _streams
 from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.runs import run_folder
-from labkit.runs.records import Experiment as Record
-from labkit.runs.records import Repeat, Run, State
+from labkit.runs.records import Repeat, Results, Run, State
 from labkit.system.errors import LabError
 from labkit.system.signals import interrupts_wait
 
@@ -66,7 +65,7 @@ class Conductor:
 
     def _one(self, experiment: Experiment) -> None:
         # Until it is complete it counts as interrupted: that is what it is if this process dies.
-        record = Record(experiment.name, experiment.question, "interrupted", 0.0, subject=tuple(experiment.subject))
+        record = Results(experiment.name, experiment.question, "interrupted", 0.0, subject=tuple(experiment.subject))
         self.run = replace(self.run, experiments=(*self.run.experiments, record))
         begin = self._hands.clock()
         state: State = "interrupted"

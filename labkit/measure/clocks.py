@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from labkit.sides import Run
+from labkit.sides import Runner
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _ASKED = 8
@@ -17,12 +17,12 @@ def boot_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def boot_id(run: Run) -> str:
+def boot_id(run: Runner) -> str:
     """Which boot of which kernel a command sees there."""
     return run(["cat", str(BOOT_ID)]).output.strip()
 
 
-def offset_s(run: Run, boot: str) -> float:
+def offset_s(run: Runner, boot: str) -> float:
     """What must be added to an instant of the clock there, to have it on this machine's clock.
 
     `boot` is the boot id there. Exactly 0 where both run under one kernel. Else the kernel there is asked what time it
@@ -34,7 +34,7 @@ def offset_s(run: Run, boot: str) -> float:
     return min(_differences(run))
 
 
-def _differences(run: Run) -> list[float]:
+def _differences(run: Runner) -> list[float]:
     found: list[float] = []
 
     def note(line: str) -> None:

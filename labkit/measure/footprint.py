@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.outputs import Replica
-from labkit.sides import Run
+from labkit.sides import Runner
 from labkit.sides.belongings import DISK, PROCESSES
 
 _HEAD = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (\S{4}) [0-9a-f]+ \S+ \d+ *(.*)$")
@@ -168,18 +168,18 @@ def disk(text: str) -> dict[str, float]:
     return {**values, "own_disk_bytes": sum(values.values())}
 
 
-def read(replica: Replica, run: Run, *, only_cpu: bool = False) -> tuple[Process, ...]:
+def read(replica: Replica, run: Runner, *, only_cpu: bool = False) -> tuple[Process, ...]:
     """Read the processes that stand for a replica, inside its server; `only_cpu` leaves their memory out."""
     script = _SCRIPT.format(processes=PROCESSES[replica.side])
     return parse(run(["sh", "-c", script, "sh", replica.handle, "cpu" if only_cpu else "all"]).output)
 
 
-def read_disk(replica: Replica, run: Run) -> dict[str, float]:
+def read_disk(replica: Replica, run: Runner) -> dict[str, float]:
     """Read what a replica has on disk, inside its server."""
     return disk(run(["sh", "-c", f"set -eu; {DISK[replica.side]}", "sh", replica.handle]).output)
 
 
-def read_cgroup(processes: Sequence[Process], run: Run) -> Mapping[str, float]:
+def read_cgroup(processes: Sequence[Process], run: Runner) -> Mapping[str, float]:
     """What the control group of a replica's first process counts, page cache included; nothing where it has no group.
 
     A QEMU here lies in its server's own group, as libvirt may not make one: only a limit of the whole would be read.

@@ -11,7 +11,7 @@ from infra import facts
 from labkit.lifecycle.set_up import Ready
 from labkit.setup.building import base as images_base
 from labkit.setup.building import images
-from labkit.sides import Run
+from labkit.sides import Runner
 
 _SERVER = {
     "qemu": "qemu-system-x86_64 --version | sed -n '1s/.*version //p'",
@@ -51,7 +51,7 @@ def laptop_box() -> dict[str, Any]:
     }
 
 
-def server_box(run: Run) -> dict[str, str]:
+def server_box(run: Runner) -> dict[str, str]:
     """Versions of what a server runs, from itself: QEMU, libvirt, its engine, its Debian."""
     return {name: run(["sh", "-c", script]).output.strip() for name, script in _SERVER.items()}
 

@@ -24,7 +24,7 @@ from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import CHECKOUT
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 
 def ready(then: str = "./lab setup") -> Ready:
@@ -38,7 +38,7 @@ def ready(then: str = "./lab setup") -> Ready:
 def conduct(
     lab: Lab,
     experiments: Sequence[Experiment],
-    report: Report,
+    report: Progress,
     *,
     quick: bool = False,
     predictions: Mapping[str, str] | None = None,
@@ -74,7 +74,7 @@ def only_one(lab: str, runs: Path) -> Iterator[None]:
 
 
 def begin(
-    lab: Lab, report: Report, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
+    lab: Lab, report: Progress, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
 ) -> tuple[Place, Run]:
     """Where to measure, and the run as it is before its first repeat. Makes the run folder, when all is well."""
     there = ready(then=f"./lab up {lab.name}")

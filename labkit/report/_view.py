@@ -12,7 +12,7 @@ from labkit.judge.model import Judgement, Measured, Row
 from labkit.report import _plots, _verdicts, quantities, series
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
-from labkit.runs.records import Experiment, Run
+from labkit.runs.records import Results, Run
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Fact:
 class Section:
     """Everything of one experiment."""
 
-    experiment: Experiment
+    experiment: Results
     sides: tuple[str, ...]
     judgements: tuple[Judgement, ...]
     predicted: Mapping[str, _verdicts.Prediction]
@@ -106,7 +106,7 @@ def sections(run: Run, rows: Sequence[Row], streams: Sequence[Stream]) -> list[S
 
 
 def _section(
-    run: Run, rows: Sequence[Row], experiment: Experiment, sides: Sequence[str], streams: Mapping[str, Stream]
+    run: Run, rows: Sequence[Row], experiment: Results, sides: Sequence[str], streams: Mapping[str, Stream]
 ) -> Section:
     judgements = tuple(
         part for row in rows for part in row.parts if _verdicts.experiment_of(part.claim) == experiment.name
@@ -141,12 +141,12 @@ def _strip(one: Series, sides: Sequence[str]) -> str:
     return _plots.strip(one, sides) if any(line.points for line in one.lines) else ""
 
 
-def _stages(experiment: Experiment, sides: Sequence[str]) -> list[DrawnStages]:
+def _stages(experiment: Results, sides: Sequence[str]) -> list[DrawnStages]:
     every = ((action, series.stage_bars(experiment, action, sides)) for action in series.actions(experiment))
     return [DrawnStages(action, tuple((bar, _plots.stages(bar)) for bar in bars)) for action, bars in every if bars]
 
 
-def _streams(experiment: Experiment, sides: Sequence[str], streams: Mapping[str, Stream]) -> list[DrawnStreams]:
+def _streams(experiment: Results, sides: Sequence[str], streams: Mapping[str, Stream]) -> list[DrawnStreams]:
     found: dict[str, list[Stream]] = {}
     for repeat in experiment.repeats:
         if repeat.stream in streams:
@@ -158,7 +158,7 @@ def _streams(experiment: Experiment, sides: Sequence[str], streams: Mapping[str,
     return [DrawnStreams(action, tuple(some), _plots.streams(some, sides)) for action, some in found.items()]
 
 
-def facts(experiment: Experiment, sides: Sequence[str], of: str) -> tuple[Fact, ...]:
+def facts(experiment: Results, sides: Sequence[str], of: str) -> tuple[Fact, ...]:
     """Facts (or conditions) of each side over its repeats; `5 different` where every repeat has its own."""
     found: dict[str, dict[str, list[Any]]] = {}
     for repeat in experiment.repeats:

@@ -70,7 +70,7 @@ class View:
     """The last 60 whole seconds, oldest first; None where nothing was scheduled."""
 
 
-class Stream:
+class LiveStream:
     """Takes a stream's samples in the order in which their outcomes are known."""
 
     def __init__(self, name: str) -> None:

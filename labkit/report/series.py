@@ -9,7 +9,7 @@ from typing import Literal
 
 from labkit.judge.model import Measured
 from labkit.report import quantities
-from labkit.runs.records import Experiment, Repeat, Stage
+from labkit.runs.records import Repeat, Results, Stage
 from labkit.sides.kinds import KINDS
 
 Kind = Literal["counts", "warm-up", "marked"]
@@ -99,7 +99,7 @@ def word(side: str) -> str:
     return KINDS[side].word if side in KINDS else side
 
 
-def of_claim(experiment: Experiment, claim: Measured, sides: Sequence[str]) -> Series:
+def of_claim(experiment: Results, claim: Measured, sides: Sequence[str]) -> Series:
     """Every repeat of a claim's metric."""
     metric = claim.metric
     lines = tuple(_line(experiment.of(side, metric.action), metric.value, side, metric.action) for side in sides)
@@ -117,7 +117,7 @@ def _line(repeats: Sequence[Repeat], value: str, side: str, action: str, label: 
     return Line(label or word(side), side, points, failed, max(coarsest, default=None), value, action)
 
 
-def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[str]) -> list[Series]:
+def others(experiment: Results, claims: Iterable[Measured], sides: Sequence[str]) -> list[Series]:
     """Every value that no claim is about: they were measured, so they are shown.
 
     What was measured of several actions stands in one series, claimed ones included, so that they can be compared.
@@ -134,7 +134,7 @@ def others(experiment: Experiment, claims: Iterable[Measured], sides: Sequence[s
     ]
 
 
-def _other(experiment: Experiment, name: str, actions: Sequence[str], sides: Sequence[str]) -> Series:
+def _other(experiment: Results, name: str, actions: Sequence[str], sides: Sequence[str]) -> Series:
     several = len(actions) > 1
     lines = [
         _line(repeats, name, side, action, f"{word(side)}, {action}" if several else "")
@@ -152,7 +152,7 @@ def _claimed(value: str, action: str, claims: Sequence[Measured]) -> bool:
     return any(claim.metric.value == value and claim.metric.action in ("", action) for claim in claims)
 
 
-def stage_bars(experiment: Experiment, action: str, sides: Sequence[str]) -> list[StageBar]:
+def stage_bars(experiment: Results, action: str, sides: Sequence[str]) -> list[StageBar]:
     """One bar a side that has stages: the repeat whose total is the median (the lower middle of an even number)."""
     bars = []
     for side in sides:
@@ -164,12 +164,12 @@ def stage_bars(experiment: Experiment, action: str, sides: Sequence[str]) -> lis
     return bars
 
 
-def actions(experiment: Experiment) -> list[str]:
+def actions(experiment: Results) -> list[str]:
     """What the experiment did, in the order of the first repeat of each."""
     return list(dict.fromkeys(one.action for one in experiment.repeats))
 
 
-def sides_of(experiments: Iterable[Experiment]) -> list[str]:
+def sides_of(experiments: Iterable[Results]) -> list[str]:
     """The sides that have a repeat, in the order in which they took turns."""
     return list(dict.fromkeys(one.side for experiment in experiments for one in experiment.repeats))
 
@@ -185,7 +185,7 @@ def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:
     )
 
 
-def _acting(experiment: Experiment, side: str, action: str) -> list[Repeat]:
+def _acting(experiment: Results, side: str, action: str) -> list[Repeat]:
     return [one for one in experiment.of(side) if one.action == action]
 
 

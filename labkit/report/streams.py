@@ -58,7 +58,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Kind:
+class RequestKind:
     """The requests of one kind in a stream. Quantiles in ms over good answers, counted from the scheduled time."""
 
     name: str
@@ -85,7 +85,7 @@ class Stream:
     seconds: float
     columns: tuple[Column, ...]
     failures: tuple[Failure, ...]
-    kinds: tuple[Kind, ...]
+    kinds: tuple[RequestKind, ...]
 
     @property
     def sent(self) -> int:
@@ -227,10 +227,12 @@ def _reduced(name: str, table: _Table, columns: int) -> Stream:
     )
 
 
-def _kind(name: str, latency_ms: NDArray[Any], outcome: NDArray[Any], outcomes: Sequence[str]) -> Kind:
+def _kind(name: str, latency_ms: NDArray[Any], outcome: NDArray[Any], outcomes: Sequence[str]) -> RequestKind:
     import numpy as np  # noqa: PLC0415
 
     good = latency_ms[outcome == 0]
     median, p99, most = np.quantile(good, [0.5, 0.99, 1.0]).tolist() if good.size else (float("nan"),) * 3
     counted = {told: int((outcome == at).sum()) for at, told in enumerate(outcomes) if told != GOOD}
-    return Kind(name, int(outcome.size), median, p99, most, {told: count for told, count in counted.items() if count})
+    return RequestKind(
+        name, int(outcome.size), median, p99, most, {told: count for told, count in counted.items() if count}
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from labkit.judge.model import Judgement, Measured, Row, Spread
 from labkit.report.quantities import unit_of
 from labkit.report.series import actions, sides_of
-from labkit.runs.records import Experiment, Repeat, Run
+from labkit.runs.records import Repeat, Results, Run
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def figures(run: Run, rows: Sequence[Row]) -> Iterator[Figure]:
                 yield Figure(experiment.name, action, name, unit_of(name), spreads, judged.get((action, name)))
 
 
-def _judged(experiment: Experiment, every: Sequence[str], rows: Sequence[Row]) -> dict[tuple[str, str], Judgement]:
+def _judged(experiment: Results, every: Sequence[str], rows: Sequence[Row]) -> dict[tuple[str, str], Judgement]:
     """Action and value -> the first judgement of just these repeats."""
     found: dict[tuple[str, str], Judgement] = {}
     for part in (part for row in rows for part in row.parts):
@@ -71,7 +71,7 @@ def stage_lines(run: Run) -> Iterator[StageLine]:
                 yield from _stages(experiment, action, side)
 
 
-def spread(experiment: Experiment, action: str, side: str, name: str) -> Spread:
+def spread(experiment: Results, action: str, side: str, name: str) -> Spread:
     """The repeats of one side that count, for one value."""
     values = tuple(one.values[name] for one in experiment.of(side, action) if one.counts and name in one.values)
     if not values:
@@ -79,11 +79,11 @@ def spread(experiment: Experiment, action: str, side: str, name: str) -> Spread:
     return Spread(side, len(values), statistics.median(values), min(values), max(values), values)
 
 
-def _of(experiment: Experiment, action: str) -> list[Repeat]:
+def _of(experiment: Results, action: str) -> list[Repeat]:
     return [one for one in experiment.repeats if one.action == action]
 
 
-def _stages(experiment: Experiment, action: str, side: str) -> Iterator[StageLine]:
+def _stages(experiment: Results, action: str, side: str) -> Iterator[StageLine]:
     repeats = [one for one in _of(experiment, action) if one.side == side and one.counts and one.stages]
     if not repeats:
         return

@@ -56,7 +56,7 @@ class Repeat:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Results:
     """All repeats of one experiment. `subject` names the conditions that may differ, as they are what is compared."""
 
     name: str
@@ -87,7 +87,7 @@ class Run:
     """The machine box, see labkit.measure.machine_box."""
     settings: Mapping[str, Any]
     """The lab's settings, by the names of the configuration keys."""
-    experiments: tuple[Experiment, ...]
+    experiments: tuple[Results, ...]
     predictions: Mapping[str, str] = field(default_factory=dict)
     """Claim -> what the reader predicted: a side, `same`, or `yes` and `no`."""
     quick: bool = False
@@ -99,6 +99,6 @@ class Run:
         """`kvm` or `tcg`."""
         return str(self.settings["accelerator"])
 
-    def experiment(self, name: str) -> Experiment | None:
+    def experiment(self, name: str) -> Results | None:
         """The experiment of that name, if it ran."""
         return next((one for one in self.experiments if one.name == name), None)

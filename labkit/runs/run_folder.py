@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.plan import PROJECT
-from labkit.runs.records import Experiment, Repeat, Run, Stage
+from labkit.runs.records import Repeat, Results, Run, Stage
 from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 from labkit.system.paths import CHECKOUT
@@ -123,9 +123,9 @@ def from_dict(content: Mapping[str, Any]) -> Run:
     return Run(**{**content, "experiments": tuple(_experiment(one) for one in content["experiments"])})
 
 
-def _experiment(content: Mapping[str, Any]) -> Experiment:
+def _experiment(content: Mapping[str, Any]) -> Results:
     repeats = tuple(_repeat(one) for one in content["repeats"])
-    return Experiment(**{**content, "repeats": repeats, "subject": tuple(content["subject"])})
+    return Results(**{**content, "repeats": repeats, "subject": tuple(content["subject"])})
 
 
 def _repeat(content: Mapping[str, Any]) -> Repeat:

@@ -13,7 +13,7 @@ from labkit.setup import _apt_says, _downloads
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _UPDATE_S = 300
 _INSTALL_S = 900
@@ -34,7 +34,7 @@ _UMASK = 0o022
 class Apt:
     """apt-get with the package sources that can be read; see `with_readable_sources`."""
 
-    def __init__(self, report: Report, options: Sequence[str]) -> None:
+    def __init__(self, report: Progress, options: Sequence[str]) -> None:
         self._report = report
         self._options = (*_BOUNDS, *options)
         self._proxies = _downloads.here()
@@ -80,7 +80,7 @@ class Apt:
 
 
 @contextmanager
-def with_readable_sources(report: Report, sources: Path = _SOURCES) -> Iterator[Apt]:
+def with_readable_sources(report: Progress, sources: Path = _SOURCES) -> Iterator[Apt]:
     """apt without those files of sources because of which it would read none at all. They stay as they are."""
     out: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="vvc-sources-") as folder:

@@ -18,7 +18,7 @@ from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, runtime
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _KEYGEN_S = 20
 
@@ -31,7 +31,7 @@ class SetUp:
     machine: Machine
 
 
-def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> SetUp:
+def ensure(report: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> SetUp:
     """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
     settle(report)
     ownership.check_modes()
@@ -84,7 +84,7 @@ def _former() -> Machine | None:
         return None
 
 
-def settle(report: Report) -> None:
+def settle(report: Progress) -> None:
     """Keep which checkout this is. Raises LabError where what the state speaks of is another one's."""
     try:
         told = checkout.settle()

@@ -16,7 +16,7 @@ from labkit.setup.building import base
 from labkit.setup.docker import engine
 from labkit.system import paths, root
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 ENGINE, BASE, BOOTSTRAP, TESTS = "engine", "base", "bootstrap", "tests"
 
@@ -94,17 +94,17 @@ def _registry_reachable() -> bool:
     return True
 
 
-def ensure(report: Report, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> None:
+def ensure(report: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> None:
     """Install what this machine lacks, after asking. Raises LabError with the command to type when it may not."""
     _ensure(_groups() | ({TESTS} if tests else set()), report, yes=yes, confirm=confirm)
 
 
-def ensure_bootstrap(report: Report, *, yes: bool, confirm: Callable[[str], bool]) -> None:
+def ensure_bootstrap(report: Progress, *, yes: bool, confirm: Callable[[str], bool]) -> None:
     """The same for what makes the images' base, where the engine's registry has refused."""
     _ensure({BOOTSTRAP}, report, yes=yes, confirm=confirm)
 
 
-def _ensure(groups: set[str], report: Report, *, yes: bool, confirm: Callable[[str], bool]) -> None:
+def _ensure(groups: set[str], report: Progress, *, yes: bool, confirm: Callable[[str], bool]) -> None:
     lacking = missing(groups)
     if not lacking:
         return
@@ -116,7 +116,7 @@ def _ensure(groups: set[str], report: Report, *, yes: bool, confirm: Callable[[s
         raise LabError(f"Installed, and yet not there: {still}", hint="see what apt says: apt-cache policy")
 
 
-def install(report: Report, names: Sequence[str], *, yes: bool, confirm: Callable[[str], bool]) -> None:
+def install(report: Progress, names: Sequence[str], *, yes: bool, confirm: Callable[[str], bool]) -> None:
     """Install Debian packages. `yes` or VVC_YES=1 answers; else `confirm` is asked, if there is a terminal."""
     if shutil.which("apt-get") is None:
         raise LabError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from infra.outputs import Contract, Replica
 from labkit.sides import container, vm
 from labkit.sides.kinds import KINDS
-from labkit.sides.protocol import COMPRESSOR, Event, Run, Side, Sizes, Stats
+from labkit.sides.protocol import COMPRESSOR, Event, Runner, Side, Sizes, Stats
 
-__all__ = ["COMPRESSOR", "SIDES", "Event", "Run", "Side", "Sizes", "Stats", "accelerator"]
+__all__ = ["COMPRESSOR", "SIDES", "Event", "Runner", "Side", "Sizes", "Stats", "accelerator"]
 
 SIDES: dict[str, Side] = {"vm": vm, "container": container}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labkit.sides.protocol import Run, numbers
+from labkit.sides.protocol import Runner, numbers
 
 _SCRIPT = """
 set -eu
@@ -27,13 +27,13 @@ echo "ticks_per_s $(getconf CLK_TCK)"
 """
 
 
-def usage(run: Run, pids: Sequence[str]) -> tuple[int, float]:
+def usage(run: Runner, pids: Sequence[str]) -> tuple[int, float]:
     """PSS in bytes and CPU time in seconds of these processes together (proc(5): smaps_rollup, stat)."""
     found = numbers(run(["sh", "-c", _SCRIPT, "sh", *pids]))
     return found["pss_kib"] * 1024, found["ticks"] / found["ticks_per_s"]
 
 
-def started_s(run: Run, pid: str) -> float:
+def started_s(run: Runner, pid: str) -> float:
     """When a process was made, in seconds since the server's boot; resolution one tick."""
     found = numbers(run(["sh", "-c", _STARTED, "sh", pid]))
     return float(found["ticks"] / found["ticks_per_s"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from infra.outputs import Replica, Server
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats, numbers
+from labkit.sides.protocol import COMPRESSOR, Event, Runner, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
 from labkit.system.outcome import Outcome
 
@@ -41,7 +41,7 @@ def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Seque
     return ["docker", "--host", server.docker_host, "exec", *flags, replica.handle, *(command or ["bash"])]
 
 
-def start(replica: Replica, run: Run) -> None:
+def start(replica: Replica, run: Runner) -> None:
     """Start the stopped container, or let the paused one go on."""
     try:
         run(["docker", "start", replica.handle])
@@ -51,22 +51,22 @@ def start(replica: Replica, run: Run) -> None:
         run(["docker", "unpause", replica.handle])
 
 
-def stop(replica: Replica, run: Run) -> None:
+def stop(replica: Replica, run: Runner) -> None:
     """Stop the container: TERM, after the engine's grace KILL."""
     run(["docker", "stop", replica.handle])
 
 
-def kill(replica: Replica, run: Run) -> None:
+def kill(replica: Replica, run: Runner) -> None:
     """KILL to the container's processes."""
     run(["docker", "kill", replica.handle])
 
 
-def suspend(replica: Replica, run: Run) -> None:
+def suspend(replica: Replica, run: Runner) -> None:
     """Freeze the container's processes; they keep their memory."""
     run(["docker", "pause", replica.handle])
 
 
-def stats(replica: Replica, run: Run) -> Stats:
+def stats(replica: Replica, run: Runner) -> Stats:
     """Of all the container's processes; limits and control group as the engine set them."""
     found = _inspect(replica, run)
     top = run(["docker", "top", replica.handle, "-eo", "pid"]).output.split()[1:]
@@ -82,7 +82,7 @@ def stats(replica: Replica, run: Run) -> Stats:
     )
 
 
-def sizes(replica: Replica, run: Run) -> Sizes:
+def sizes(replica: Replica, run: Runner) -> Sizes:
     """Of the container image's layers as they lie in the engine's storage; compressed: `docker save`."""
     found = _inspect(replica, run)
     image = _json(run(["docker", "image", "inspect", found["Image"]]))[0]
@@ -98,7 +98,7 @@ def sizes(replica: Replica, run: Run) -> Sizes:
     )
 
 
-def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:  # noqa: ARG001 - the engine knows it all
+def events(replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:  # noqa: ARG001 - the engine knows it all
     """When the engine made the container and its process, and when it called it started."""
     found = _inspect(replica, run)
     clocks = numbers(run(["sh", "-c", _CLOCKS]))
@@ -117,7 +117,7 @@ def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:  # noq
     )
 
 
-def _inspect(replica: Replica, run: Run) -> dict[str, Any]:
+def _inspect(replica: Replica, run: Runner) -> dict[str, Any]:
     found: dict[str, Any] = _json(run(["docker", "inspect", replica.handle]))[0]
     return found
 
@@ -131,7 +131,7 @@ def _layers(data: dict[str, str]) -> list[str]:
     return [*reversed([one for one in data.get("LowerDir", "").split(":") if one]), data["UpperDir"]]
 
 
-def _blocks(run: Run, folders: Sequence[str]) -> int:
+def _blocks(run: Runner, folders: Sequence[str]) -> int:
     lines = run(["du", "--summarize", "--total", "--block-size=1", *folders]).output.splitlines()
     return int(lines[-1].split()[0])
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kind:
+class SideKind:
     """One side: what it is called in a sentence, and whose kernel runs it."""
 
     word: str
@@ -15,7 +15,7 @@ class Kind:
     """Its boot id is its server's; otherwise it booted a kernel of its own and has another boot id."""
 
 
-KINDS: Mapping[str, Kind] = {
-    "vm": Kind("VM", shares_kernel=False),
-    "container": Kind("container", shares_kernel=True),
+KINDS: Mapping[str, SideKind] = {
+    "vm": SideKind("VM", shares_kernel=False),
+    "container": SideKind("container", shares_kernel=True),
 }

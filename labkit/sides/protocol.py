@@ -11,7 +11,7 @@ from infra.outputs import Replica, Server
 from labkit.system.outcome import Outcome
 
 
-class Run(Protocol):
+class Runner(Protocol):
     """Runs a command inside a server or a replica; raises CommandError when it fails or exceeds its bound."""
 
     def __call__(
@@ -85,25 +85,25 @@ class Side(Protocol):
     ) -> list[str]:
         """The command line that runs `command` inside a replica; an empty one is a shell."""
 
-    def start(self, replica: Replica, run: Run) -> None:
+    def start(self, replica: Replica, run: Runner) -> None:
         """Start a replica that is shut off or suspended."""
 
-    def stop(self, replica: Replica, run: Run) -> None:
+    def stop(self, replica: Replica, run: Runner) -> None:
         """Shut a replica down in order and wait until it is off."""
 
-    def kill(self, replica: Replica, run: Run) -> None:
+    def kill(self, replica: Replica, run: Runner) -> None:
         """Cut it off, as a crash would, without a word to what runs in it."""
 
-    def suspend(self, replica: Replica, run: Run) -> None:
+    def suspend(self, replica: Replica, run: Runner) -> None:
         """Halt it such that `start` lets it go on where it was; see SUSPENDED for what that is worth."""
 
-    def stats(self, replica: Replica, run: Run) -> Stats:
+    def stats(self, replica: Replica, run: Runner) -> Stats:
         """What a running replica takes and may take."""
 
-    def sizes(self, replica: Replica, run: Run) -> Sizes:
+    def sizes(self, replica: Replica, run: Runner) -> Sizes:
         """Bytes of its image and of itself; reads the whole image once."""
 
-    def events(self, replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
+    def events(self, replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:
         """The stages of its last start, from what engine, kernel and init noted. `inside` runs in the replica."""
 
 

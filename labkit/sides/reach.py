@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from infra.reach import Reach
-from labkit.sides.protocol import Run
+from labkit.sides.protocol import Runner
 from labkit.system import outcome, shell
 
 _COPY_WITHIN_S = 60.0
 
 
-def runner(reach: Reach, *, hint: str = "") -> Run:
+def runner(reach: Reach, *, hint: str = "") -> Runner:
     """A function that runs a command in the server, where its virsh and its docker stand ready.
 
     `hint` is the next step of whoever reads that a command has failed.

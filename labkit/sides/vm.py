@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from infra import plan
 from infra.outputs import Replica, Server
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Run, Sizes, Stats
+from labkit.sides.protocol import COMPRESSOR, Event, Runner, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
 
 SUSPENDED = "its state saved to disk, its memory given back"
@@ -48,12 +48,12 @@ def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Seque
     ]
 
 
-def start(replica: Replica, run: Run) -> None:
+def start(replica: Replica, run: Runner) -> None:
     """Start the shut-off domain; one with a saved state goes on from there."""
     run(["virsh", "--quiet", "start", replica.handle])
 
 
-def stop(replica: Replica, run: Run) -> None:
+def stop(replica: Replica, run: Runner) -> None:
     """Shut the guest down in order, by its power button; raises LabError when it is not off in time.
 
     The button is pressed again from time to time: a guest that serves already may not be listening to it yet.
@@ -74,17 +74,17 @@ def stop(replica: Replica, run: Run) -> None:
         time.sleep(0.2)
 
 
-def kill(replica: Replica, run: Run) -> None:
+def kill(replica: Replica, run: Runner) -> None:
     """Cut its power."""
     run(["virsh", "--quiet", "destroy", replica.handle])
 
 
-def suspend(replica: Replica, run: Run) -> None:
+def suspend(replica: Replica, run: Runner) -> None:
     """Save the guest's state to the server's disk; QEMU ends."""
     run(["virsh", "--quiet", "managedsave", replica.handle], 120.0)
 
 
-def stats(replica: Replica, run: Run) -> Stats:
+def stats(replica: Replica, run: Runner) -> Stats:
     """Of its QEMU. It has no control group of its own: the server's libvirt uses none."""
     pss_bytes, cpu_s = _processes.usage(run, [_pid(replica, run)])
     domain = _xml(replica, run)
@@ -97,7 +97,7 @@ def stats(replica: Replica, run: Run) -> Stats:
     )
 
 
-def sizes(replica: Replica, run: Run) -> Sizes:
+def sizes(replica: Replica, run: Runner) -> Sizes:
     """Of disk image, kernel and initrd in the pool; compressed: the three files one after the other."""
     domain = _xml(replica, run)
     source = domain.find("devices/disk[@device='disk']/source")
@@ -121,7 +121,7 @@ def sizes(replica: Replica, run: Run) -> Sizes:
     )
 
 
-def events(replica: Replica, run: Run, inside: Run) -> tuple[Event, ...]:
+def events(replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:
     """When libvirt made QEMU's process, the guest's kernel began to count, and its init began."""
     init_us = inside(["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]).output
     return (
@@ -143,20 +143,20 @@ def _for_ssh(path: Path) -> str:
     return f'"{text}"'
 
 
-def _pid(replica: Replica, run: Run) -> str:
+def _pid(replica: Replica, run: Runner) -> str:
     return run(["cat", f"/run/libvirt/qemu/{replica.handle}.pid"]).output.strip()
 
 
-def _xml(replica: Replica, run: Run) -> ElementTree.Element:
+def _xml(replica: Replica, run: Runner) -> ElementTree.Element:
     text = run(["virsh", "--quiet", "dumpxml", "--inactive", replica.handle]).output
     return ElementTree.fromstring(text)  # noqa: S314 - libvirt's own answer
 
 
-def _blocks(run: Run, files: Sequence[str]) -> dict[str, int]:
+def _blocks(run: Runner, files: Sequence[str]) -> dict[str, int]:
     lines = run(["du", "--block-size=1", *files]).output.splitlines()
     return {file: int(size) for size, file in (line.split(maxsplit=1) for line in lines)}
 
 
-def _apparent(run: Run, files: Sequence[str]) -> dict[str, int]:
+def _apparent(run: Runner, files: Sequence[str]) -> dict[str, int]:
     lines = run(["stat", "--format=%s %n", *files]).output.splitlines()
     return {file: int(size) for size, file in (line.split(maxsplit=1) for line in lines)}

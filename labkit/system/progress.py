@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Protocol, TextIO
 
 
-class Report(Protocol):
+class Progress(Protocol):
     """Where library code tells what it is doing."""
 
     def line(self, text: str) -> None:

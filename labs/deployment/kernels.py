@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.outputs import Server
 from labkit.measure.experiment import Place
-from labkit.sides import Run, reach
+from labkit.sides import Runner, reach
 from labkit.system import paths
 from labkit.system.errors import LabError
 
@@ -46,7 +46,7 @@ def kept(running: Collection[str]) -> tuple[str, Path] | None:
     return (found[-1].parent.name, found[-1]) if found else None
 
 
-def into(place: Place, server: Server, run: Run, work: str, running: Collection[str]) -> str:
+def into(place: Place, server: Server, run: Runner, work: str, running: Collection[str]) -> str:
     """Put a kernel of none of the releases `running` into the server, as WORK/vmlinuz; its release.
 
     Raises LabError when there is none in the cache and none can be fetched.

@@ -20,7 +20,7 @@ from labkit.measure import clocks, neighbours, stages
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.measure.first_answers import POLL_S, polling
 from labkit.measure.stages import Mark
-from labkit.sides import Run
+from labkit.sides import Runner
 from labkit.system.errors import CommandError, LabError
 
 REPEATS = 10
@@ -121,7 +121,7 @@ def _own_marks(place: Place, replica: Replica, said: Mapping[str, Any], action: 
     retry=retry_if_exception_type(CommandError),
     reraise=True,
 )
-def _until_inside(inside: Run) -> None:
+def _until_inside(inside: Runner) -> None:
     inside(["true"])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.lab import Lab
+from infra.lab import Blueprint
 from infra.machine import Machine
 from infra.plan import Plan
 from infra.settings import Facts, parse
@@ -61,7 +61,7 @@ def build(machine: Machine) -> Iterator[Build]:
         pulumi.runtime.set_mocks(Mocks(declared), project="vm-vs-container", stack="deployment", preview=False)
         settings = parse("deployment", {"subnet": "10.200.7.0/24", **config}, facts, "1a2b3c4d")
         plan = Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"))
-        lab = Lab(settings=settings, plan=plan, machine=machine, commit="c0ffee000000")
+        lab = Blueprint(settings=settings, plan=plan, machine=machine, commit="c0ffee000000")
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi has no types for it
         def run() -> pulumi.Output[None]:

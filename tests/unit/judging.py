@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.judge.model import Measured
-from labkit.runs.records import Experiment, Repeat, Run
+from labkit.runs.records import Repeat, Results, Run
 from labs.deployment.metrics import METRICS
 
 SERVER, GUEST = "5e70e0d2-server", "9a77c104-guest"
@@ -87,8 +87,8 @@ def run(n: int = 10, *, accelerator: str = "kvm") -> Run:
         machine={},
         settings={"accelerator": accelerator},
         experiments=(
-            Experiment("size", "How large?", "complete", 3.0, tuple(sizes)),
-            Experiment("start", "How fast?", "complete", 300.0, tuple(starts)),
+            Results("size", "How large?", "complete", 3.0, tuple(sizes)),
+            Results("start", "How fast?", "complete", 300.0, tuple(starts)),
         ),
     )
 

@@ -19,7 +19,7 @@ from labkit.lifecycle import change, steady, strays
 from labkit.measure import footprint
 from labkit.measure.experiment import Place
 from labkit.measure.prober._ledger import Ledger
-from labkit.sides.protocol import Run
+from labkit.sides.protocol import Runner
 from labkit.system import carry, shell
 from labkit.system.carry import Carried
 from labkit.system.outcome import Outcome
@@ -84,7 +84,7 @@ class World:
         ready = cast(Any, SimpleNamespace(machine=machine))
         return Place("deployment", ready, self.contract, Quiet(), self.runner, self.folder)
 
-    def runner(self, server: Server) -> Run:
+    def runner(self, server: Server) -> Runner:
         """What runs a command in a server."""
 
         def run(
@@ -171,10 +171,10 @@ class _Side:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def stop(self, replica: Replica, _run: Run) -> None:
+    def stop(self, replica: Replica, _run: Runner) -> None:
         self._world.step("stop", f"off {replica.name}")
 
-    def start(self, replica: Replica, _run: Run) -> None:
+    def start(self, replica: Replica, _run: Runner) -> None:
         self._world.step("start", drop=[f"off {replica.name}"])
 
     def exec_command(

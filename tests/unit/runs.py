@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.runs.records import Experiment, Repeat, Run, Stage
+from labkit.runs.records import Repeat, Results, Run, Stage
 
 SIDES = ("vm", "container")
 HOSTILE = '<script>alert("1")</script>&\'"'
@@ -78,7 +78,7 @@ def _conditions(side: str) -> dict[str, str | int | float]:
     }
 
 
-def _start(rng: random.Random) -> Experiment:
+def _start(rng: random.Random) -> Results:
     repeats: list[Repeat] = []
     at = 2.0
     for (side, action), stages in _STAGES.items():
@@ -103,11 +103,11 @@ def _start(rng: random.Random) -> Experiment:
                     problem="no 200 within 60 s (readiness ladder: sshd answers)" if failed else "",
                 )
             )
-    return Experiment("start", "How long from nothing, from off and from saved to a correct answer?", "complete", 412.5,
+    return Results("start", "How long from nothing, from off and from saved to a correct answer?", "complete", 412.5,
                       tuple(repeats), subject=("cache",))  # fmt: skip
 
 
-def _size() -> Experiment:
+def _size() -> Results:
     values = {
         "vm": {"image_virtual_bytes": 2147483648.0, "image_allocated_bytes": 611319808.0,
                "image_compressed_bytes": 231735296.0, "second_replica_bytes": 8126464.0},
@@ -123,12 +123,10 @@ def _size() -> Experiment:
         Repeat("size", side, 1, 1.0 + i, values[side], facts=facts[side], conditions=_conditions(side))
         for i, side in enumerate(SIDES)
     )
-    return Experiment(
-        "size", "How many bytes does each side need, and which packages are they?", "complete", 6.2, repeats
-    )
+    return Results("size", "How many bytes does each side need, and which packages are they?", "complete", 6.2, repeats)
 
 
-def _resources(rng: random.Random) -> Experiment:
+def _resources(rng: random.Random) -> Results:
     repeats = []
     for number in range(8):
         for side, memory, cpu, cache in (("vm", 391.0, 3.1, 88.0), ("container", 38.0, 0.22, 0.0)):
@@ -136,20 +134,20 @@ def _resources(rng: random.Random) -> Experiment:
             if cache:
                 values["translation_cache_mib"] = cache * rng.gauss(1, 0.03)
             repeats.append(Repeat("resources", side, number, 500.0 + 9 * number, values))
-    return Experiment("resources", "What does each further replica cost the server?", "complete", 187.0, tuple(repeats))
+    return Results("resources", "What does each further replica cost the server?", "complete", 187.0, tuple(repeats))
 
 
-def _system() -> Experiment:
+def _system() -> Results:
     facts: Mapping[str, Mapping[str, Any]] = {
         "vm": {"kernel": "6.12.57+deb13-cloud-amd64", "boot_id": "5d3c…e1", "processes": 41,
                "second_kernel": "booted 6.1.0"},
         "container": {"kernel": "6.12.48-amd64", "boot_id": "9a77…04", "processes": 2, "second_kernel": "cannot"},
     }  # fmt: skip
     repeats = tuple(Repeat("operating-system", side, 1, 700.0, {}, facts=facts[side]) for side in SIDES)
-    return Experiment("operating-system", "Whose kernel answers, and can it be another one?", "complete", 44.0, repeats)
+    return Results("operating-system", "Whose kernel answers, and can it be another one?", "complete", 44.0, repeats)
 
 
-def _update(rng: random.Random) -> Experiment:
+def _update(rng: random.Random) -> Results:
     ways = (("vm", "in-place", 2.1, 21), ("vm", "replaced", 13.0, 130), ("container", "replaced", 1.3, 13),
             ("container", "start-first", 0.0, 0))  # fmt: skip
     repeats = []
@@ -160,7 +158,7 @@ def _update(rng: random.Random) -> Experiment:
                 Repeat("update", side, number, 800.0 + 40 * number, values, action=action,
                        stream=f"update-{side}-{action}-{number}")
             )  # fmt: skip
-    return Experiment("update", "What does a client notice while version 1 becomes version 2?", "interrupted", 340.0,
+    return Results("update", "What does a client notice while version 1 becomes version 2?", "interrupted", 340.0,
                       tuple(repeats), problem="interrupted by Ctrl-C in repeat 4; the lab was restored")  # fmt: skip
 
 

@@ -11,14 +11,14 @@ import pytest
 from docker.errors import NotFound
 
 from infra import engine_client, engine_place, plan, preflight
-from infra.engine_place import Place, problem
+from infra.engine_place import EnginePlace, problem
 from labkit.lifecycle import servers
 from labkit.setup.docker import engine
 from labkit.setup.docker.engine import ElsewhereError, Engine
 from labkit.system.paths import CHECKOUT_ID
 
 KERNEL = "6.12.1"
-HERE = Place(
+HERE = EnginePlace(
     operating_system="Debian GNU/Linux 13 (trixie)",
     name="laptop",
     kernel=KERNEL,

@@ -15,7 +15,7 @@ from labkit.lifecycle import change, strays
 from labkit.lifecycle.heal import Known, There
 from labkit.measure import growth
 from labkit.measure.prober.sample import Sample
-from labkit.runs.records import Experiment, Repeat
+from labkit.runs.records import Repeat, Results
 from labkit.system.carry import Carried
 from labkit.system.paths import CHECKOUT
 from labs.deployment import claims_more, kernels, operating_system, portability, resources, update
@@ -258,7 +258,7 @@ SYSTEM: dict[str, dict[str, Any]] = {
 def verdicts(facts: dict[str, dict[str, Any]], experiment: str = "operating-system") -> dict[str, str]:
     """Claim -> verdict of a run with these facts of both sides."""
     repeats = tuple(Repeat(experiment, side, 1, 0.0, {}, facts=own) for side, own in facts.items())
-    run = dataclasses.replace(judging.run(), experiments=(Experiment(experiment, "?", "complete", 1.0, repeats),))
+    run = dataclasses.replace(judging.run(), experiments=(Results(experiment, "?", "complete", 1.0, repeats),))
     table = rows.judge(run, claims_more.CLAIMS)
     return {part.claim.name: part.verdict for row in table for part in row.parts}
 

@@ -12,7 +12,7 @@ from infra.plan import Plan, default_subnet
 from infra.reach import Reach
 from labkit.lifecycle import places
 from labkit.lifecycle.heal import There
-from labkit.lifecycle.places import Place
+from labkit.lifecycle.places import Entrance
 from labkit.system.paths import CHECKOUT_ID
 
 LAB = "deployment"
@@ -80,7 +80,7 @@ def test_why_one_cannot_get_in(
     replica: outputs.Replica | None, state: str, key_known: bool, problem: str | None, hint: str | None
 ) -> None:
     """Said with the next step, which is never the command that has just failed."""
-    found = places.closed(Place(LAB, SERVER, replica), state, key_known=key_known)
+    found = places.closed(Entrance(LAB, SERVER, replica), state, key_known=key_known)
     if problem is None or hint is None:
         assert found is None
     else:

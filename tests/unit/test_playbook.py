@@ -18,7 +18,7 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from infra import bounds, last_lines, playbook, playbook_worker
 from infra.playbook import _Provider
-from infra.playbook_worker import Log, RunError, Tally
+from infra.playbook_worker import Log, PlaybookError, Tally
 
 
 def event(kind: str, task: str = "A task", **data: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def silent() -> Iterator[int]:
 
 
 def test_an_sshd_that_never_answers_ends_at_its_bound(silent: int) -> None:
-    with pytest.raises(RunError) as caught:
+    with pytest.raises(PlaybookError) as caught:
         playbook_worker.wait_for_sshd("127.0.0.1", silent, 0.5, "Console: /var/log/c", threading.Event())
     assert "Rung 'sshd answers': no ssh greeting from 127.0.0.1" in str(caught.value)
     assert "(bound: 0 s)" in str(caught.value) or "(bound: 1 s)" in str(caught.value)
@@ -216,7 +216,7 @@ def test_a_playbook_in_which_no_task_ran_is_a_failure(tmp_path: Path, monkeypatc
     monkeypatch.setattr(playbook_worker, "know_host", lambda *_: None)
     monkeypatch.setattr(playbook_worker, "wait_for_sshd", lambda *_: 0.0)
     (tmp_path / "logs with space").mkdir()
-    with pytest.raises(RunError, match="without having run a task"):
+    with pytest.raises(PlaybookError, match="without having run a task"):
         playbook_worker.run(inputs(tmp_path), Log(io.StringIO(), io.StringIO()), threading.Event())
 
 

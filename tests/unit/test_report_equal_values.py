@@ -9,7 +9,7 @@ import pytest
 from labkit.judge.model import Measured
 from labkit.judge.rows import judge
 from labkit.report import _view, html, series, tables
-from labkit.runs.records import Experiment, Repeat, Run
+from labkit.runs.records import Repeat, Results, Run
 from tests.unit.judged import metric
 from tests.unit.judging import conditions
 from tests.unit.lab_fakes import empty_run
@@ -31,7 +31,7 @@ def run() -> Run:
         for side, seconds in (("vm", 10.0), ("container", 1.0))
     )  # fmt: skip
     return empty_run(
-        experiments=(Experiment("twin", "how long?", "complete", 9.0, repeats),), settings={"accelerator": "kvm"}
+        experiments=(Results("twin", "how long?", "complete", 9.0, repeats),), settings={"accelerator": "kvm"}
     )
 
 

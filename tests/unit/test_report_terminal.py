@@ -11,7 +11,7 @@ from rich.console import Console
 
 from labkit.judge.rows import judge
 from labkit.report import as_json, terminal
-from labkit.runs.records import Experiment, Repeat, Run, Stage
+from labkit.runs.records import Repeat, Results, Run, Stage
 from labs.deployment.claims import CLAIMS
 from tests.unit.lab_fakes import empty_run
 
@@ -47,8 +47,8 @@ def run_of(accelerator: str = "tcg", n: int = 10, **changes: Any) -> Run:
         for side, seconds in (("vm", 10.0), ("container", 1.0))
     ]
     experiments = (
-        Experiment("size", "how large?", "complete", 5.0, tuple(sizes)),
-        Experiment("start", "how long?", "complete", 90.0, tuple(starts)),
+        Results("size", "how large?", "complete", 5.0, tuple(sizes)),
+        Results("start", "how long?", "complete", 90.0, tuple(starts)),
     )
     return empty_run(
         experiments=experiments,
@@ -128,7 +128,7 @@ def test_a_run_that_was_cut_short_says_so() -> None:
     """And which repeats do not count, and why."""
     run = run_of()
     broken = Repeat("start", "vm", 11, 0.0, {}, "start", problem="vm-1 gave no 200 within 120 s.")
-    cut = Experiment("start", "how long?", "interrupted", 9.0, (*run.experiments[1].repeats, broken))
+    cut = Results("start", "how long?", "interrupted", 9.0, (*run.experiments[1].repeats, broken))
     text = text_of(empty_run(experiments=(cut,)))
     assert "This run was cut short" in text
     assert "Experiment start: interrupted" in text

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.runs import run_folder
-from labkit.runs.records import Experiment, Repeat, Run, Stage
+from labkit.runs.records import Repeat, Results, Run, Stage
 from labkit.runs.run_folder import RUN, SAMPLES, RunError
 from tests.unit.lab_fakes import empty_run
 
@@ -44,7 +44,7 @@ repeats = st.builds(
     problem=words,
 )
 experiments = st.builds(
-    Experiment,
+    Results,
     name=names,
     question=words,
     state=st.sampled_from(["complete", "interrupted", "failed"]),
@@ -82,7 +82,7 @@ def test_what_is_written_is_what_is_read(run: Run, samples: list[str]) -> None:
 
 def _run() -> Run:
     repeat = Repeat("start", "vm", 1, 0.5, {"ready_s": 9.5}, stages=(Stage("boot", 9.5, "console", 0.01),))
-    experiment = Experiment("start", "how long?", "complete", 10.0, (repeat,))
+    experiment = Results("start", "how long?", "complete", 10.0, (repeat,))
     return empty_run(experiments=(experiment,), finished="2026-01-01T00:01:00+0000")
 
 

@@ -14,14 +14,14 @@ import pytest
 
 from infra.checkout import identify
 from labkit.lifecycle import suite, suite_processes
-from labkit.lifecycle.suite import Place
+from labkit.lifecycle.suite import Copy
 from labkit.system.processes import Process
 from labkit.system.progress import Quiet
 from labkit.system.waiting import until
 
 ROOT = Path(__file__).parents[2]
 PERSON, SOURCE = Path("/home/me"), Path("/home/me/my lab")
-PLACE = Place(SOURCE / ".state" / "test")
+PLACE = Copy(SOURCE / ".state" / "test")
 GIT = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
 
 
@@ -175,7 +175,7 @@ def test_only_what_the_tests_have_started_is_ended() -> None:
 
 def test_labs_of_checkouts_that_tests_have_made_are_known(tmp_path: Path) -> None:
     """The copy's own id, and those of clones among the temporary files, the suite's own copies inside them too."""
-    place, temporary = Place(tmp_path / "test"), tmp_path / "temporary"
+    place, temporary = Copy(tmp_path / "test"), tmp_path / "temporary"
     place.root.mkdir()
     place.temporary.symlink_to(temporary)
     clone = temporary / "pytest-of-me" / "pytest-0" / "test_a0" / "clone"
@@ -186,7 +186,7 @@ def test_labs_of_checkouts_that_tests_have_made_are_known(tmp_path: Path) -> Non
 
 def test_a_place_is_made_and_removed_without_a_trace(tmp_path: Path) -> None:
     """Of this checkout, as ./lab test makes it: it has an id of its own, and its launcher takes it for finished."""
-    place = Place(tmp_path / "test")
+    place = Copy(tmp_path / "test")
     suite.make(ROOT, place)
     temporary = place.temporary.resolve()
     try:
@@ -258,7 +258,7 @@ def test_a_second_lab_test_waits_and_says_so(tmp_path: Path, monkeypatch: pytest
     """And what a killed one has left is not taken for left while one is at work."""
     state = tmp_path / ".state"
     monkeypatch.setattr(suite, "STATE", state)
-    monkeypatch.setattr(suite, "PLACE", Place(state / "test"))
+    monkeypatch.setattr(suite, "PLACE", Copy(state / "test"))
     told: list[str] = []
 
     class Report(Quiet):

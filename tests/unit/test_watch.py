@@ -13,7 +13,7 @@ from rich.console import Console
 from labkit.measure.prober import summary
 from labkit.measure.prober.sample import Sample
 from labkit.report import live_view
-from labkit.report.live import SECONDS, Bucket, Stream
+from labkit.report.live import SECONDS, Bucket, LiveStream
 
 
 def sample(at_s: float, outcome: str = "ok", latency_s: float = 0.005, replica: str = "vm-1") -> Sample:
@@ -22,9 +22,9 @@ def sample(at_s: float, outcome: str = "ok", latency_s: float = 0.005, replica: 
     return Sample("vm", "read", 0, at_s, at_s, None, at_s + latency_s, outcome, 200, replica if good else "")
 
 
-def stream(samples: Iterable[Sample]) -> Stream:
+def stream(samples: Iterable[Sample]) -> LiveStream:
     """A stream that has taken these, in the order in which their outcomes were known."""
-    found = Stream("vm")
+    found = LiveStream("vm")
     for one in sorted(samples, key=lambda one: one.done_s):
         found.add(one)
     return found

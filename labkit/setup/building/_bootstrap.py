@@ -14,7 +14,7 @@ from labkit.setup import _apt_says, _downloads
 from labkit.setup.building import workshop as images_engine
 from labkit.system import root, shell
 from labkit.system.errors import CommandError, LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _WITHIN_S = 1200
 _UMASK = 0o022
@@ -37,7 +37,7 @@ command -v mmdebstrap > /dev/null || {
 """
 
 
-def make(engine: docker.DockerClient, release: str, rootfs: Path, report: Report) -> None:
+def make(engine: docker.DockerClient, release: str, rootfs: Path, report: Progress) -> None:
     """Write the root file system of a Debian release into a tar file. Raises LabError: why no way leads there."""
     proxies = _downloads.here(engine)
     told: list[str] = []

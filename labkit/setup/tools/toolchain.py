@@ -15,7 +15,7 @@ from labkit.setup.tools import build, release
 from labkit.setup.tools.build import PLUGINS, VERSION
 from labkit.system.files import draft_of, write_whole
 from labkit.system.paths import CHECKOUT, STATE, VENV, cache
-from labkit.system.progress import Report
+from labkit.system.progress import Progress
 
 OLDEST = (3, 220, 0)
 """Oldest CLI that we take from the PATH: one of the same half year as the pinned SDK, whose newer resource options an
@@ -53,7 +53,7 @@ def find() -> Toolchain | None:
     return _built(program, built_home) if program is not None and built_home is not None else None
 
 
-def ensure(report: Report) -> Toolchain:
+def ensure(report: Progress) -> Toolchain:
     """What is ready, or else the first of these that can be had, in this order.
 
     A `pulumi` on the PATH that is recent enough; the official release; a build from Go modules. The first two with

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from infra import plan
 from infra.outputs import Replica, Server
-from labkit.sides.protocol import Run
+from labkit.sides.protocol import Runner
 from labs.deployment.sides import container_again
 
 POOL = "/var/lib/libvirt/images/lab"
@@ -42,7 +42,7 @@ class Move:
     """The command of the side's own manager that starts it."""
 
 
-def pack_vm(replica: Replica, run: Run) -> Move:
+def pack_vm(replica: Replica, run: Runner) -> Move:
     """Of a guest that is shut off: its disk image, overlay, kernel and initrd, as files, and its definition."""
     xml = run(["virsh", "--quiet", "dumpxml", "--inactive", replica.handle]).output
     files = run(["sh", "-c", f"ls {POOL}/base-* {POOL}/kernel-* {POOL}/initrd-* {POOL}/$1.qcow2", "sh", replica.handle])
@@ -65,7 +65,7 @@ def _file(path: str) -> Part:
     return Part(name, ["cat", path], write, ["sha256sum", path])
 
 
-def pack_container(replica: Replica, run: Run) -> Move:
+def pack_container(replica: Replica, run: Runner) -> Move:
     """Of a container that is stopped: its image, by its id, and the data in its volume."""
     found = json.loads(run(["docker", "inspect", replica.handle]).output)[0]
     image, volume = str(found["Image"]), _volume(found)

@@ -14,7 +14,7 @@ import pytest
 
 from infra import checkout, plan
 from labkit.lifecycle import suite, suite_processes
-from labkit.lifecycle.suite import Place
+from labkit.lifecycle.suite import Copy
 from labkit.setup.docker import engine as engines
 from labkit.system import processes
 from labkit.system.progress import Quiet
@@ -91,7 +91,7 @@ def environment(**more: str) -> dict[str, str]:
 def person() -> Iterator[Path]:
     """A checkout of a person's beside ours, with our packages and caches, and with two tests of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        place = Place(Path(folder) / "a person's")
+        place = Copy(Path(folder) / "a person's")
         suite.make(ROOT, place)
         try:
             for name, text in TESTS.items():
@@ -120,7 +120,7 @@ def start(person: Path, test: str, made: Path) -> subprocess.Popen[str]:
 
 def traces(person: Path, clone: Path, of_clone: str) -> list[str]:
     """All that is left of the tests: on the engine, of sockets, files and programs."""
-    place = Place(person / ".state" / "test")
+    place = Copy(person / ".state" / "test")
     found = [one for one in (place.root, clone) if one.exists()]
     for identity in (of_clone, *(one for one, path in checkout.places().items() if path == str(place.checkout))):
         label = f"label={plan.CHECKOUT_LABEL}={identity}"
