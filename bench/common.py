@@ -59,9 +59,9 @@ class Figure:
 class Bench(ABC):
     """Measures one set-up machine, round by round."""
 
-    def __init__(self, ready: Ready, report: Progress) -> None:
+    def __init__(self, ready: Ready, progress: Progress) -> None:
         self._ready = ready
-        self._report = report
+        self._progress = progress
         self._figures: dict[str, Figure] = {}
 
     def run(self, repeats: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Bench(ABC):
         self._down()
         try:
             for number in range(repeats):
-                self._report.line(f"Round {number + 1} of {repeats}")
+                self._progress.line(f"Round {number + 1} of {repeats}")
                 self._round()
         finally:
             self._down()
@@ -86,7 +86,7 @@ class Bench(ABC):
 
     def _add(self, name: str, aim_s: float | None, seconds: float) -> None:
         self._figures.setdefault(name, Figure(name, aim_s)).repeats_s.append(seconds)
-        self._report.line(f"  {name}: {seconds:.1f} s")
+        self._progress.line(f"  {name}: {seconds:.1f} s")
 
     def _contract(self) -> Contract:
         """What the lab, which is up, exports: its addresses are not known before."""

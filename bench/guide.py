@@ -31,8 +31,8 @@ def runner(ready: Ready) -> Run:
 class GuideWalk(Bench):
     """A walk through the whole guide, which takes its lab up and down itself. `begin` makes each walk's runner."""
 
-    def __init__(self, ready: Ready, report: Progress, found: Guide, begin: Callable[[Ready], Run] = runner) -> None:
-        super().__init__(ready, report)
+    def __init__(self, ready: Ready, progress: Progress, found: Guide, begin: Callable[[Ready], Run] = runner) -> None:
+        super().__init__(ready, progress)
         self._found = found
         self._begin = begin
 
@@ -45,7 +45,7 @@ class GuideWalk(Bench):
             return ran[-1]
 
         with _restored(CHECKOUT / f"Pulumi.{LAB}.yaml"):
-            walk.walk(self._found, self._found.steps[0], _Screen(self._report), noted)
+            walk.walk(self._found, self._found.steps[0], _Screen(self._progress), noted)
         for name, seconds in times(self._found, ran).items():
             self._add(name, None, seconds)
 
@@ -69,13 +69,13 @@ def times(found: Guide, ran: Sequence[Ran]) -> Mapping[str, float]:
 class _Screen:
     """Asks nobody; a fence that fails ends the bench."""
 
-    report: Progress
+    progress: Progress
 
     def section(self, section: Section, *, pause: bool) -> bool:  # noqa: ARG002 - the interface
         return True
 
     def step(self, step: Step, total: int) -> Choice:
-        self.report.line(f"  step {step.number} of {total}: {step.title}")
+        self.progress.line(f"  step {step.number} of {total}: {step.title}")
         return "run"
 
     def passed(self, step: Step, check: Ran) -> None:

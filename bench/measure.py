@@ -72,29 +72,29 @@ class _Shot:
     cpu_s: float
 
 
-def prober(ready: Ready, report: Progress, repeats: int) -> list[Figure]:
+def prober(ready: Ready, progress: Progress, repeats: int) -> list[Figure]:
     """The prober's scheduling error and CPU time, alone and beside the lab. The lab is down before and after."""
     _down(ready)
     with reference() as server:
-        figures = measure_prober([server.url], "alone", report, repeats)
-    with _up(ready, report) as urls:
-        return figures + measure_prober(urls, "beside the lab", report, repeats)
+        figures = measure_prober([server.url], "alone", progress, repeats)
+    with _up(ready, progress) as urls:
+        return figures + measure_prober(urls, "beside the lab", progress, repeats)
 
 
-def whole_run(ready: Ready, report: Progress, _repeats: int) -> list[Figure]:
+def whole_run(ready: Ready, progress: Progress, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
-    with _up(ready, report):
-        return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(report, LAB)]
+    with _up(ready, progress):
+        return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(progress, LAB)]
 
 
 PARTS: tuple[Callable[[Ready, Progress, int], list[Figure]], ...] = (prober, whole_run)
 """What is measured, in order. A further part is one more function here."""
 
 
-def run(ready: Ready, report: Progress, repeats: int) -> dict[str, Any]:
+def run(ready: Ready, progress: Progress, repeats: int) -> dict[str, Any]:
     """Measure everything; what bench/measure.json holds."""
     before = os.getloadavg()[0]
-    figures = [figure for part in PARTS for figure in part(ready, report, repeats)]
+    figures = [figure for part in PARTS for figure in part(ready, progress, repeats)]
     return {
         "schema_version": 1,
         "machine": machine_box(ready),
@@ -104,16 +104,16 @@ def run(ready: Ready, report: Progress, repeats: int) -> dict[str, Any]:
     }
 
 
-def measure_prober(urls: Sequence[str], where: str, report: Progress, repeats: int) -> list[Figure]:
+def measure_prober(urls: Sequence[str], where: str, progress: Progress, repeats: int) -> list[Figure]:
     """p99 scheduling error, median latency, good answers and CPU at each rate, generators taking turns.
 
     Both read /whoami over new connections with the same deadline and, where it is allowed, the same priority.
     """
     generators: dict[str, Callable[[int], _Shot]] = {"prober": lambda per_s: _probe(urls, per_s)}
     try:
-        program = vegeta.ensure(report)
+        program = vegeta.ensure(progress)
     except LabError as error:
-        report.line(f"Without Vegeta beside the prober: {error.problem.splitlines()[0]}")
+        progress.line(f"Without Vegeta beside the prober: {error.problem.splitlines()[0]}")
     else:
         generators[f"Vegeta {vegeta.VERSION}"] = lambda per_s: _attack(program, urls, per_s)
     figures: dict[str, Figure] = {}
@@ -124,7 +124,7 @@ def measure_prober(urls: Sequence[str], where: str, report: Progress, repeats: i
                 named = f"{generator}, {where}, {per_s} requests/s"
                 _add(figures, named, shot, aimed=generator == "prober" and where == "alone")
                 late_ms = shot.scheduling.p99_s * _MS if shot.scheduling else float("nan")
-                report.line(f"  {named}, {number + 1} of {repeats}: p99 {late_ms:.2f} ms late")
+                progress.line(f"  {named}, {number + 1} of {repeats}: p99 {late_ms:.2f} ms late")
     return list(figures.values())
 
 
@@ -163,10 +163,10 @@ def _attack(program: Path, urls: Sequence[str], per_s: int) -> _Shot:
 
 
 @contextmanager
-def _up(ready: Ready, report: Progress) -> Iterator[list[str]]:
+def _up(ready: Ready, progress: Progress) -> Iterator[list[str]]:
     """The lab's URLs while it is up."""
     try:
-        with report.step("pulumi up"):
+        with progress.step("pulumi up"):
             pulumi(ready, [*UP, "-s", LAB])
         yield [replica.url for replica in outputs.from_outputs(ready.pulumi.outputs(LAB)).replicas]
     finally:

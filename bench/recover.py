@@ -54,8 +54,8 @@ _SCRIPT_S = 60.0
 class Recover(Bench):
     """What healing and ending take. With `engine_too` a reboot stops the private Docker Engine as well."""
 
-    def __init__(self, ready: Ready, report: Progress, *, engine_too: bool = False) -> None:
-        super().__init__(ready, report)
+    def __init__(self, ready: Ready, progress: Progress, *, engine_too: bool = False) -> None:
+        super().__init__(ready, progress)
         self._engine_too = engine_too
         if engine_too:
             self._check_engine()

@@ -48,7 +48,7 @@ Path(sys.argv[2]).write_text(source)
 """
 
 
-def run(machine: Mapping[str, Any], repeats: int, report: Progress, samples: int = SAMPLES) -> dict[str, Any]:
+def run(machine: Mapping[str, Any], repeats: int, progress: Progress, samples: int = SAMPLES) -> dict[str, Any]:
     """Measure `repeats` times; what bench/report.json holds. Raises LabError when a page cannot be made."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, _LAB, "made-up")
@@ -59,7 +59,7 @@ def run(machine: Mapping[str, Any], repeats: int, report: Progress, samples: int
             one = _once(folder)
             for figure, value in one.items():
                 found[figure].append(value)
-            report.line(f"  {number + 1} of {repeats}: {one['wall_s']:.1f} s")
+            progress.line(f"  {number + 1} of {repeats}: {one['wall_s']:.1f} s")
     return {
         "schema_version": 1,
         "machine": dict(machine),

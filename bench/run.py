@@ -10,10 +10,10 @@ from labkit.runs.records import Results, Run
 from labkit.system.progress import Progress
 
 
-def measure(report: Progress, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:
+def measure(progress: Progress, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:
     """Run a lab that is up, once, and time it. Raises what the run raises."""
     loaded = labs.load(lab)
-    run, _ = session.conduct(loaded, loaded.experiments, report, quick=quick)
+    run, _ = session.conduct(loaded, loaded.experiments, progress, quick=quick)
     return figures(run)
 
 

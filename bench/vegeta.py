@@ -40,14 +40,14 @@ class Attack:
     cpu_s: float
 
 
-def ensure(report: Progress) -> Path:
+def ensure(progress: Progress) -> Path:
     """The program, built if it is not in the cache. Raises CommandError when the module cannot be had."""
     program = cache() / "bench" / f"vegeta-{VERSION}" / "vegeta"
     if program.is_file():
         return program
-    go = build.choose_go(report)
+    go = build.choose_go(progress)
     program.parent.mkdir(parents=True, exist_ok=True)
-    with report.step(f"Building Vegeta {VERSION}"), tempfile.TemporaryDirectory(dir=program.parent) as folder:
+    with progress.step(f"Building Vegeta {VERSION}"), tempfile.TemporaryDirectory(dir=program.parent) as folder:
         places = {name: str(Path(folder, name)) for name in ("GOPATH", "GOMODCACHE", "GOCACHE", "GOBIN")}
         shell.run(
             [go, "install", "-trimpath", "-ldflags", "-s -w", _PACKAGE],
@@ -55,7 +55,7 @@ def ensure(report: Progress) -> Path:
             gets=environment.for_go,
             env={**places, "GOFLAGS": "-modcacherw", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"},
             cwd=Path(folder),
-            on_line=report.detail,
+            on_line=progress.detail,
             problem="Building Vegeta failed",
             hint="The build needs Go's module proxy. Check the network (or GOPROXY), then: ./lab bench measure",
         )

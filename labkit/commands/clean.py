@@ -19,37 +19,37 @@ from labkit.system.progress import Terminal
 def run(*, cache: bool, engine_too: bool, everywhere: bool, yes: bool) -> int:
     """Remove what is ours, then what was asked for beside; 1 when something stayed."""
     set_up.refuse_copy()
-    report = Terminal()
+    progress = Terminal()
     found = engine.connect()
-    suite.clean(found, report)
+    suite.clean(found, progress)
     stayed = 0
     if found is None:
         click.echo("No Docker Engine answers: no lab can be up. To look into a private one: ./lab setup")
     else:
-        stayed += _own(found, report)
+        stayed += _own(found, progress)
         if everywhere:
-            stayed += _everywhere(found, report, yes=yes)
+            stayed += _everywhere(found, progress, yes=yes)
     if cache:
-        clean.cache(found, report)
+        clean.cache(found, progress)
     if engine_too:
-        clean.private_engine(report)
+        clean.private_engine(progress)
     if not stayed:
         click.echo("Clean.")
     return 1 if stayed else 0
 
 
-def _own(found: Engine, report: Terminal) -> int:
+def _own(found: Engine, progress: Terminal) -> int:
     tools = toolchain.find()
     pulumi = Pulumi(tools, found.host) if tools else None
     stayed = 0
     for name in clean.own_labs(found):
-        for thing in clean.lab(name, found, pulumi, report):
+        for thing in clean.lab(name, found, pulumi, progress):
             stayed += 1
             click.echo(f"  still there: {thing.what}. Remove it: {thing.removal}", err=True)
     return stayed
 
 
-def _everywhere(found: Engine, report: Terminal, *, yes: bool) -> int:
+def _everywhere(found: Engine, progress: Terminal, *, yes: bool) -> int:
     foreign = clean.elsewhere(found)
     if not foreign:
         click.echo("No other checkout has a lab on this engine.")
@@ -64,7 +64,7 @@ def _everywhere(found: Engine, report: Terminal, *, yes: bool) -> int:
     stayed = 0
     for checkout, things in foreign.items():
         if yes or click.confirm(f"Remove the labs of checkout {checkout}, data included?", default=False, err=True):
-            for problem in clean.remove_elsewhere(checkout, things, report):
+            for problem in clean.remove_elsewhere(checkout, things, progress):
                 stayed += 1
                 click.echo(f"  still there: {problem}", err=True)
     return stayed

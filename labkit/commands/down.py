@@ -15,12 +15,12 @@ from labkit.system.progress import Terminal
 def run(lab: str) -> int:
     """`pulumi destroy`, then look that nothing of the lab is left; what is left is removed and named."""
     ready = set_up.need(then=f"./lab setup, then look what is there: ./lab leftovers {lab}")
-    report = Terminal()
-    engine.ensure(report)
+    progress = Terminal()
+    engine.ensure(progress)
     # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
-    heal.after_a_kill(ready, lab, report, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
+    heal.after_a_kill(ready, lab, progress, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
-    with report.alive("pulumi destroy"):
+    with progress.alive("pulumi destroy"):
         status = ready.pulumi.show([*DESTROY, "-s", lab])
     if status != 0:
         hint = f"what it says above; then see what is left: ./lab leftovers {lab}"

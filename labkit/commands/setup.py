@@ -20,9 +20,9 @@ _STEPS = STATE / "setup-steps.json"
 
 def prepare(*, yes: bool, tests: bool = False) -> Ready:
     """Set the machine up, asking at the terminal where something must be installed."""
-    report = Terminal()
-    ready = set_up.ensure(report, yes=yes, confirm=_confirm, tests=tests)
-    _note_long_steps(report)
+    progress = Terminal()
+    ready = set_up.ensure(progress, yes=yes, confirm=_confirm, tests=tests)
+    _note_long_steps(progress)
     return ready
 
 
@@ -35,8 +35,8 @@ def cold_seconds() -> dict[str, float]:
     return found
 
 
-def _note_long_steps(report: Terminal) -> None:
-    long = {text: round(seconds, 1) for text, seconds in report.steps if seconds >= 1}
+def _note_long_steps(progress: Terminal) -> None:
+    long = {text: round(seconds, 1) for text, seconds in progress.steps if seconds >= 1}
     if long:
         write_whole(_STEPS, json.dumps({**cold_seconds(), **long}, indent=2) + "\n")
 

@@ -27,11 +27,11 @@ def run(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
     """Run the tests in a copy of this checkout: its labs, state and runs are let be. pytest has the last line."""
     if suite_processes.in_the_copy():
         return _checks(arguments, long=long, yes=yes)
-    report = Terminal()
-    with suite.only_one(report):
+    progress = Terminal()
+    with suite.only_one(progress):
         if PLACE.root.exists():
-            report.line("An earlier ./lab test was killed: removing what it left.")
-            suite.remove(PLACE, _engine(lambda: engine.ensure(report)), report)
+            progress.line("An earlier ./lab test was killed: removing what it left.")
+            suite.remove(PLACE, _engine(lambda: engine.ensure(progress)), progress)
         try:
             suite.make(CHECKOUT, PLACE)
             status = suite_processes.follow(
@@ -41,8 +41,8 @@ def run(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
                 {},
             )
         finally:
-            with interrupts_wait(report.line, "removing what the tests made"):
-                suite.remove(PLACE, _engine(engine.connect), report)
+            with interrupts_wait(progress.line, "removing what the tests made"):
+                suite.remove(PLACE, _engine(engine.connect), progress)
     log = shell.log_file()
     if status == 0 and log is not None:
         log.unlink(missing_ok=True)  # nothing but set-up's commands: all is as before

@@ -20,12 +20,12 @@ from labkit.system.progress import Terminal
 def run(lab: str, *, yes: bool) -> int:
     """Set up, start the lab's stopped servers, `pulumi up`, and say where the service answers."""
     ready = setup.prepare(yes=yes)
-    report = Terminal()
+    progress = Terminal()
     _note_what_is_there(ready, lab)
-    words = [*UP, *heal.before_up(ready, lab, report), "-s", lab]
+    words = [*UP, *heal.before_up(ready, lab, progress), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
     try:
-        with report.alive("pulumi up"):
+        with progress.alive("pulumi up"):
             status = ready.pulumi.show(words, lost=lambda: servers.lost(ready.machine, lab))
     except LabError:
         servers.check_health(ready.machine, lab)  # says more: the last lines of a server that ended
@@ -42,7 +42,7 @@ def run(lab: str, *, yes: bool) -> int:
             "pulumi up was stopped before its end.", hint=f"it was told to end; see what is there: ./lab status {lab}"
         )
     contract = outputs.from_outputs(made)
-    with report.step("Every replica answers"), ThreadPoolExecutor() as pool:
+    with progress.step("Every replica answers"), ThreadPoolExecutor() as pool:
         list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))
     if contract.accelerator == "tcg":
         click.secho("EMULATED CPU (TCG): the VM's times are upper bounds.", fg="yellow", bold=True)

@@ -52,10 +52,10 @@ def destroy(place: RunningLab, targets: Sequence[str]) -> None:
 def as_committed(place: RunningLab) -> Contract:
     """The lab as the stack's own file says, whatever was cut off before: what is too much goes, what is gone comes."""
     place.ready.pulumi.release_stale_lock(place.lab)
-    servers.start(place.ready.machine, place.lab, place.report)
+    servers.start(place.ready.machine, place.lab, place.progress)
     if removed := strays.remove(place):
-        place.report.line(f"Removed what was left behind: {', '.join(' '.join(thing) for thing in removed)}")
-    return _up(place, heal.before_up(place.ready, place.lab, place.report))
+        place.progress.line(f"Removed what was left behind: {', '.join(' '.join(thing) for thing in removed)}")
+    return _up(place, heal.before_up(place.ready, place.lab, place.progress))
 
 
 def now(place: RunningLab) -> Contract:

@@ -53,13 +53,13 @@ def elsewhere(found: Engine) -> dict[str, list[Leftover]]:
     }
 
 
-def remove_elsewhere(checkout: str, things: Iterable[Leftover], report: Progress) -> list[str]:
+def remove_elsewhere(checkout: str, things: Iterable[Leftover], progress: Progress) -> list[str]:
     """Remove what `elsewhere` found of one checkout, and its folder of sockets; what stayed, in words."""
     stayed = []
     for thing in things:
         outcome = shell.run(thing.command, timeout_s=_REMOVAL_S, check=False)
         if outcome.ok:
-            report.line(f"  removed: {thing.what}")
+            progress.line(f"  removed: {thing.what}")
         else:
             stayed.append(f"{thing.what}: {outcome.output.strip()}")
     if not stayed:
@@ -72,7 +72,7 @@ def own_labs(found: Engine) -> list[str]:
     return sorted({*stack_files.names(), *leftovers.labs(OnEngine(found.host))})
 
 
-def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Progress) -> list[Leftover]:
+def lab(name: str, found: Engine, pulumi: Pulumi | None, progress: Progress) -> list[Leftover]:
     """Take one lab away: by Pulumi where there is one, then whatever is left. What stayed, with its removal.
 
     Raises LabError while a Pulumi that runs holds the stack.
@@ -87,11 +87,11 @@ def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Progress) -> li
         if pulumi.resources(name):
             # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
             for what in leftovers.remove(machine, name, pulumi.ids(name)):
-                report.line(f"  removed: {what}")
-            with report.step(f"pulumi {' '.join(DESTROY)} -s {name}"):
-                _destroy(machine, name, pulumi, report)
+                progress.line(f"  removed: {what}")
+            with progress.step(f"pulumi {' '.join(DESTROY)} -s {name}"):
+                _destroy(machine, name, pulumi, progress)
     for what in leftovers.remove(machine, name):
-        report.line(f"  removed: {what}")
+        progress.line(f"  removed: {what}")
     if pulumi is None:
         # No Pulumi can correct its state, which now speaks of what is gone; set-up makes it anew.
         shutil.rmtree(BACKEND / ".pulumi", ignore_errors=True)
@@ -99,12 +99,12 @@ def lab(name: str, found: Engine, pulumi: Pulumi | None, report: Progress) -> li
     return leftovers.find(machine, name)
 
 
-def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Progress) -> None:
+def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, progress: Progress) -> None:
     words = [*DESTROY, "-s", name, "--non-interactive"]
     outcome = pulumi.quiet(words)
     if outcome.ok:
         return
-    report.line("  pulumi destroy failed: removing its objects first, then once more")
+    progress.line("  pulumi destroy failed: removing its objects first, then once more")
     leftovers.remove(machine, name)
     outcome = pulumi.quiet(words)
     if not outcome.ok:
@@ -113,9 +113,9 @@ def _destroy(machine: OnEngine, name: str, pulumi: Pulumi, report: Progress) -> 
         )
 
 
-def cache(found: Engine | None, report: Progress) -> None:
+def cache(found: Engine | None, progress: Progress) -> None:
     """Remove images (those that a container uses stay) and toolchain; all checkouts share them."""
-    with report.step(f"Deleting the caches in {paths.cache()}"):
+    with progress.step(f"Deleting the caches in {paths.cache()}"):
         if found is not None:
             client = found.client()
             try:
@@ -126,7 +126,7 @@ def cache(found: Engine | None, report: Progress) -> None:
             _delete(paths.cache() / name)
 
 
-def private_engine(report: Progress) -> None:
+def private_engine(progress: Progress) -> None:
     """Stop the private engine and delete its data. Raises LabError while other checkouts' labs are on it."""
     folders = Folders.here()
     if listens(folders.socket):
@@ -137,7 +137,7 @@ def private_engine(report: Progress) -> None:
                 f"Other checkouts' labs are on the private Docker Engine ({told}).",
                 hint="./lab down there, or ./lab clean --everywhere",
             )
-    engine.remove(report)
+    engine.remove(progress)
 
 
 def _delete(path: Path) -> None:

@@ -230,7 +230,7 @@ def _made_by_up(one: There) -> bool:
 def after_a_kill(
     ready: Ready,
     lab: str,
-    report: Progress,
+    progress: Progress,
     remove: Callable[[leftovers.OnEngine, str, Collection[str]], Iterable[str]],
     told: Callable[[str], None],
 ) -> None:
@@ -240,31 +240,35 @@ def after_a_kill(
     on the lab nothing is touched.
     """
     if ready.pulumi.release_stale_lock(lab):
-        report.line("A Pulumi that no longer runs had locked the stack: lock released")
+        progress.line("A Pulumi that no longer runs had locked the stack: lock released")
     if not ready.pulumi.at_work(lab):
         for what in remove(ready.machine, lab, ready.pulumi.ids(lab)):
             told(what)
         ready.pulumi.forget_pending(lab)
 
 
-def before_up(ready: Ready, lab: str, report: Progress) -> tuple[str, ...]:
+def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     """Clear what a killed command left, start the lab's servers, bring back what `pulumi up` could not.
 
     The words that `pulumi up` needs in addition. Raises LabError when a step fails.
     """
     after_a_kill(
-        ready, lab, report, leftovers.clear_way, lambda what: report.line(f"Removed what an earlier up left: {what}")
+        ready,
+        lab,
+        progress,
+        leftovers.clear_way,
+        lambda what: progress.line(f"Removed, left by an earlier up: {what}"),
     )
-    servers.start(ready.machine, lab, report)
+    servers.start(ready.machine, lab, progress)
     state = known(ready.pulumi.resources(lab))
     named = wanted(stack_files.config(lab))
     steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
-        with report.step("The server, its volumes or its network are gone: making them anew"):
+        with progress.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
     with servers.engine(ready.machine) as client:
         for volume in steps.remove:
-            report.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
+            progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
     words = set(steps.up)
     for server in _servers(ready, lab):
@@ -272,10 +276,10 @@ def before_up(ready: Ready, lab: str, report: Progress) -> tuple[str, ...]:
         steps = inner_steps(state, name, inside(server))
         why = "is not as it was noted: it is made anew" if name in named else f"in {name} is left of an experiment"
         for one in steps.remove:
-            report.line(f"The {one.kind} {one.name} {why}")
+            progress.line(f"The {one.kind} {one.name} {why}")
             _run(server, ["sh", "-c", REMOVE[one.kind], "sh", one.id])
         if steps.forget:
-            with report.step("Disks or VMs are gone: they are made anew"):
+            with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
     return tuple(words)

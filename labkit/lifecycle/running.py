@@ -20,7 +20,7 @@ class RunningLab:
     lab: str
     ready: Ready
     contract: Contract
-    report: Progress
+    progress: Progress
     runner: Callable[[Server], Runner]
     """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
 

@@ -70,13 +70,13 @@ def prefix(lab: str) -> str:
     return f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-"
 
 
-def start(machine: Machine, lab: str, report: Progress) -> None:
+def start(machine: Machine, lab: str, progress: Progress) -> None:
     """Start those of the lab's servers that are not running and wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:
         stopped = [server for server in of(client, lab) if server.status != "running"]
         for server in stopped:
-            with report.step(f"Start server {server.name}"):
+            with progress.step(f"Start server {server.name}"):
                 if server.status == "paused":
                     server.unpause()
                 else:

@@ -27,9 +27,9 @@ class Ready:
     pulumi: Pulumi
 
 
-def ensure(report: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
+def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
     """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
-    done = setup.ensure(report, yes=yes, confirm=confirm, tests=tests)
+    done = setup.ensure(progress, yes=yes, confirm=confirm, tests=tests)
     pulumi = Pulumi(done.toolchain, done.machine.docker_host)
     pulumi.make_stacks()
     return Ready(done.toolchain, done.machine, pulumi)

@@ -84,14 +84,14 @@ def bring_back(place: RunningLab) -> None:
     if not list(problems(place)):
         return
     ready, lab = place.ready, place.lab
-    servers.start(ready.machine, lab, place.report)
+    servers.start(ready.machine, lab, place.progress)
     ready.pulumi.release_stale_lock(lab)
     for replica in place.contract.replicas:
         if wrong(replica, place.contract.service_version, _LOOK_S):
             # One that is not there is Pulumi's to make, one that runs is only slow to answer.
             with suppress(CommandError):
                 place.side(replica).start(replica, place.run(replica))
-    words = [*UP, *heal.before_up(ready, lab, place.report), "-s", lab]
+    words = [*UP, *heal.before_up(ready, lab, place.progress), "-s", lab]
     outcome = ready.pulumi.quiet(words)
     if not outcome.ok:
         raise LabError(f"The lab {lab} does not come back{telling.because(outcome.output)}", hint=f"./lab up {lab}")

@@ -86,14 +86,14 @@ PLACE = Copy(STATE / "test")
 
 
 @contextmanager
-def only_one(report: Progress) -> Iterator[None]:
+def only_one(progress: Progress) -> Iterator[None]:
     """One ./lab test at a time in a checkout; another one waits, and says so."""
     told = [float("-inf")]
 
     def waiting() -> None:
         if time.monotonic() - told[0] > _TELL_S:
             told[0] = time.monotonic()
-            report.line("Waiting for another ./lab test of this checkout to end.")
+            progress.line("Waiting for another ./lab test of this checkout to end.")
 
     STATE.mkdir(exist_ok=True)
     too_long = LabError("Another ./lab test of this checkout has been at work for hours.", hint="end it by Ctrl-C")
@@ -112,11 +112,11 @@ def is_left() -> bool:
         return False
 
 
-def clean(found: Engine | None, report: Progress) -> None:
+def clean(found: Engine | None, progress: Progress) -> None:
     """Take away what a killed ./lab test has left, if one has; not while one is at work."""
     if found is not None and is_left():
-        report.line("A ./lab test was killed: removing what it left.")
-        remove(PLACE, found, report)
+        progress.line("A ./lab test was killed: removing what it left.")
+        remove(PLACE, found, progress)
 
 
 def make(source: Path, place: Copy) -> None:
@@ -220,7 +220,7 @@ def arguments(given: Sequence[str], person: Path, source: Path, place: Copy) -> 
     return ["-o", f"cache_dir={source / '.pytest_cache'}", *(found or LANES)]
 
 
-def remove(place: Copy, found: Engine | None, report: Progress) -> None:
+def remove(place: Copy, found: Engine | None, progress: Progress) -> None:
     """Take the place away with all that its tests made: programs, objects on the engine, sockets, files.
 
     Raises LabError where something stays.
@@ -228,7 +228,7 @@ def remove(place: Copy, found: Engine | None, report: Progress) -> None:
     if not place.root.exists():
         return
     suite_processes.end(place.roots)
-    stayed = [] if found is None else _remove_labs(place, found, report)
+    stayed = [] if found is None else _remove_labs(place, found, progress)
     if stayed:
         raise LabError(f"Of the tests' labs is left: {'; '.join(stayed)}", hint="./lab clean")
     for folder in reversed(place.roots):
@@ -248,13 +248,13 @@ def checkouts(place: Copy) -> list[Path]:
     return found
 
 
-def _remove_labs(place: Copy, found: Engine, report: Progress) -> list[str]:
+def _remove_labs(place: Copy, found: Engine, progress: Progress) -> list[str]:
     stayed: list[str] = []
     for identity in sorted({identify(one).id for one in checkouts(place)}):
 
         def gone(identity: str = identity) -> bool:
             # What a program that was ended had just asked of the engine may appear only now.
-            stayed[:] = remove_elsewhere(identity, elsewhere(found).get(identity, []), report)
+            stayed[:] = remove_elsewhere(identity, elsewhere(found).get(identity, []), progress)
             return not stayed and identity not in elsewhere(found)
 
         if not until(gone, _REMOVAL_S, 0.5):

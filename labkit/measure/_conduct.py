@@ -58,7 +58,7 @@ class Conductor:
             for experiment in experiments:
                 self._one(experiment)
         finally:
-            with interrupts_wait(self._place.report.line, "the run is written"):
+            with interrupts_wait(self._place.progress.line, "the run is written"):
                 self.run = replace(self.run, finished=stamp())
                 self._save()
         return self.run
@@ -79,12 +79,12 @@ class Conductor:
             state, problem = "failed", _told(error)
             raise
         finally:
-            with interrupts_wait(self._place.report.line, "the lab is brought back to its steady state"):
+            with interrupts_wait(self._place.progress.line, "the lab is brought back to its steady state"):
                 self._restore(experiment, state, problem, begin)
 
     def _restore(self, experiment: Experiment, state: State, problem: str, begin: float) -> None:
         try:
-            with self._place.report.step(f"{experiment.name}: back to the lab's steady state"):
+            with self._place.progress.step(f"{experiment.name}: back to the lab's steady state"):
                 self._bring_back(experiment)
         except FAILURES as error:
             state, problem = "failed", f"{problem}; it did not come back: {_told(error)}".removeprefix("; ")
@@ -104,16 +104,16 @@ class Conductor:
         for number, turn in enumerate(turns):
             begin = self._hands.clock()
             told = f"{experiment.name}, {number + 1} of {len(turns)}: {name(turn)}"
-            with self._place.report.step(f"{told}; {_left.words(_left.left_s(done, turns[number:]))}"):
+            with self._place.progress.step(f"{told}; {_left.words(_left.left_s(done, turns[number:]))}"):
                 repeat = self._turn(experiment, turn)
-            with interrupts_wait(self._place.report.line, "what was measured is written"):
+            with interrupts_wait(self._place.progress.line, "what was measured is written"):
                 self._keep(repeat)
             done.append((turn, self._hands.clock() - begin))
             key = (turn.side, turn.action)
             failing[key] = failing.get(key, 0) + 1 if repeat.problem else 0
             if repeat.problem:
-                self._place.report.line(f"  failed: {repeat.problem}")
-                with interrupts_wait(self._place.report.line, "the lab is brought back to its steady state"):
+                self._place.progress.line(f"  failed: {repeat.problem}")
+                with interrupts_wait(self._place.progress.line, "the lab is brought back to its steady state"):
                     self._bring_back(experiment)
             if failing[key] >= IN_A_ROW:
                 what = " ".join(word for word in key if word)

@@ -29,7 +29,7 @@ class Growth:
         contract = change.now(place)
         there = len(contract.side(contract.replicas[0].side))
         for count in steps(there, wanted, self._made == (number, wanted)):
-            place.report.detail(f"pulumi up with replicas={count}")
+            place.progress.detail(f"pulumi up with replicas={count}")
             contract = change.up(place, {"replicas": count})
         self._made = (number, wanted)
         return contract

@@ -38,7 +38,7 @@ def ready(then: str = "./lab setup") -> Ready:
 def conduct(
     lab: Lab,
     experiments: Sequence[Experiment],
-    report: Progress,
+    progress: Progress,
     *,
     quick: bool = False,
     predictions: Mapping[str, str] | None = None,
@@ -50,14 +50,14 @@ def conduct(
     the folder (which `report` is told first) holds all that was measured.
     """
     with only_one(lab.name, runs):
-        place, run = begin(lab, report, quick=quick, predictions=predictions, runs=runs)
-        report.line(f"Run folder: {shown(place.folder)}")
+        place, run = begin(lab, progress, quick=quick, predictions=predictions, runs=runs)
+        progress.line(f"Run folder: {shown(place.folder)}")
         conductor = Conductor(place, run)
         try:
             return conductor.conduct(experiments), place.folder
         except KeyboardInterrupt:
             kept = sum(len(one.repeats) for one in conductor.run.experiments)
-            report.line(f"Interrupted: {kept} repeats are kept in {shown(place.folder)}: ./lab report {lab.name}")
+            progress.line(f"Interrupted: {kept} repeats are kept in {shown(place.folder)}: ./lab report {lab.name}")
             raise
 
 
@@ -74,7 +74,7 @@ def only_one(lab: str, runs: Path) -> Iterator[None]:
 
 
 def begin(
-    lab: Lab, report: Progress, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
+    lab: Lab, progress: Progress, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
 ) -> tuple[Place, Run]:
     """Where to measure, and the run as it is before its first repeat. Makes the run folder, when all is well."""
     there = ready(then=f"./lab up {lab.name}")
@@ -82,7 +82,7 @@ def begin(
     started = stamp()
 
     def place(folder: Path) -> Place:
-        return Place(lab.name, there, contract, report, lambda server: reach.runner(server.reach), folder)
+        return Place(lab.name, there, contract, progress, lambda server: reach.runner(server.reach), folder)
 
     steady.check(place(runs))
     box = {**machine_box(there), **server_box(reach.runner(contract.servers[0].reach))}

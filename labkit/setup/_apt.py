@@ -34,31 +34,31 @@ _UMASK = 0o022
 class Apt:
     """apt-get with the package sources that can be read; see `with_readable_sources`."""
 
-    def __init__(self, report: Progress, options: Sequence[str]) -> None:
-        self._report = report
+    def __init__(self, progress: Progress, options: Sequence[str]) -> None:
+        self._progress = progress
         self._options = (*_BOUNDS, *options)
         self._proxies = _downloads.here()
 
     def update(self) -> None:
         """Read the package lists. Sources that cannot be read are told by name: the others may have all there is to."""
         deadline = time.monotonic() + _LOCKED_S
-        with self._report.step("Reading Debian's package lists"):
+        with self._progress.step("Reading Debian's package lists"):
             outcome = self._run(["update"], _UPDATE_S)
             # Other than dpkg's, the lock of the lists is not waited for by apt itself.
             while not outcome.ok and _apt_says.fault(outcome.output).kind == "lock" and time.monotonic() < deadline:
-                self._report.detail(_apt_says.fault(outcome.output).said)
+                self._progress.detail(_apt_says.fault(outcome.output).said)
                 time.sleep(2)
                 outcome = self._run(["update"], _UPDATE_S)
         for address, said in _apt_says.broken_sources(outcome.output).items():
-            self._report.line(f"The package source {address} cannot be read: {said}")
+            self._progress.line(f"The package source {address} cannot be read: {said}")
         if not outcome.ok:
-            self._report.line(
+            self._progress.line(
                 f"Going on with the package lists that there are ({_apt_says.fault(outcome.output).said})"
             )
 
     def install(self, names: Sequence[str]) -> _apt_says.Fault | None:
         """Install packages; why not, if that fails."""
-        with self._report.step(f"Installing {', '.join(names)}"):
+        with self._progress.step(f"Installing {', '.join(names)}"):
             outcome = self._run(["install", "-y", "--no-install-recommends", *names], _INSTALL_S)
         if outcome.timed_out:
             return _apt_says.Fault("slow", outcome.ending, f"It {outcome.ending}", "look into the log")
@@ -76,11 +76,11 @@ class Apt:
             # Without systemd a package's start script may half-start its service; the engine is started by us instead.
             env["RUNLEVEL"] = "1"
         command = ["apt-get", *self._options, *words]
-        return root.run(command, timeout_s=timeout_s, env=env, umask=_UMASK, on_line=self._report.detail, check=False)
+        return root.run(command, timeout_s=timeout_s, env=env, umask=_UMASK, on_line=self._progress.detail, check=False)
 
 
 @contextmanager
-def with_readable_sources(report: Progress, sources: Path = _SOURCES) -> Iterator[Apt]:
+def with_readable_sources(progress: Progress, sources: Path = _SOURCES) -> Iterator[Apt]:
     """apt without those files of sources because of which it would read none at all. They stay as they are."""
     out: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="vvc-sources-") as folder:
@@ -94,10 +94,10 @@ def with_readable_sources(report: Progress, sources: Path = _SOURCES) -> Iterato
             if not new:
                 break
             for file in sorted(new):
-                report.line(f"Left out: the package source {file}: {_apt_says.fault(asked.output).said}")
+                progress.line(f"Left out: the package source {file}: {_apt_says.fault(asked.output).said}")
             out |= new
             options = _without(out, sources, parts)
-        yield Apt(report, options)
+        yield Apt(progress, options)
 
 
 def culprits(output: str, sources: Path) -> set[str]:

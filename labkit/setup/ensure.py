@@ -31,19 +31,19 @@ class SetUp:
     machine: Machine
 
 
-def ensure(report: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> SetUp:
+def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> SetUp:
     """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
-    settle(report)
+    settle(progress)
     ownership.check_modes()
-    packages.ensure(report, yes=yes, confirm=confirm, tests=tests)
-    tools = toolchain.ensure(report)
+    packages.ensure(progress, yes=yes, confirm=confirm, tests=tests)
+    tools = toolchain.ensure(progress)
     check.ensure(tools)
-    docker = engine.ensure(report)
-    rules.ensure(docker, report)
+    docker = engine.ensure(progress)
+    rules.ensure(docker, progress)
     client = docker.client()
     try:
-        bootstrap = partial(packages.ensure_bootstrap, report, yes=yes, confirm=confirm)
-        built = images.ensure(client, report, bootstrap)
+        bootstrap = partial(packages.ensure_bootstrap, progress, yes=yes, confirm=confirm)
+        built = images.ensure(client, progress, bootstrap)
         kind = accelerator.probe(client, built)
     finally:
         client.close()
@@ -84,14 +84,14 @@ def _former() -> Machine | None:
         return None
 
 
-def settle(report: Progress) -> None:
+def settle(progress: Progress) -> None:
     """Keep which checkout this is. Raises LabError where what the state speaks of is another one's."""
     try:
         told = checkout.settle()
     except checkout.NotSetUpError as error:
         raise LabError(error.problem, hint=error.hint) from error
     if told:
-        report.line(told)
+        progress.line(told)
 
 
 def make_keys(machine: Machine, lab: str) -> None:

@@ -94,29 +94,29 @@ def _registry_reachable() -> bool:
     return True
 
 
-def ensure(report: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> None:
+def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> None:
     """Install what this machine lacks, after asking. Raises LabError with the command to type when it may not."""
-    _ensure(_groups() | ({TESTS} if tests else set()), report, yes=yes, confirm=confirm)
+    _ensure(_groups() | ({TESTS} if tests else set()), progress, yes=yes, confirm=confirm)
 
 
-def ensure_bootstrap(report: Progress, *, yes: bool, confirm: Callable[[str], bool]) -> None:
+def ensure_bootstrap(progress: Progress, *, yes: bool, confirm: Callable[[str], bool]) -> None:
     """The same for what makes the images' base, where the engine's registry has refused."""
-    _ensure({BOOTSTRAP}, report, yes=yes, confirm=confirm)
+    _ensure({BOOTSTRAP}, progress, yes=yes, confirm=confirm)
 
 
-def _ensure(groups: set[str], report: Progress, *, yes: bool, confirm: Callable[[str], bool]) -> None:
+def _ensure(groups: set[str], progress: Progress, *, yes: bool, confirm: Callable[[str], bool]) -> None:
     lacking = missing(groups)
     if not lacking:
         return
     for package in lacking:
-        report.line(f"Missing: {package.name} ({package.why})")
-    install(report, [package.name for package in lacking], yes=yes, confirm=confirm)
+        progress.line(f"Missing: {package.name} ({package.why})")
+    install(progress, [package.name for package in lacking], yes=yes, confirm=confirm)
     still = ", ".join(package.name for package in missing(groups))
     if still:
         raise LabError(f"Installed, and yet not there: {still}", hint="see what apt says: apt-cache policy")
 
 
-def install(report: Progress, names: Sequence[str], *, yes: bool, confirm: Callable[[str], bool]) -> None:
+def install(progress: Progress, names: Sequence[str], *, yes: bool, confirm: Callable[[str], bool]) -> None:
     """Install Debian packages. `yes` or VVC_YES=1 answers; else `confirm` is asked, if there is a terminal."""
     if shutil.which("apt-get") is None:
         raise LabError(
@@ -129,7 +129,7 @@ def install(report: Progress, names: Sequence[str], *, yes: bool, confirm: Calla
             raise LabError(f"Missing packages: {', '.join(names)}", hint=f"{command}   (or repeat with --yes)")
         if not confirm(f"Run: {command} ?"):
             raise LabError(f"Not installed: {', '.join(names)}", hint=command)
-    with _apt.with_readable_sources(report) as own:
+    with _apt.with_readable_sources(progress) as own:
         fresh = lists_are_fresh(_LISTS, time.time())
         if not fresh:
             own.update()

@@ -56,7 +56,7 @@ def into(place: Place, server: Server, run: Runner, work: str, running: Collecti
     if (there := kept(running)) is not None:
         reach.copy_in(server.reach, there[1], inside)
         return there[0]
-    with place.report.step("Fetching another Debian kernel (35 MB, once)"):
+    with place.progress.step("Fetching another Debian kernel (35 MB, once)"):
         lines = run(["sh", "-c", _FETCH, "sh", work, *sorted(running)], FETCH_WITHIN_S).output.splitlines()
     releases = [line.split()[1] for line in lines if line.startswith("release ")]
     if not releases:

@@ -62,7 +62,7 @@ def second_server(place: Place) -> outputs.Server:
     """The lab's empty second server: it comes with the first turn, and stays until `restore`."""
     contract = change.now(place)
     if len(contract.servers) < SERVERS:
-        with place.report.step("A second server, to move to"):
+        with place.progress.step("A second server, to move to"):
             contract = change.up(place, {"servers": SERVERS})
     return contract.servers[SERVERS - 1]
 
@@ -110,7 +110,7 @@ def seen(
 
 
 def _carry(place: Place, replica: Replica, second: outputs.Server, part: Part) -> Carried:
-    place.report.detail(f"carrying {part.name}")
+    place.progress.detail(f"carrying {part.name}")
     source = place.server(replica).reach.words(part.read)
     return carry(source, second.reach.words(part.write, stdin=True), CARRY_WITHIN_S)
 

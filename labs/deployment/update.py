@@ -122,7 +122,7 @@ class _Trial:
 
     def bring_to(self, version: str) -> tuple[float, float, float]:
         """When it began, when the version first answered, and when that had lasted, on the prober's clock."""
-        self.place.report.detail(f"version {version}")
+        self.place.progress.detail(f"version {version}")
         with _first_answer(self.switch.url, version) as first:
             begin_s = self.prober.now_s()
             self.way(self.place, self.replica, self.switch, version)

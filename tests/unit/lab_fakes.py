@@ -69,7 +69,7 @@ class FakeLab:
     fails: Callable[[Turn], Exception | None] = lambda _turn: None
     steps: list[str] = field(default_factory=list)
     state: str = "steady"
-    report: Told = field(default_factory=Told)
+    progress: Told = field(default_factory=Told)
     now_s: float = 0.0
 
     def step(self, name: str) -> None:
@@ -81,7 +81,7 @@ class FakeLab:
     @property
     def place(self) -> Place:
         """Where the experiments work."""
-        return Place("deployment", cast(Any, None), CONTRACT, self.report, cast(Any, None), self.folder)
+        return Place("deployment", cast(Any, None), CONTRACT, self.progress, cast(Any, None), self.folder)
 
     @property
     def hands(self) -> Hands:

@@ -48,8 +48,8 @@ def apt_says(monkeypatch: pytest.MonkeyPatch) -> Callable[[Fails], list[list[str
     return have
 
 
-def install(report: Quiet) -> None:
-    packages.install(report, ["strace"], yes=True, confirm=lambda _: True)
+def install(progress: Quiet) -> None:
+    packages.install(progress, ["strace"], yes=True, confirm=lambda _: True)
 
 
 FOREIGN = [
@@ -63,10 +63,10 @@ FOREIGN = [
 @pytest.mark.parametrize("said", FOREIGN)
 def test_a_foreign_source_that_is_broken_stops_nothing(apt_says: Callable[[Fails], list[list[str]]], said: str) -> None:
     commands = apt_says(lambda words: said if "update" in words else "")
-    report = Told()
-    install(report)
+    progress = Told()
+    install(progress)
     assert any("install" in words for words in commands)
-    assert any("https://deb.nodesource.com/node_18.x" in line for line in report.lines)
+    assert any("https://deb.nodesource.com/node_18.x" in line for line in progress.lines)
 
 
 STOPS = [
@@ -118,13 +118,13 @@ def test_a_file_that_apt_cannot_read_is_left_out(tmp_path: Path, name: str) -> N
     sources.mkdir()
     (sources / "debian.list").write_text("deb http://debian.example/debian trixie main\n", encoding="utf-8")
     (sources / name).write_text(BROKEN_FILES[name], encoding="utf-8")
-    report = Told()
-    with _apt.with_readable_sources(report, sources) as own:
+    progress = Told()
+    with _apt.with_readable_sources(progress, sources) as own:
         words = ["apt-get", *own._options, "update", "--print-uris"]
         found = shell.run(words, timeout_s=30)
     assert "http://debian.example/debian" in found.output
     assert "foreign.example" not in found.output
-    assert any(name in line for line in report.lines)
+    assert any(name in line for line in progress.lines)
     assert (sources / name).exists()
 
 

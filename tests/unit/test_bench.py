@@ -18,6 +18,7 @@ from infra.outputs import Replica, Server, to_outputs
 from infra.reach import Reach
 from labkit.lifecycle import clean, heal, leftovers, programs, servers
 from labkit.lifecycle.programs import PARTS
+from labkit.setup.docker import engine
 from labkit.sides import reach
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
@@ -49,7 +50,8 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
 ) -> None:
     """And only the private one."""
     monkeypatch.setattr(clean, "elsewhere", lambda _: elsewhere)
-    ready: Any = SimpleNamespace(engine=SimpleNamespace(private=private))
+    monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(private=private))
+    ready: Any = SimpleNamespace()
     if not told:
         recover.Recover(ready, Quiet(), engine_too=True)
         return
@@ -65,7 +67,6 @@ class BenchedLab:
     def __init__(self) -> None:
         self.pulumi = self
         self.machine = None
-        self.engine = SimpleNamespace(private=True)
         self.up = False
         self.polled: list[set[str]] = []
 

@@ -54,9 +54,9 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def walked(walker: Walker, repeats: int, report: Told | None = None) -> dict[str, Any]:
+def walked(walker: Walker, repeats: int, progress: Told | None = None) -> dict[str, Any]:
     ready: Any = None
-    return GuideWalk(ready, report or Told(), GUIDE, walker).run(repeats)
+    return GuideWalk(ready, progress or Told(), GUIDE, walker).run(repeats)
 
 
 def test_steps_sections_and_all_are_sums_of_their_fences(stack_file: Path) -> None:
@@ -87,11 +87,11 @@ def test_a_fence_that_fails_ends_the_bench(stack_file: Path, language: str, what
     """Naming the step, with its hint; what was walked through has changed no setting."""
     step = GUIDE.steps[5]
     fence = step.command if language == "sh" else step.check
-    walker, report = Walker(stack_file, fence), Told()
+    walker, progress = Walker(stack_file, fence), Told()
     with pytest.raises(LabError) as failed:
-        walked(walker, 3, report)
+        walked(walker, 3, progress)
     assert failed.value.problem == (f"Step 6 of the guide, 'Two': its {what} ended with status 7.\nwhat it said")
     assert failed.value.hint == "do it again"
     assert walker.walks == 1
-    assert report.lines[-1] == "  step 6 of 9: Two"
+    assert progress.lines[-1] == "  step 6 of 9: Two"
     assert stack_file.read_text(encoding="utf-8") == SETTINGS

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from infra import facts, plan
-from labkit.measure import labs
 from labkit.setup import checks_network
 from labkit.setup.checks_network import judge
+from labkit.system import stack_files
 from labkit.system.paths import CHECKOUT_ID
 
 VPN = {"10.0.0.0/8": "interface tun0"}
@@ -48,7 +48,7 @@ def test_a_lab_that_is_up_is_judged_by_the_way_to_it(reached_by: str, good: bool
 @pytest.mark.parametrize("given", ["10.255.3.0/24", "auto"])
 def test_every_labs_configured_subnet_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     """Against routes and Docker networks of the machine."""
-    monkeypatch.setattr(labs, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(stack_files, "CHECKOUT", tmp_path)
     monkeypatch.setattr(checks_network, "_engine_host", lambda: "unix:///nowhere")
     monkeypatch.setattr(facts, "subnets", lambda _host, _bridge: ({"10.255.0.0/16": "Docker network b"}, ""))
     (tmp_path / "Pulumi.some.yaml").write_text(f"config:\n  vm-vs-container:subnet: {given}\n", encoding="utf-8")

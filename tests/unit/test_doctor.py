@@ -10,7 +10,6 @@ import pytest
 from infra import facts
 from labkit.commands import doctor as command
 from labkit.lifecycle import doctor, pulumi
-from labkit.measure import labs
 from labkit.setup.checks import Check
 from labkit.system import stack_files
 from labkit.system.errors import LabError
@@ -21,7 +20,7 @@ MEMINFO = "MemTotal: 4194304 kB\nMemFree: 1 kB\nMemAvailable: 1048576 kB\n"
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The stack file of the only lab of a checkout."""
-    monkeypatch.setattr(labs, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(stack_files, "CHECKOUT", tmp_path)
     file = tmp_path / "Pulumi.some.yaml"
     file.write_text("config:\n  vm-vs-container:topology: single\n", encoding="utf-8")
     return file

@@ -114,7 +114,7 @@ def test_the_private_engine_is_restarted_and_another_is_named(monkeypatch: pytes
     ours, other = (Engine("unix:///s", private, "28.0", "1.48", 2, "overlay2") for private in (True, False))
     restarts: list[str] = []
     monkeypatch.setattr(engine_rules, "_look_at", lambda _found: "" if restarts else "the chains are gone")
-    monkeypatch.setattr(engine, "restart", lambda _report: restarts.append("once"))
+    monkeypatch.setattr(engine, "restart", lambda _progress: restarts.append("once"))
     with pytest.raises(LabError, match=r"The chains are gone: somebody flushed the packet filter") as refused:
         engine_rules.ensure(other, Quiet())
     assert "restart docker" in refused.value.hint or "docker restart" in refused.value.hint

@@ -78,12 +78,12 @@ def test_a_registry_that_refuses_leads_to_the_second_way(
         rootfs.write_bytes(b"files")
 
     monkeypatch.setattr(_bootstrap, "make", bootstrap)
-    report = Told()
-    base = images_base.make(client, tmp_path, report, lambda: happened.append("prepared"))
+    progress = Told()
+    base = images_base.make(client, tmp_path, progress, lambda: happened.append("prepared"))
     assert happened == ["prepared", "trixie"]
     assert base.source == "mmdebstrap"
-    assert any(told in line for line in report.lines)
-    assert not any("\n" in line for line in report.lines)
+    assert any(told in line for line in progress.lines)
+    assert not any("\n" in line for line in progress.lines)
 
 
 def test_a_registry_that_hangs_is_given_up(
@@ -149,7 +149,7 @@ def test_nothing_of_the_persons_docker_configuration_matters(
     assert found is not None
     own = found.client()
     try:
-        workshop.build(own, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet())
+        workshop.build(own, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, progress=Quiet())
         workshop.pull(own, "debian:trixie-slim", Quiet())
     finally:
         own.close()
@@ -163,7 +163,7 @@ def test_a_build_gets_the_machines_network_and_proxies(
     """As predefined build arguments, which leave no trace in the image."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:3128")
     fake.answers["/build"] = (200, b'{"stream": "Successfully built 0123"}\r\n', 0.0)
-    workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet())
+    workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x", arguments={}, progress=Quiet())
     asked = next(path for path, _, _ in fake.asked if "/build" in path)
     assert "networkmode=host" in asked
     assert "%22http_proxy%22%3A+%22http%3A%2F%2F127.0.0.1%3A3128%22" in asked
@@ -180,7 +180,9 @@ def test_a_build_that_fails_is_told_by_its_cause(fake: FakeEngine, client: docke
     ]
     fake.answers["/build"] = (200, "\r\n".join(map(json.dumps, events)).encode(), 0.0)
     with pytest.raises(LabError) as raised:
-        workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, report=Quiet())
+        workshop.build(
+            client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, progress=Quiet()
+        )
     assert "Temporary failure resolving" in raised.value.problem
     assert "Unable to locate" not in raised.value.problem
     assert "/bin/sh" not in raised.value.problem

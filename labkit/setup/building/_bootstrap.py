@@ -37,18 +37,18 @@ command -v mmdebstrap > /dev/null || {
 """
 
 
-def make(engine: docker.DockerClient, release: str, rootfs: Path, report: Progress) -> None:
+def make(engine: docker.DockerClient, release: str, rootfs: Path, progress: Progress) -> None:
     """Write the root file system of a Debian release into a tar file. Raises LabError: why no way leads there."""
     proxies = _downloads.here(engine)
     told: list[str] = []
 
     def alone() -> None:
-        shell.run(command(release, rootfs), timeout_s=_WITHIN_S, env=proxies, umask=_UMASK, on_line=report.detail)
+        shell.run(command(release, rootfs), timeout_s=_WITHIN_S, env=proxies, umask=_UMASK, on_line=progress.detail)
 
     def as_root() -> None:
         owner = f"{os.getuid()}:{os.getgid()}"
         words = ["sh", "-c", _AS_ROOT, "sh", str(rootfs), owner, *command(release, rootfs)]
-        root.run(words, timeout_s=_WITHIN_S, env=proxies, umask=_UMASK, on_line=report.detail)
+        root.run(words, timeout_s=_WITHIN_S, env=proxies, umask=_UMASK, on_line=progress.detail)
 
     def in_container() -> None:
         _in_container(engine, release, rootfs, proxies)
@@ -59,7 +59,7 @@ def make(engine: docker.DockerClient, release: str, rootfs: Path, report: Progre
     hint = ""
     for name, way in ways:
         rootfs.unlink(missing_ok=True)
-        report.detail(name)
+        progress.detail(name)
         try:
             way()
         except LabError as error:

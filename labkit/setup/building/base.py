@@ -47,7 +47,7 @@ def load(folder: Path) -> Base | None:
         return None
 
 
-def make(engine: docker.DockerClient, folder: Path, report: Progress, prepare: Callable[[], None]) -> Base:
+def make(engine: docker.DockerClient, folder: Path, progress: Progress, prepare: Callable[[], None]) -> Base:
     """Get a base root file system into this folder of the cache: from the registry, from the engine, or bootstrapped.
 
     `prepare` installs what bootstrapping needs; it is called when the registry has refused.
@@ -55,11 +55,11 @@ def make(engine: docker.DockerClient, folder: Path, report: Progress, prepare: C
     draft = folder / f"draft-{home(folder).name}"
     draft.mkdir()
     rootfs = draft / "rootfs.tar"
-    source, refusal = "registry", _from_registry(engine, rootfs, report)
+    source, refusal = "registry", _from_registry(engine, rootfs, progress)
     if refusal:
-        source = "engine" if _from_engine(engine, rootfs, report) else "mmdebstrap"
+        source = "engine" if _from_engine(engine, rootfs, progress) else "mmdebstrap"
     if source == "mmdebstrap":
-        _bootstrap(engine, rootfs, refusal, prepare, report)
+        _bootstrap(engine, rootfs, refusal, prepare, progress)
     (draft / "base.json").write_text(
         json.dumps({"digest": file_digest(rootfs), "source": source}) + "\n", encoding="utf-8"
     )
@@ -81,32 +81,32 @@ def home(folder: Path) -> Path:
     return folder / f"base-{RELEASE}"
 
 
-def _from_registry(engine: docker.DockerClient, rootfs: Path, report: Progress) -> str:
+def _from_registry(engine: docker.DockerClient, rootfs: Path, progress: Progress) -> str:
     """Why the registry's image could not be had; "" if it is in `rootfs` now."""
-    report.detail(f"asking the registry for {REGISTRY_IMAGE}")
+    progress.detail(f"asking the registry for {REGISTRY_IMAGE}")
     try:
-        workshop.pull(engine, REGISTRY_IMAGE, report)
+        workshop.pull(engine, REGISTRY_IMAGE, progress)
         workshop.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
     except LabError as error:
         return error.problem
     return ""
 
 
-def _from_engine(engine: docker.DockerClient, rootfs: Path, report: Progress) -> bool:
+def _from_engine(engine: docker.DockerClient, rootfs: Path, progress: Progress) -> bool:
     """Whether the engine has the image already, as where somebody has loaded it; it is then in `rootfs`."""
     if workshop.image_id(engine, REGISTRY_IMAGE) is None:
         return False
-    report.line(f"The engine has {REGISTRY_IMAGE} itself: taking that")
+    progress.line(f"The engine has {REGISTRY_IMAGE} itself: taking that")
     workshop.export_rootfs(engine, REGISTRY_IMAGE, rootfs)
     return True
 
 
 def _bootstrap(
-    engine: docker.DockerClient, rootfs: Path, refusal: str, prepare: Callable[[], None], report: Progress
+    engine: docker.DockerClient, rootfs: Path, refusal: str, prepare: Callable[[], None], progress: Progress
 ) -> None:
     """The second way, prepared now that the first has failed."""
-    report.line(f"The engine's registry does not hand out {REGISTRY_IMAGE}: {refusal}")
-    report.line("Making it from Debian's packages instead")
+    progress.line(f"The engine's registry does not hand out {REGISTRY_IMAGE}: {refusal}")
+    progress.line("Making it from Debian's packages instead")
     unprepared, hint = "", ""
     try:
         prepare()
@@ -114,7 +114,7 @@ def _bootstrap(
         # In a container it may still be possible.
         unprepared, hint = error.problem, error.hint
     try:
-        images_bootstrap.make(engine, RELEASE, rootfs, report)
+        images_bootstrap.make(engine, RELEASE, rootfs, progress)
     except LabError as error:
         reasons = "\n".join(filter(None, (unprepared, error.problem)))
         hint = hint or error.hint

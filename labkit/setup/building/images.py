@@ -122,7 +122,7 @@ def find(engine: docker.DockerClient) -> Images | None:
     )
 
 
-def ensure(engine: docker.DockerClient, report: Progress, prepare: Callable[[], None] = lambda: None) -> Images:
+def ensure(engine: docker.DockerClient, progress: Progress, prepare: Callable[[], None] = lambda: None) -> Images:
     """The images, after making what is missing. Safe to interrupt; one process at a time makes images.
 
     `prepare` installs what is needed where the engine's registry refuses.
@@ -130,10 +130,10 @@ def ensure(engine: docker.DockerClient, report: Progress, prepare: Callable[[], 
     if (ready := find(engine)) is not None:
         return ready
     folder().mkdir(parents=True, exist_ok=True)
-    with _only_one(folder() / "lock", report):
+    with _only_one(folder() / "lock", progress):
         _sweep(engine)
         try:
-            _make(engine, report, prepare)
+            _make(engine, progress, prepare)
         finally:
             _sweep(engine)
     images = find(engine)
@@ -196,43 +196,43 @@ def _server_dir(tag: str) -> Path:
     return folder() / f"server-{tag.rsplit(':', 1)[1]}"
 
 
-def _make(engine: docker.DockerClient, report: Progress, prepare: Callable[[], None]) -> None:
+def _make(engine: docker.DockerClient, progress: Progress, prepare: Callable[[], None]) -> None:
     """Make what is missing, each thing from those before it."""
     base = images_base.load(folder())
     if base is None:
-        with report.step(f"Debian {images_base.RELEASE} base root file system"):
-            base = images_base.make(engine, folder(), report, prepare)
-        report.line(f"base root file system: from {base.source}, {base.size_mib} MiB")
+        with progress.step(f"Debian {images_base.RELEASE} base root file system"):
+            base = images_base.make(engine, folder(), progress, prepare)
+        progress.line(f"base root file system: from {base.source}, {base.size_mib} MiB")
     keys = _keys(base)
     need_guest = not _guest_dir(keys).is_dir()
     need_container = not _container_dir(keys).is_dir()
     if workshop.image_id(engine, keys.server_tag) is None:
-        with report.step("Server image"):
-            _server(engine, base, keys, report)
+        with progress.step("Server image"):
+            _server(engine, base, keys, progress)
     if need_container or need_guest:
-        with report.step("Container base image"):
-            _container(engine, base, keys, report)
+        with progress.step("Container base image"):
+            _container(engine, base, keys, progress)
     if need_guest:
-        with report.step("Guest disk image, kernel and initrd"):
-            _guest(engine, keys, report)
+        with progress.step("Guest disk image, kernel and initrd"):
+            _guest(engine, keys, progress)
 
 
-def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Progress) -> None:
+def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, progress: Progress) -> None:
     kept = _server_dir(keys.server_tag) / SERVER_FILE
     if kept.is_file():
-        report.detail("loading it")
+        progress.detail("loading it")
         workshop.load(engine, kept, keys.server_tag)
         return
     _base_image(engine, base, keys)
-    _build(engine, "server", keys.server_tag, keys.base_tag, report)
+    _build(engine, "server", keys.server_tag, keys.base_tag, progress)
 
 
-def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, report: Progress) -> None:
+def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, progress: Progress) -> None:
     """Build the image of one folder of recipes from another image."""
     contents: dict[str, Path | bytes] = {**files(RECIPES / recipe, RECIPES / PACKAGES, RECIPES / APT)}
     trusted = _downloads.certificates(os.environ)
     contents[CERTIFICATES] = trusted.read_bytes() if trusted is not None else b""
-    workshop.build(engine, contents, f"{recipe}/Dockerfile", tag=tag, arguments={"BASE": base}, report=report)
+    workshop.build(engine, contents, f"{recipe}/Dockerfile", tag=tag, arguments={"BASE": base}, progress=progress)
 
 
 def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys) -> None:
@@ -240,7 +240,7 @@ def _base_image(engine: docker.DockerClient, base: images_base.Base, keys: _Keys
         workshop.import_rootfs(engine, base.rootfs, keys.base_tag)
 
 
-def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, report: Progress) -> None:
+def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, progress: Progress) -> None:
     """The container base image: in the engine, to build the guest from, and as a build context in the cache."""
     ready = _container_dir(keys)
     if workshop.image_id(engine, keys.container_tag) is None:
@@ -248,28 +248,28 @@ def _container(engine: docker.DockerClient, base: images_base.Base, keys: _Keys,
             workshop.import_rootfs(engine, ready / "rootfs.tar.gz", keys.container_tag)
             return
         _base_image(engine, base, keys)
-        _build(engine, "container", keys.container_tag, keys.base_tag, report)
+        _build(engine, "container", keys.container_tag, keys.base_tag, progress)
     if ready.is_dir():
         return
     with _draft(ready, CONTAINER_FILES) as draft:
         rootfs = draft / "rootfs.tar"
         workshop.export_rootfs(engine, keys.container_tag, rootfs)
-        report.detail("packing it")
+        progress.detail("packing it")
         with rootfs.open("rb") as plain, gzip.open(draft / "rootfs.tar.gz", "wb") as packed:
             shutil.copyfileobj(plain, packed, _CHUNK)
         rootfs.unlink()
         shutil.copy(RECIPES / "container" / "context" / "Dockerfile", draft)
 
 
-def _guest(engine: docker.DockerClient, keys: _Keys, report: Progress) -> None:
+def _guest(engine: docker.DockerClient, keys: _Keys, progress: Progress) -> None:
     """The guest's container image, whose files become the disk image, in a container of the server image."""
-    _build(engine, "guest", keys.guest_tag, keys.container_tag, report)
+    _build(engine, "guest", keys.guest_tag, keys.container_tag, progress)
     with _draft(_guest_dir(keys), GUEST_FILES) as draft:
         source = draft / "in"
         source.mkdir()
-        report.detail("reading its files")
+        progress.detail("reading its files")
         workshop.export_rootfs(engine, keys.guest_tag, source / "rootfs.tar")
-        report.detail("making the disk image")
+        progress.detail("making the disk image")
         workshop.run(
             engine,
             keys.server_tag,
@@ -305,11 +305,11 @@ def _sweep(engine: docker.DockerClient) -> None:
 
 
 @contextmanager
-def _only_one(file: Path, report: Progress) -> Iterator[None]:
+def _only_one(file: Path, progress: Progress) -> Iterator[None]:
     """Hold the lock of the cache."""
     too_long = LabError(
         f"Another process has been making images for {_LOCK_WITHIN_S} s (it holds {file})",
         hint="End it, then run this again.",
     )
-    with held(file, _LOCK_WITHIN_S, too_long, lambda: report.detail("waiting for another process that makes images")):
+    with held(file, _LOCK_WITHIN_S, too_long, lambda: progress.detail("waiting for another process that makes images")):
         yield

@@ -62,7 +62,7 @@ def build(
     *,
     tag: str,
     arguments: Mapping[str, str],
-    report: Progress,
+    progress: Progress,
 ) -> None:
     """Build a container image from these files; it gets its tag only when it is complete.
 
@@ -85,7 +85,7 @@ def build(
             timeout=_SILENT_WITHIN_S,
         )
     try:
-        _follow(events, report)
+        _follow(events, progress)
     except _FailedError as failed:
         shell.note(outcome.Outcome(("docker", "build", "--tag", tag), 1, failed.said, 0.0))
         raise failed_build(tag, failed.said, proxies) from failed
@@ -100,7 +100,7 @@ def failed_build(tag: str, said: str, proxies: Mapping[str, str]) -> LabError:
     return LabError(f"Building {tag} failed. {fault.sentence}{had}", hint=fault.hint)
 
 
-def pull(engine: docker.DockerClient, image: str, report: Progress) -> None:
+def pull(engine: docker.DockerClient, image: str, progress: Progress) -> None:
     """Pull a public image, without credentials. Raises LabError with what the registry said."""
     usual, engine.api.timeout = engine.api.timeout, _REGISTRY_WITHIN_S
     try:
@@ -108,7 +108,7 @@ def pull(engine: docker.DockerClient, image: str, report: Progress) -> None:
             engine.api.inspect_distribution(image)  # type: ignore[no-untyped-call]  # missing in the stubs
             engine.api.timeout = _LAYER_WITHIN_S
             events = engine.api.pull(image, stream=True, decode=True)
-        _follow(events, report)
+        _follow(events, progress)
     except _FailedError as failed:
         raise LabError(_apt_says.fault(failed.said).sentence, hint=_apt_says.fault(failed.said).hint) from failed
     except (Timeout, SilentError, SilentLayerError) as error:
@@ -264,7 +264,7 @@ class _FailedError(Exception):
         self.said = said
 
 
-def _follow(events: Iterable[dict[str, Any]], report: Progress) -> None:
+def _follow(events: Iterable[dict[str, Any]], progress: Progress) -> None:
     last: deque[str] = deque(maxlen=_LINES)
     deadline = time.monotonic() + _BUILD_WITHIN_S
     for event in events:
@@ -276,4 +276,4 @@ def _follow(events: Iterable[dict[str, Any]], report: Progress) -> None:
         text = str(event.get("stream") or event.get("status") or "").strip()
         if text:
             last.append(text)
-            report.detail(text.splitlines()[-1])
+            progress.detail(text.splitlines()[-1])

@@ -189,25 +189,25 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
-def ensure(report: Progress) -> Engine:
+def ensure(progress: Progress) -> Engine:
     """The engine that answers; else our private one, started (needs root or sudo) and waited for."""
     found, passed = find()
     if passed:
-        report.line(f"{passed} {_INSTEAD[found is not None]}")
+        progress.line(f"{passed} {_INSTEAD[found is not None]}")
     if found is not None:
         return found
     if engine_private.other_engines(Folders.here()):
         if passed:  # two in one network namespace would take each other's bridge and rules
             raise ElsewhereError(passed, hint="stop that engine, or give it the files; then ./lab setup again")
-        with report.step("Waiting for the Docker Engine that is starting"):
+        with progress.step("Waiting for the Docker Engine that is starting"):
             if until(lambda: connect() is not None, _OTHER_STARTS_S):
                 return _answering()
         raise LabError(
             f"A dockerd runs that does not answer at {DEFAULT_HOST} within {_OTHER_STARTS_S:.0f} s.",
             hint="point DOCKER_HOST at its socket, or stop it",
         )
-    with report.step("Starting a private Docker Engine"):
-        _as_root(report, "start", lambda: engine_private.start(Folders.here(), os.getuid(), os.getgid()))
+    with progress.step("Starting a private Docker Engine"):
+        _as_root(progress, "start", lambda: engine_private.start(Folders.here(), os.getuid(), os.getgid()))
     return _answering()
 
 
@@ -218,41 +218,41 @@ def _answering() -> Engine:
     return found
 
 
-def restart(report: Progress) -> None:
+def restart(progress: Progress) -> None:
     """Restart the private engine. Labs that are up on it are told: their servers stop, and come back with `up`."""
     folders = Folders.here()
     running = _running_labs(folders)
     if running:
-        report.line(f"Labs that are up on it stop, and come back with ./lab up LAB: {', '.join(running)}")
-    with report.step("Restarting the private Docker Engine"):
-        _as_root(report, "restart", lambda: engine_private.restart(folders, os.getuid(), os.getgid()))
+        progress.line(f"Labs that are up on it stop, and come back with ./lab up LAB: {', '.join(running)}")
+    with progress.step("Restarting the private Docker Engine"):
+        _as_root(progress, "restart", lambda: engine_private.restart(folders, os.getuid(), os.getgid()))
 
 
-def stop(report: Progress, *, labs_too: bool = False) -> None:
+def stop(progress: Progress, *, labs_too: bool = False) -> None:
     """Stop the private engine and take back the rules, bridges and sysctls that it brought; its data stays.
 
     Refuses while labs' containers run, unless `labs_too`: then they are stopped. Does nothing if there is none.
     """
     folders = Folders.here()
     if not engine_private.traces(folders):
-        report.line("No private Docker Engine runs.")
+        progress.line("No private Docker Engine runs.")
         return
     running = _running_labs(folders)
     if running and not labs_too:
         raise LabError(
             f"Labs are up on the private Docker Engine: {', '.join(running)}", hint=f"./lab down {running[0]}"
         )
-    with report.step("Stopping the private Docker Engine"):
-        _as_root(report, "stop", lambda: engine_private.stop(folders, report.line))
+    with progress.step("Stopping the private Docker Engine"):
+        _as_root(progress, "stop", lambda: engine_private.stop(folders, progress.line))
 
 
-def remove(report: Progress) -> None:
+def remove(progress: Progress) -> None:
     """Stop the private engine and delete all that it holds: images, containers, volumes."""
-    stop(report)
+    stop(progress)
     folders = Folders.here()
     if root_sees(folders.data):
-        with report.step(f"Deleting {folders.data}"):
-            _as_root(report, "remove", lambda: engine_private.remove(folders))
+        with progress.step(f"Deleting {folders.data}"):
+            _as_root(progress, "remove", lambda: engine_private.remove(folders))
 
 
 def root_sees(folder: Path) -> bool:
@@ -278,7 +278,7 @@ def _running_labs(folders: Folders) -> list[str]:
         return []
 
 
-def _as_root(report: Progress, verb: str, action: Callable[[], None]) -> None:
+def _as_root(progress: Progress, verb: str, action: Callable[[], None]) -> None:
     if os.geteuid() == 0:
         action()
         return
@@ -289,4 +289,4 @@ def _as_root(report: Progress, verb: str, action: Callable[[], None]) -> None:
     if not outcome.ok:
         raise LabError(outcome.output.strip() or f"Could not {verb} the private engine.", hint="./lab doctor")
     for line in outcome.output.splitlines():
-        report.line(line)
+        progress.line(line)

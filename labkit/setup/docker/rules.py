@@ -100,15 +100,15 @@ def look_again(client: docker.DockerClient, info: Mapping[str, Any], *, private:
     return gone, obstacle_
 
 
-def ensure(found: engine.Engine, report: Progress) -> None:
+def ensure(found: engine.Engine, progress: Progress) -> None:
     """Rules that are gone come back with a restart: ours is restarted, for another the command is named."""
     told = _look_at(found)
     if not told:
         return
     if not found.private:
         raise LabError(f"{_sentence(told)}: {_FLUSHED}.", hint=f"{restart_command()}; then the same command again")
-    report.line(f"{_sentence(told)}: {_FLUSHED}.")
-    engine.restart(report)
+    progress.line(f"{_sentence(told)}: {_FLUSHED}.")
+    engine.restart(progress)
     again = _look_at(found)
     if again:
         raise LabError(

@@ -45,7 +45,7 @@ def made_for(base_digest: str) -> Mapping[str, str]:
     }
 
 
-def export(engine: docker.DockerClient, target: Path, report: Progress) -> Manifest:
+def export(engine: docker.DockerClient, target: Path, progress: Progress) -> Manifest:
     """Write all that this machine's set-up has into a file. Raises LabError where something cannot be had."""
     if target.exists():
         raise LabError(f"{target} is there already.", hint="name another file, or remove it")
@@ -55,21 +55,21 @@ def export(engine: docker.DockerClient, target: Path, report: Progress) -> Manif
     base = images_base.load(images.folder())
     if found is None or base is None:
         raise LabError("This machine is not set up itself: its images are not ready.", hint="./lab setup")
-    with report.step("Python packages as wheels"):
-        wheels = _make_wheels(report)
-    with report.step("Server image"):
+    with progress.step("Python packages as wheels"):
+        wheels = _make_wheels(progress)
+    with progress.step("Server image"):
         images.keep_server(engine, found)
     folders = [wheels, *_toolchain(), *images.folders(found), *sorted((paths.cache() / "kernels").glob("*"))]
-    with report.step(f"Digests of {len(folders)} folders"):
+    with progress.step(f"Digests of {len(folders)} folders"):
         sources = {path: file for folder in folders for path, file in _files(folder)}
         parts = tuple(_archive.part(file, path) for path, file in sources.items())
     manifest = Manifest(made_for(base.digest), parts, source.commit(CHECKOUT))
-    with report.step(f"Writing {target}"):
-        _archive.write(target, manifest, sources, report.detail)
+    with progress.step(f"Writing {target}"):
+        _archive.write(target, manifest, sources, progress.detail)
     return manifest
 
 
-def bring(file: Path, report: Progress) -> Manifest:
+def bring(file: Path, progress: Progress) -> Manifest:
     """Take what is missing here out of a file, into the cache. Raises LabError; then nothing was taken.
 
     What the cache has already stays. Safe to interrupt: each folder comes by one rename, after all were checked.
@@ -86,7 +86,7 @@ def bring(file: Path, report: Progress) -> Manifest:
         )
     missing = [name for name in _folders(manifest) if not (cache / name).is_dir()]
     if not missing:
-        report.line(f"All of {file} is in {cache} already")
+        progress.line(f"All of {file} is in {cache} already")
         return manifest
     cache.mkdir(parents=True, exist_ok=True)
     for leftover in cache.glob(".import-*"):  # of an import that was killed
@@ -98,11 +98,11 @@ def bring(file: Path, report: Progress) -> Manifest:
             hint="free some space, or put the caches elsewhere: VVC_CACHE=FOLDER ./lab setup --import FILE",
         )
     with tempfile.TemporaryDirectory(prefix=".import-", dir=cache) as draft:
-        with report.step(f"Checking and unpacking {file}"):
-            _archive.unpack(file, Path(draft), wanted, detail=report.detail)
+        with progress.step(f"Checking and unpacking {file}"):
+            _archive.unpack(file, Path(draft), wanted, detail=progress.detail)
         for name in missing:
             offline_wheels.place(Path(draft) / name, cache / name)
-            report.line(f"  {name}")
+            progress.line(f"  {name}")
     return manifest
 
 
@@ -134,7 +134,7 @@ def _toolchain() -> list[Path]:
     return found
 
 
-def _make_wheels(report: Progress) -> Path:
+def _make_wheels(progress: Progress) -> Path:
     """The folder of wheels, made by pip from what requirements.txt pins, unless it is there."""
     target = offline_wheels.folder(CHECKOUT, paths.cache())
     if offline_wheels.ready(CHECKOUT, paths.cache()) is not None:
@@ -148,7 +148,7 @@ def _make_wheels(report: Progress) -> Path:
             timeout_s=_WHEELS_S,
             gets=environment.for_pip,
             env=_downloads.trusting(os.environ),
-            on_line=report.detail,
+            on_line=progress.detail,
             problem="The Python packages could not be had as wheels",
             hint="check the network, then run it again",
         )

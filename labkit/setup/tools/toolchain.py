@@ -53,7 +53,7 @@ def find() -> Toolchain | None:
     return _built(program, built_home) if program is not None and built_home is not None else None
 
 
-def ensure(report: Progress) -> Toolchain:
+def ensure(progress: Progress) -> Toolchain:
     """What is ready, or else the first of these that can be had, in this order.
 
     A `pulumi` on the PATH that is recent enough; the official release; a build from Go modules. The first two with
@@ -62,15 +62,15 @@ def ensure(report: Progress) -> Toolchain:
     found = find()
     if found is not None:
         return found
-    candidate = _own() or _release(release.ensure(report))
+    candidate = _own() or _release(release.ensure(progress))
     if candidate is None:
-        program, home = build.ensure(report)
+        program, home = build.ensure(progress)
         if program is None:
             raise AssertionError
         return _built(program, home)
-    if release.official_plugins(candidate.pulumi, Path(candidate.env["PULUMI_HOME"]), report):
+    if release.official_plugins(candidate.pulumi, Path(candidate.env["PULUMI_HOME"]), progress):
         return candidate
-    _, home = build.ensure(report, with_cli=False)
+    _, home = build.ensure(progress, with_cli=False)
     return _with_plugins(candidate, home)
 
 

@@ -55,7 +55,7 @@ def base_tag(client: docker.DockerClient) -> str:
 def build(client: docker.DockerClient) -> None:
     contents: dict[str, Path | bytes] = {"Dockerfile": APT, images.APT: images.RECIPES / images.APT}
     arguments = {"BASE": base_tag(client)}
-    workshop.build(client, contents, "Dockerfile", tag=TAG, arguments=arguments, report=Quiet())
+    workshop.build(client, contents, "Dockerfile", tag=TAG, arguments=arguments, progress=Quiet())
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])

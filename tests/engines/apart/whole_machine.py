@@ -200,7 +200,7 @@ def _container_image(engine: docker.DockerClient, ready: Images) -> str:
         workshop.import_rootfs(engine, base.rootfs, ready.base)
     tag = f"{plan.PROJECT}/test-machine:{paths.CHECKOUT_ID}"
     contents = {name.split("/", 1)[1]: file for name, file in _context.files(RECIPE).items()}
-    workshop.build(engine, contents, "Dockerfile", tag=tag, arguments={"BASE": ready.base}, report=Quiet())
+    workshop.build(engine, contents, "Dockerfile", tag=tag, arguments={"BASE": ready.base}, progress=Quiet())
     return tag
 
 
