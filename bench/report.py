@@ -38,7 +38,8 @@ _TIMEOUT_S = 300
 _PAGE = """
 import sys
 from pathlib import Path
-from labkit import labs, run_folder
+from labkit.measure import labs
+from labkit.runs import run_folder
 from labkit.commands import report_html
 from labkit.judge.rows import judge
 folder = Path(sys.argv[1])

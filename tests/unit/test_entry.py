@@ -12,7 +12,7 @@ import pulumi
 import pytest
 import yaml
 
-from infra import door, main, preflight, program
+from infra import checkout, door, main, preflight, program
 from infra import machine as machine_file
 from infra.machine import Machine
 from labkit.lifecycle import pulumi as lab_pulumi
@@ -121,6 +121,7 @@ def test_a_preview_makes_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         container_digest="0",
     )
     monkeypatch.setattr(machine_file, "load", lambda: replace(found))
+    monkeypatch.setattr(checkout, "enter", lambda: "0" * 8)
     monkeypatch.setattr(preflight, "check", lambda *_: None)
     monkeypatch.setattr(program, "build", lambda _: {})
     monkeypatch.setattr(pulumi, "get_stack", lambda: "deployment")
