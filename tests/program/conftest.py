@@ -16,7 +16,7 @@ from infra.lab import Blueprint
 from infra.machine import Machine
 from infra.plan import Plan
 from infra.settings import Facts, parse
-from tests.program.mocks import Build, Declared, Mocks
+from tests.program.mocks import Build, Declared, Monitor
 
 
 @pytest.fixture
@@ -58,7 +58,10 @@ def build(machine: Machine) -> Iterator[Build]:
         declared = Declared()
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        pulumi.runtime.set_mocks(Mocks(declared), project="vm-vs-container", stack="deployment", preview=False)
+        monitor = Monitor(declared)
+        pulumi.runtime.set_mocks(
+            monitor.mocks, project="vm-vs-container", stack="deployment", preview=False, monitor=monitor
+        )
         settings = parse("deployment", {"subnet": "10.200.7.0/24", **config}, facts, "1a2b3c4d")
         plan = Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"))
         lab = Blueprint(settings=settings, plan=plan, machine=machine, commit="c0ffee000000")
