@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import pulumi
 import pulumi_docker as docker
 import pulumi_libvirt as libvirt
 
-from infra import labels, outputs, rules
+from infra import labels, names, outputs, rules
 from infra.bounds import HEALTHY
 from infra.lab import Blueprint
 from infra.machine import Machine
+from infra.plan import LAN, Network, PlannedServer
 from infra.reach import Reach
 
 BRIDGE = "br0"
@@ -43,17 +45,17 @@ class Server(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        planned: PlannedServer,
         *,
-        index: int,
-        lan: docker.Network,
+        networks: Mapping[Network, docker.Network],
         lab: Blueprint,
         host: docker.Provider,
     ) -> None:
         settings, plan, machine = lab.settings, lab.plan, lab.machine
+        name = planned.name
         super().__init__("vm-vs-container:index:Server", name)
         self.name = name
-        self.address = str(plan.server_address(index))
+        self.address = str(planned.addresses[LAN])
         sockets = f"{machine.runtime_dir}/{plan.lab}-{name}"
         child = pulumi.ResourceOptions(parent=self, provider=host)
         volumes = {
@@ -63,7 +65,7 @@ class Server(pulumi.ComponentResource):
                 labels=labels.volume(plan),
                 opts=child,
             )
-            for part in ("docker-data", "libvirt-data")
+            for part in names.SERVER_VOLUMES
         }
         mounts = [
             docker.ContainerVolumeArgs(volume_name=volumes["docker-data"].name, container_path="/var/lib/docker"),
@@ -82,8 +84,9 @@ class Server(pulumi.ComponentResource):
             labels=labels.container(plan, "server"),
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(
-                    name=lan.name, ipv4_address=self.address, mac_address=plan.server_mac(index)
-                ),
+                    name=networks[one].name, ipv4_address=str(address), mac_address=planned.macs[one]
+                )
+                for one, address in planned.addresses.items()
             ],
             capabilities=docker.ContainerCapabilitiesArgs(adds=["ALL"], drops=dropped_capabilities(machine)),
             security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined", "label=disable"],

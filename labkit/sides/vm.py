@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from infra import plan
+from infra import names
 from infra.outputs import Replica, Server
 from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Runner, Sizes, Stats
@@ -38,7 +38,7 @@ def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Seque
         *("-o", "IdentitiesOnly=yes"),
         *("-o", "IdentityAgent=none"),
         *("-o", "GlobalKnownHostsFile=none"),
-        *("-o", f"UserKnownHostsFile={_for_ssh(lab_dir / plan.host_key_file(replica.name))}"),
+        *("-o", f"UserKnownHostsFile={_for_ssh(lab_dir / names.host_key_file(replica.name))}"),
         *("-o", "StrictHostKeyChecking=yes"),
         *("-o", "ConnectTimeout=10"),
         *("-o", "LogLevel=ERROR"),

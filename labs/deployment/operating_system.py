@@ -137,9 +137,8 @@ def run_another_kernel(place: Place, replica: Replica) -> dict[str, Any]:
         carried = kernels.into(place, server, run, WORK, _running(place))
         run(["sh", "-c", another_kernel.TREE, "sh", WORK])
         script = another_kernel.RUN[replica.side]
-        told = run(
-            ["sh", "-c", script, "sh", WORK, place.contract.accelerator, labels], 2 * another_kernel.BOOT_WITHIN_S
-        )
+        definition = another_kernel.definition(WORK, place.contract.accelerator, labels)
+        told = run(["sh", "-c", script, "sh", WORK, labels, definition], 2 * another_kernel.BOOT_WITHIN_S)
     except LabError as error:
         # The rest of what was seen stands without it.
         return {"problem": error.problem.splitlines()[0]}

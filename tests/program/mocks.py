@@ -48,7 +48,7 @@ class Monitor(MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - Pulumi's name
         self.declared.requests.append(request)
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi has no types for it
 
 
 Build = Callable[..., Declared]

@@ -1,4 +1,4 @@
-"""A lab that is up stays as it is: what the program declares is, byte for byte, what it declared when it was brought up.
+"""A lab that is up stays as it is: what the program declares is, byte for byte, what it was declared as then.
 
 `today.json` was written by the program before it was taken apart into grounds and stacks. A line of it that changes
 replaces or updates something in every lab that is up: then the changelog says so.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.json_format import MessageToDict
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 
 from infra.machine import Machine
 from infra.source import text_digest
