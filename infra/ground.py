@@ -27,8 +27,12 @@ def laptop(lab: Blueprint) -> docker.Provider:
     return docker.Provider(names.HOST, host=lab.machine.docker_host)
 
 
-def network(lab: Blueprint, host: docker.Provider, name: Network = LAN) -> docker.Network:
-    """One of the lab's networks, as planned."""
+def networks(lab: Blueprint, host: docker.Provider) -> dict[Network, docker.Network]:
+    """The lab's networks, as planned."""
+    return {name: _network(lab, host, name) for name in (LAN, *lab.plan.beside)}
+
+
+def _network(lab: Blueprint, host: docker.Provider, name: Network) -> docker.Network:
     planned = lab.plan.network(name)
     return docker.Network(
         name,

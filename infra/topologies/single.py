@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from infra.keys import Key, whole
-from infra.plan import LAN
 from infra.topology import Own, Topology
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def _build(lab: Blueprint) -> Ground:
     from infra import ground, server  # noqa: PLC0415 - Pulumi takes a second, and the settings read this module
 
     host = ground.laptop(lab)
-    networks = {LAN: ground.network(lab, host)}
+    networks = ground.networks(lab, host)
     planned = lab.plan.servers(lab.settings.servers)
     servers = [server.Server(one, networks=networks, lab=lab, host=host) for one in planned]
     return ground.Ground(servers, dict.fromkeys(lab.settings.sides, servers[:1]))
