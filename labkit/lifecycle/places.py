@@ -74,7 +74,7 @@ def replicas(lab: str, server: outputs.Server, prefix_length: int, there: Collec
     for name, side in SIDES.items():
         for one in sorted(there):
             number = one.name.removeprefix(f"{name}-")
-            if one.kind == side.OBJECTS[0].kind and one.made_by_up and number.isdigit():
+            if one.kind == side.OBJECTS[0].kind and one.name.startswith(f"{name}-") and number.isdigit():
                 url = side.url(planned, server.address, int(number) - 1)
                 found.append(outputs.Replica(one.name, name, server.name, url, one.name))
     return found

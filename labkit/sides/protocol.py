@@ -80,7 +80,7 @@ class Object:
     look: str
     """Script that prints those that are there, one "kind id name" a line. The id tells one from another of its name."""
     type: str = ""
-    """Pulumi's type of it, where a provider of the server makes it; else nobody misses it in Pulumi's state."""
+    """Pulumi's type of it, where a provider of the server makes it; else healing lets it be, and `made` is None."""
     made: re.Pattern[str] | None = None
     """Names that `up` gives; None where what is there is taken over by the next creation."""
     remove: str = ""
