@@ -13,8 +13,8 @@ from infra.sides import NAMES
 HOST = "engine"
 """The provider of the laptop's engine."""
 
-SERVER_VOLUMES = ("docker-data", "libvirt-data")
-"""Parts of a server that stay when its container is made anew."""
+SERVER_VOLUMES = {"docker-data": "/var/lib/docker", "libvirt-data": "/var/lib/libvirt"}
+"""Parts of a server that stay when its container is made anew -> where they are in it."""
 
 POOL = NETWORK = "lab"
 """In a server: the pool of the guests' disks, the network of the containers."""

@@ -51,30 +51,13 @@ class Server(pulumi.ComponentResource):
         lab: Blueprint,
         host: docker.Provider,
     ) -> None:
-        settings, plan, machine = lab.settings, lab.plan, lab.machine
+        plan, machine = lab.plan, lab.machine
         name = planned.name
         super().__init__("vm-vs-container:index:Server", name)
         self.name = name
         self.address = str(planned.addresses[LAN])
         sockets = f"{machine.runtime_dir}/{plan.lab}-{name}"
         child = pulumi.ResourceOptions(parent=self, provider=host)
-        volumes = {
-            part: docker.Volume(
-                f"{name}-{part}",
-                name=plan.name(f"{name}-{part}"),
-                labels=labels.volume(plan),
-                opts=child,
-            )
-            for part in names.SERVER_VOLUMES
-        }
-        mounts = [
-            docker.ContainerVolumeArgs(volume_name=volumes["docker-data"].name, container_path="/var/lib/docker"),
-            docker.ContainerVolumeArgs(volume_name=volumes["libvirt-data"].name, container_path="/var/lib/libvirt"),
-            docker.ContainerVolumeArgs(host_path=sockets, container_path=_INSIDE),
-        ]
-        if machine.cgroup_version == 1:
-            mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
-        devices = ["/dev/net/tun", *(["/dev/kvm"] if settings.accelerator == "kvm" else [])]
         self.reach = Reach("docker", machine.docker_host, plan.name(name))
         self.container = docker.Container(
             name,
@@ -90,9 +73,9 @@ class Server(pulumi.ComponentResource):
             ],
             capabilities=docker.ContainerCapabilitiesArgs(adds=["ALL"], drops=dropped_capabilities(machine)),
             security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined", "label=disable"],
-            devices=[docker.ContainerDeviceArgs(host_path=path) for path in devices],
+            devices=_devices(lab),
             cgroupns_mode="host" if machine.cgroup_version == 1 else "private",
-            volumes=mounts,
+            volumes=_mounts(name, sockets, lab, child),
             envs=[
                 f"VVC_HOST_UUID={uuid.uuid5(uuid.NAMESPACE_OID, plan.name(name))}",
                 f"VVC_OWNER={machine.owner}",
@@ -136,3 +119,26 @@ class Server(pulumi.ComponentResource):
             docker_host=self.docker_host,
             libvirt_uri=self.libvirt_uri,
         )
+
+
+def _mounts(name: str, sockets: str, lab: Blueprint, child: pulumi.ResourceOptions) -> list[docker.ContainerVolumeArgs]:
+    """The volumes that stay when the server's container is made anew, and where its sockets come out."""
+    volumes = [
+        docker.Volume(
+            f"{name}-{part}", name=lab.plan.name(f"{name}-{part}"), labels=labels.volume(lab.plan), opts=child
+        )
+        for part in names.SERVER_VOLUMES
+    ]
+    mounts = [
+        docker.ContainerVolumeArgs(volume_name=volume.name, container_path=place)
+        for volume, place in zip(volumes, names.SERVER_VOLUMES.values(), strict=True)
+    ]
+    mounts.append(docker.ContainerVolumeArgs(host_path=sockets, container_path=_INSIDE))
+    if lab.machine.cgroup_version == 1:
+        mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
+    return mounts
+
+
+def _devices(lab: Blueprint) -> list[docker.ContainerDeviceArgs]:
+    paths = ["/dev/net/tun", *(["/dev/kvm"] if lab.settings.accelerator == "kvm" else [])]
+    return [docker.ContainerDeviceArgs(host_path=path) for path in paths]

@@ -88,27 +88,36 @@ class VmStack(pulumi.ComponentResource):
             disk=shared(base, "disk.qcow2", "qcow2"),
         )
 
-    def _replica(
-        self,
-        index: int,
-        server: Server,
-        lab: Blueprint,
-        volumes: _Volumes,
-    ) -> pulumi.Output[outputs.Replica]:
-        settings, plan, machine = lab.settings, lab.plan, lab.machine
+    def _replica(self, index: int, server: Server, lab: Blueprint, volumes: _Volumes) -> pulumi.Output[outputs.Replica]:
         name = names.replica(SIDE, index)
-        address = str(plan.vm_address(index))
-        inside = server.inside(self, server.libvirt)
         overlay = libvirt.Volume(
             names.disk(name),
             name=names.overlay(name),
             pool=volumes.pool.name,
             base_volume_id=volumes.disk.id,
-            size=settings.disk_gib * GIB,
-            opts=inside,
+            size=lab.settings.disk_gib * GIB,
+            opts=server.inside(self, server.libvirt),
         )
-        cpu = CPU.get(settings.accelerator)
-        domain = libvirt.Domain(
+        domain = self._domain(index, server, lab, volumes, overlay)
+        configured = self._configured(index, server, lab, domain, triggers=[domain.id, overlay.id])
+        ready = Ready(
+            names.ready(name),
+            url=lab.plan.vm_url(index),
+            replica=name,
+            version=lab.settings.service_version,
+            triggers=[configured.done, server.container.id],
+            console=_last_lines(name, server),
+            opts=server.contents(self, depends_on=[configured]),
+        )
+        return ready.url.apply(
+            lambda url: outputs.Replica(name=name, side=SIDE, server=server.name, url=url, handle=name)
+        )
+
+    def _domain(
+        self, index: int, server: Server, lab: Blueprint, volumes: _Volumes, overlay: libvirt.Volume
+    ) -> libvirt.Domain:
+        settings, name, cpu = lab.settings, names.replica(SIDE, index), CPU.get(lab.settings.accelerator)
+        return libvirt.Domain(
             name,
             name=name,
             type=TYPE[settings.accelerator],
@@ -119,47 +128,44 @@ class VmStack(pulumi.ComponentResource):
             memory=settings.memory_mib,
             kernel=volumes.kernel.id,
             initrd=volumes.initrd.id,
-            cmdlines=_cmdlines(name, address, plan, machine),
+            cmdlines=_cmdlines(name, str(lab.plan.vm_address(index)), lab.plan, lab.machine),
             disks=[libvirt.DomainDiskArgs(volume_id=overlay.id)],
-            network_interfaces=[libvirt.DomainNetworkInterfaceArgs(bridge=BRIDGE, mac=plan.vm_mac(index))],
+            network_interfaces=[libvirt.DomainNetworkInterfaceArgs(bridge=BRIDGE, mac=lab.plan.vm_mac(index))],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_type="serial", target_port="0")],
             graphics=libvirt.DomainGraphicsArgs(type="vnc", listen_type="none"),
             autostart=True,
-            opts=pulumi.ResourceOptions.merge(inside, rules.options("domain")),
+            opts=pulumi.ResourceOptions.merge(server.inside(self, server.libvirt), rules.options("domain")),
         )
-        checkout = Path(machine.checkout)
-        console = _last_lines(name, server)
+
+    def _configured(
+        self,
+        index: int,
+        server: Server,
+        lab: Blueprint,
+        domain: libvirt.Domain,
+        *,
+        triggers: Sequence[pulumi.Input[str]],
+    ) -> Playbook:
+        machine, name, checkout = lab.machine, names.replica(SIDE, index), Path(lab.machine.checkout)
         shown = shlex.join(server.reach.words(["cat", f"{CONSOLE_DIR}/{name}.console"]))
-        configured = Playbook(
+        return Playbook(
             names.playbook(name),
-            host=address,
-            private_key=str(machine.private_key(plan.lab)),
+            host=str(lab.plan.vm_address(index)),
+            private_key=str(machine.private_key(lab.plan.lab)),
             playbook=str(checkout / "playbooks" / "site.yml"),
             variables={
                 "vvc_replica": name,
                 "vvc_side": SIDE,
                 "vvc_server": server.name,
-                "vvc_version": settings.service_version,
+                "vvc_version": lab.settings.service_version,
                 "vvc_commit": lab.commit,
             },
             digest=tree_digest(checkout / "playbooks", checkout / "service"),
-            triggers=[domain.id, overlay.id],
-            log_dir=str(machine.lab_dir(plan.lab)),
+            triggers=triggers,
+            log_dir=str(machine.lab_dir(lab.plan.lab)),
             hint=f"Look at the guest's console: {shown}",
-            console=console,
+            console=_last_lines(name, server),
             opts=server.contents(self, depends_on=[domain]),
-        )
-        ready = Ready(
-            names.ready(name),
-            url=plan.vm_url(index),
-            replica=name,
-            version=settings.service_version,
-            triggers=[configured.done, server.container.id],
-            console=console,
-            opts=server.contents(self, depends_on=[configured]),
-        )
-        return ready.url.apply(
-            lambda url: outputs.Replica(name=name, side=SIDE, server=server.name, url=url, handle=name)
         )
 
 
