@@ -32,7 +32,7 @@ printf '%s\\n' "$3" > /opt/toy/$1.sh
 sh /opt/toy/$1.sh
 """
 _START = f"""cd /
-env -i PATH=/usr/bin:/bin {{variables}} setsid chroot {ROOT} \\
+env -i PATH=/usr/bin:/usr/sbin {{variables}} setsid chroot {ROOT} \\
     sh -c 'cd /opt/vvc-service && exec python3 -m service' > /opt/toy/{{name}}.log 2>&1 < /dev/null &
 echo $! > /run/{{name}}.pid"""
 _REMOVE = f"""
