@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -12,6 +14,7 @@ from infra import names, sides
 from infra.plan import MAX_REPLICAS
 from labkit.lifecycle import inside, strays
 from labkit.lifecycle.inside import There
+from labkit.measure import labs
 from labkit.sides import SIDES, Side
 from service import settings as service
 
@@ -87,3 +90,13 @@ def test_the_files_that_guests_share_are_known_by_their_names() -> None:
     assert all(disks.fullmatch(f"{part}-0123456789ab") for part in names.GUEST_FILES)
     assert disks.fullmatch(names.overlay(names.replica("vm", 0)))
     assert not disks.fullmatch("base-mine")
+
+
+def test_a_side_has_no_turns_of_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that can be started and stopped alone is in *start*, without its restore, and in nothing else."""
+    monkeypatch.setitem(SIDES, "toy", cast(Side, SimpleNamespace(SUSPENDED="", PROCESSES="", DISK="")))
+    lab = labs.load("deployment")
+    turns = {one.name: one.turns(("vm", "container", "toy"), True) for one in lab.experiments}
+    assert all({"vm", "container"} <= {turn.side for turn in found} for found in turns.values())
+    own = {(name, turn.action) for name, found in turns.items() for turn in found if turn.side == "toy"}
+    assert own == {("start", "deploy"), ("start", "start")}
