@@ -19,10 +19,12 @@ from infra.server import Server
 class Stack(Protocol):
     """One side of a lab, declared."""
 
-    replicas: Sequence[pulumi.Output[outputs.Replica]]
-
     def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
         """Replicas on the servers in turn, the first one on the first."""
+
+    @property
+    def replicas(self) -> Sequence[pulumi.Output[outputs.Replica]]:
+        """As they stand in the contract."""
 
 
 def of(side: str) -> type[Stack]:

@@ -15,6 +15,7 @@ from infra.plan import SERVICE_PORT
 from infra.ready import Ready
 from infra.server import Server
 from infra.source import text_digest, tree_digest
+from infra.stacks import Stack
 
 SIDE = "container"
 DATA_DIR = "/var/lib/vvc-service"
@@ -120,4 +121,4 @@ class ContainerStack(pulumi.ComponentResource):
         )
 
 
-STACK = ContainerStack
+STACK: type[Stack] = ContainerStack

@@ -21,6 +21,7 @@ from infra.playbook import Playbook
 from infra.ready import Ready
 from infra.server import BRIDGE, IMAGES_DIR, Server
 from infra.source import tree_digest
+from infra.stacks import Stack
 
 GIB = 1024**3
 SIDE = "vm"
@@ -197,4 +198,4 @@ def _cmdlines(name: str, address: str, plan: Plan, machine: Machine) -> list[dic
     ]
 
 
-STACK = VmStack
+STACK: type[Stack] = VmStack

@@ -13,7 +13,7 @@ from infra import names
 from infra.outputs import Replica, Server
 from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Sizes, Stats, numbers
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
 from labkit.system.outcome import Outcome
 
@@ -172,7 +172,7 @@ done
         )
 
 
-SIDE = Container()
+SIDE: Side = Container()
 
 
 def _inspect(replica: Replica, run: Runner) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from infra.last_lines import CONSOLE_DIR
 from infra.outputs import Replica, Server
 from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Sizes, Stats
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
 
 _OFF_WITHIN_S = 60.0
@@ -198,7 +198,7 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
         )
 
 
-SIDE = Vm()
+SIDE: Side = Vm()
 
 
 def _for_ssh(path: Path) -> str:

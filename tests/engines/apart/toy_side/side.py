@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.outputs import Replica, Server
 from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import Event, Object, Runner, Sizes, Stats, numbers
+from labkit.sides.protocol import Event, Object, Runner, Side, Sizes, Stats, numbers
 
 _ROOT = "/opt/toy/root"
 _LOOK = """
@@ -88,4 +88,4 @@ class Toy:
         return run(["cat", f"/run/{replica.handle}.pid"]).output.strip()
 
 
-SIDE = Toy()
+SIDE: Side = Toy()

@@ -17,6 +17,7 @@ from infra.provider import Provider
 from infra.ready import Ready
 from infra.server import Server
 from infra.source import tree_digest
+from infra.stacks import Stack
 
 SIDE = "toy"
 PORT = 8101
@@ -112,4 +113,4 @@ class ToyStack(pulumi.ComponentResource):
         )
 
 
-STACK = ToyStack
+STACK: type[Stack] = ToyStack
