@@ -6,7 +6,7 @@ import pulumi
 
 from infra import checkout, facts, machine, preflight, program, settings
 from infra.lab import Blueprint
-from infra.plan import Plan, bridge_name, server_name
+from infra.plan import Plan, bridge_name
 from infra.source import commit
 
 REFUSALS = (machine.NotSetUpError, settings.SettingsError, preflight.RefusedError)
@@ -20,7 +20,7 @@ def run() -> None:
     own = checkout.enter()
     wanted = settings.parse(name, facts.config(), facts.gather(found, bridge_name(own, name)), own)
     plan = Plan(checkout=own, lab=name, subnet=wanted.subnet)
-    preflight.check(found, plan, [server_name(index) for index in range(wanted.servers)])
+    preflight.check(found, plan, [server.name for server in plan.servers(wanted.servers)])
     if not pulumi.runtime.is_dry_run():
         found.make_runtime_dir()
     lab = Blueprint(settings=wanted, plan=plan, machine=found, commit=commit(machine.CHECKOUT, "service"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 PROJECT = "vm-vs-container"
@@ -14,6 +15,12 @@ ROLE_LABEL = f"{PROJECT}.role"
 """What an object on the laptop's engine is there for, beside whose it is."""
 
 Role = Literal["server", "edge", "power", "registry", "tool"]
+Network = Literal["lan", "mgmt"]
+LAN: Network = "lan"
+NETWORKS: tuple[Network, ...] = (LAN, "mgmt")
+"""Those that a lab can have, whatever its topology: where clients, guests and containers are, and where servers alone
+speak to one another. One finds what is left of any of them by its bridge's name and by its ports' MACs."""
+
 PREFIX = "vvc"
 MAC_PREFIX = "52:76:63"
 """First half of every MAC that we give: locally administered, unicast, and no other tool's."""
@@ -23,6 +30,8 @@ SERVICE_PORT = 8000
 
 _SERVER_HOST = 2
 _VM_HOST = 16
+_SERVER_MAC: Mapping[Network, int] = {"lan": 1, "mgmt": 3}
+_VM_MAC = 2
 CONTAINER_PORT = 8001
 """Published port of the first container replica; the others follow. One above the last is free for a while."""
 MAX_SERVERS = 9
@@ -32,12 +41,43 @@ MAX_REPLICAS = 32
 
 
 @dataclass(frozen=True)
+class PlannedNetwork:
+    """One network of a lab on the laptop's engine."""
+
+    name: Network
+    bridge: str
+    """Its bridge on the laptop."""
+    subnet: ipaddress.IPv4Network
+
+    @property
+    def gateway(self) -> ipaddress.IPv4Address:
+        """The laptop's address."""
+        return self.subnet[1]
+
+    @property
+    def dynamic_range(self) -> ipaddress.IPv4Network:
+        """Part from which the engine may give addresses by itself; ours lie below."""
+        return list(self.subnet.subnets(1))[1]
+
+
+@dataclass(frozen=True)
+class PlannedServer:
+    """One server of a lab, with its address and its MAC on each of its networks."""
+
+    index: int
+    name: str
+    addresses: Mapping[Network, ipaddress.IPv4Address]
+    macs: Mapping[Network, str]
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All that derives from which lab of which checkout this is."""
+    """All that derives from which lab of which checkout this is. `beside` are its networks beside the LAN."""
 
     checkout: str
     lab: str
     subnet: ipaddress.IPv4Network
+    beside: Mapping[Network, ipaddress.IPv4Network] = field(default_factory=dict)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -48,28 +88,31 @@ class Plan:
         """Name of one of the lab's objects on the laptop's engine, e.g. vvc-1a2b3c4d-deployment-lan."""
         return f"{PREFIX}-{self.checkout}-{self.lab}-{part}"
 
-    @property
-    def bridge(self) -> str:
-        """Name of the LAN's bridge on the laptop."""
-        return bridge_name(self.checkout, self.lab)
+    def network(self, name: Network = LAN) -> PlannedNetwork:
+        """One of its networks."""
+        subnet = self.subnet if name == LAN else self.beside[name]
+        return PlannedNetwork(name, bridge_name(self.checkout, self.lab, name), subnet)
 
-    @property
-    def dynamic_range(self) -> ipaddress.IPv4Network:
-        """Part of the LAN from which the engine may give addresses by itself; ours lie below."""
-        return list(self.subnet.subnets(1))[1]
+    def servers(self, count: int) -> tuple[PlannedServer, ...]:
+        """Its first servers, on each of its networks."""
+        networks: tuple[Network, ...] = (LAN, *self.beside)
+        return tuple(
+            PlannedServer(
+                index,
+                server_name(index),
+                {name: self.server_address(index, name) for name in networks},
+                {name: self.server_mac(index, name) for name in networks},
+            )
+            for index in range(count)
+        )
 
-    @property
-    def gateway(self) -> ipaddress.IPv4Address:
-        """The laptop's address on the lab's LAN."""
-        return self.subnet[1]
+    def server_address(self, index: int = 0, network: Network = LAN) -> ipaddress.IPv4Address:
+        """Address of a server on one of the lab's networks."""
+        return self.network(network).subnet[_SERVER_HOST + index]
 
-    def server_address(self, index: int = 0) -> ipaddress.IPv4Address:
-        """Address of a server on the lab's LAN."""
-        return self.subnet[_SERVER_HOST + index]
-
-    def server_mac(self, index: int = 0) -> str:
-        """MAC of a server's LAN port."""
-        return self._mac(1, index)
+    def server_mac(self, index: int = 0, network: Network = LAN) -> str:
+        """MAC of a server's port in one of the networks that the lab can have."""
+        return self._mac(_SERVER_MAC[network], index)
 
     def vm_address(self, index: int) -> ipaddress.IPv4Address:
         """Address of a guest on the lab's LAN."""
@@ -77,11 +120,19 @@ class Plan:
 
     def vm_mac(self, index: int) -> str:
         """MAC of a guest's adapter."""
-        return self._mac(2, index)
+        return self._mac(_VM_MAC, index)
+
+    def vm_url(self, index: int) -> str:
+        """Where the service answers in a guest."""
+        return f"http://{self.vm_address(index)}:{SERVICE_PORT}"
 
     def container_port(self, index: int) -> int:
         """Published port, on the server's address, of a container replica."""
         return CONTAINER_PORT + index
+
+    def container_url(self, index: int, server: str) -> str:
+        """Where the service answers in a container, by the address of its server."""
+        return f"http://{server}:{self.container_port(index)}"
 
     def _mac(self, kind: int, index: int) -> str:
         lab = _digest(f"{self.checkout}/{self.lab}")[:2]
@@ -102,26 +153,20 @@ def server_name(index: int) -> str:
     return f"server-{index + 1}"
 
 
-def playbook_name(replica: str) -> str:
-    """Name of the resource that configures a replica; its files in the lab's folder begin with it."""
-    return f"{replica}-playbook"
+def bridge_name(checkout: str, lab: str, network: Network = LAN) -> str:
+    """Name of a network's bridge on the laptop: at most 15 bytes, the kernel's limit."""
+    return f"{PREFIX}{checkout}{_digest(_of(lab, network))[:3]}"
 
 
-def host_key_file(replica: str) -> str:
-    """In the lab's folder: the guest's ssh host key, pinned when it was first configured."""
-    return f"{playbook_name(replica)}.host_key"
-
-
-def bridge_name(checkout: str, lab: str) -> str:
-    """Name of a lab's bridge on the laptop: at most 15 bytes, the kernel's limit."""
-    return f"{PREFIX}{checkout}{_digest(lab)[:3]}"
-
-
-def default_subnet(checkout: str, lab: str) -> ipaddress.IPv4Network:
-    """The lab's LAN when no subnet is configured: one /24 of 10.192.0.0/11, spread so that checkouts rarely meet."""
-    number = int(_digest(f"{checkout}/{lab}")[:4], 16) % (32 * 256)
+def default_subnet(checkout: str, lab: str, network: Network = LAN) -> ipaddress.IPv4Network:
+    """A network's addresses if none are configured: one /24 of 10.192.0.0/11, spread so that checkouts rarely meet."""
+    number = int(_digest(f"{checkout}/{_of(lab, network)}")[:4], 16) % (32 * 256)
     base = int(ipaddress.IPv4Address("10.192.0.0"))
     return ipaddress.IPv4Network((base + number * 256, 24))
+
+
+def _of(lab: str, network: Network) -> str:
+    return lab if network == LAN else f"{lab}/{network}"
 
 
 def _digest(text: str) -> str:

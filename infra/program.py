@@ -1,25 +1,20 @@
-"""The architecture on one screen: a topology's servers, one VM stack, one container stack, one contract."""
+"""The architecture on one screen: a topology's ground, each side's stack on it, one contract."""
 
 from __future__ import annotations
 
 import pulumi
 
-from infra import outputs
-from infra.container import ContainerStack
+from infra import outputs, stacks
 from infra.lab import Blueprint
-from infra.topologies import single
-from infra.vm import VmStack
-
-TOPOLOGIES = {"single": single.build}
-STACKS: dict[str, type[VmStack | ContainerStack]] = {"vm": VmStack, "container": ContainerStack}
+from infra.topologies import TOPOLOGIES
 
 
 def build(lab: Blueprint) -> dict[str, pulumi.Output[object]]:
     """Declare the lab. Returns the stack's outputs: the contract."""
     settings = lab.settings
-    servers = TOPOLOGIES[settings.topology](lab)
-    stacks = [STACKS[side](servers[0], lab) for side in settings.sides]
-    contract = pulumi.Output.all(*(replica for stack in stacks for replica in stack.replicas)).apply(
+    ground = TOPOLOGIES[settings.topology].build(lab)
+    sides = [stacks.of(side)(ground.carrying[side], lab) for side in settings.sides]
+    contract = pulumi.Output.all(*(replica for side in sides for replica in side.replicas)).apply(
         lambda replicas: outputs.to_outputs(
             outputs.Contract(
                 lab=settings.lab,
@@ -27,7 +22,7 @@ def build(lab: Blueprint) -> dict[str, pulumi.Output[object]]:
                 service_version=settings.service_version,
                 vcpus=settings.vcpus,
                 memory_mib=settings.memory_mib,
-                servers=tuple(server.output() for server in servers),
+                servers=tuple(server.output() for server in ground.servers),
                 replicas=tuple(replicas),
             )
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import pulumi
 import pulumi_docker as docker
 import pulumi_libvirt as libvirt
 
-from infra import labels, outputs, rules
+from infra import labels, names, outputs, rules
 from infra.bounds import HEALTHY
 from infra.lab import Blueprint
 from infra.machine import Machine
+from infra.plan import LAN, Network, PlannedServer
 from infra.reach import Reach
 
 BRIDGE = "br0"
@@ -43,36 +45,19 @@ class Server(pulumi.ComponentResource):
 
     def __init__(
         self,
-        name: str,
+        planned: PlannedServer,
         *,
-        index: int,
-        lan: docker.Network,
+        networks: Mapping[Network, docker.Network],
         lab: Blueprint,
         host: docker.Provider,
     ) -> None:
-        settings, plan, machine = lab.settings, lab.plan, lab.machine
+        plan, machine = lab.plan, lab.machine
+        name = planned.name
         super().__init__("vm-vs-container:index:Server", name)
         self.name = name
-        self.address = str(plan.server_address(index))
+        self.address = str(planned.addresses[LAN])
         sockets = f"{machine.runtime_dir}/{plan.lab}-{name}"
         child = pulumi.ResourceOptions(parent=self, provider=host)
-        volumes = {
-            part: docker.Volume(
-                f"{name}-{part}",
-                name=plan.name(f"{name}-{part}"),
-                labels=labels.volume(plan),
-                opts=child,
-            )
-            for part in ("docker-data", "libvirt-data")
-        }
-        mounts = [
-            docker.ContainerVolumeArgs(volume_name=volumes["docker-data"].name, container_path="/var/lib/docker"),
-            docker.ContainerVolumeArgs(volume_name=volumes["libvirt-data"].name, container_path="/var/lib/libvirt"),
-            docker.ContainerVolumeArgs(host_path=sockets, container_path=_INSIDE),
-        ]
-        if machine.cgroup_version == 1:
-            mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
-        devices = ["/dev/net/tun", *(["/dev/kvm"] if settings.accelerator == "kvm" else [])]
         self.reach = Reach("docker", machine.docker_host, plan.name(name))
         self.container = docker.Container(
             name,
@@ -82,14 +67,15 @@ class Server(pulumi.ComponentResource):
             labels=labels.container(plan, "server"),
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(
-                    name=lan.name, ipv4_address=self.address, mac_address=plan.server_mac(index)
-                ),
+                    name=networks[one].name, ipv4_address=str(address), mac_address=planned.macs[one]
+                )
+                for one, address in planned.addresses.items()
             ],
             capabilities=docker.ContainerCapabilitiesArgs(adds=["ALL"], drops=dropped_capabilities(machine)),
             security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined", "label=disable"],
-            devices=[docker.ContainerDeviceArgs(host_path=path) for path in devices],
+            devices=_devices(lab),
             cgroupns_mode="host" if machine.cgroup_version == 1 else "private",
-            volumes=mounts,
+            volumes=_mounts(name, sockets, lab, child),
             envs=[
                 f"VVC_HOST_UUID={uuid.uuid5(uuid.NAMESPACE_OID, plan.name(name))}",
                 f"VVC_OWNER={machine.owner}",
@@ -133,3 +119,26 @@ class Server(pulumi.ComponentResource):
             docker_host=self.docker_host,
             libvirt_uri=self.libvirt_uri,
         )
+
+
+def _mounts(name: str, sockets: str, lab: Blueprint, child: pulumi.ResourceOptions) -> list[docker.ContainerVolumeArgs]:
+    """The volumes that stay when the server's container is made anew, and where its sockets come out."""
+    volumes = [
+        docker.Volume(
+            f"{name}-{part}", name=lab.plan.name(f"{name}-{part}"), labels=labels.volume(lab.plan), opts=child
+        )
+        for part in names.SERVER_VOLUMES
+    ]
+    mounts = [
+        docker.ContainerVolumeArgs(volume_name=volume.name, container_path=place)
+        for volume, place in zip(volumes, names.SERVER_VOLUMES.values(), strict=True)
+    ]
+    mounts.append(docker.ContainerVolumeArgs(host_path=sockets, container_path=_INSIDE))
+    if lab.machine.cgroup_version == 1:
+        mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
+    return mounts
+
+
+def _devices(lab: Blueprint) -> list[docker.ContainerDeviceArgs]:
+    paths = ["/dev/net/tun", *(["/dev/kvm"] if lab.settings.accelerator == "kvm" else [])]
+    return [docker.ContainerDeviceArgs(host_path=path) for path in paths]

@@ -4,48 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any
 
-from infra import networks, plan
+from infra import networks, plan, sides
+from infra.keys import Accelerator, Asked, Facts, Key, WithNextStepError, whole
+from infra.topologies import TOPOLOGIES
+from infra.topology import Own, Topology
 
-Side = Literal["vm", "container"]
-Accelerator = Literal["kvm", "tcg"]
-SIDES: tuple[Side, ...] = ("vm", "container")
-TOPOLOGIES = ("single",)
-
-DEFAULTS = {
-    "topology": "single",
-    "servers": "1",
-    "sides": "vm,container",
-    "replicas": "1",
-    "vcpus": "1",
-    "memory_mib": "512",
-    "disk_gib": "2",
-    "accelerator": "auto",
-    "service_version": "1",
-    "subnet": "auto",
-}
-"""Every configuration key with its default, as in Pulumi.yaml (a test holds them against each other)."""
+__all__ = ["ALL", "DEFAULTS", "Accelerator", "Facts", "Settings", "SettingsError", "keys", "parse", "servers"]
 
 GUEST_MEMORY_MIN_MIB = 256
 """Least RAM of a guest: it boots with 160 (images/guest/README.md); the rest is for Ansible and the service's work."""
 
-SERVER_RESERVE_MIB = 768
-"""Memory left to the laptop and to the server's own daemons when guests and containers have taken theirs."""
-
-FURTHER_SERVER_MIB = 256
-"""Memory left beside that to the daemons of each further server."""
-
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,31}")
 _MAX_VCPUS = 64
 _MAX_DISK_GIB = 64
-_MAX_SERVERS = 2
-"""Of topology single: the one that carries the lab, and an empty one to move replicas to."""
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-
-T = TypeVar("T")
 
 
 class SettingsError(Exception):
@@ -56,32 +31,14 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class _WithNextStepError(ValueError):
-    """A value that cannot be used, said with the next step."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the settings must know of the machine; taken as an argument, so that they stay pure."""
-
-    accelerator: Accelerator
-    accelerator_reason: str
-    memory_mib: int
-    cpus: int
-    subnets_in_use: Mapping[str, str]
-    """Network in CIDR form -> who uses it (an interface, a Docker network). The lab's own are left out."""
-    own_subnet: str = ""
-    """The network that this lab has on the engine now; "" where it is not up."""
-
-
 @dataclass(frozen=True)
 class Settings:
-    """What a lab is made of. Memory in MiB, disk in GiB."""
+    """What a lab is made of. Memory in MiB, disk in GiB. `own` are the values of its topology's own keys."""
 
     lab: str
     topology: str
-    servers: int
-    sides: tuple[Side, ...]
+    own: Own
+    sides: tuple[str, ...]
     replicas: int
     vcpus: int
     memory_mib: int
@@ -90,130 +47,140 @@ class Settings:
     service_version: str
     subnet: ipaddress.IPv4Network
 
+    @property
+    def servers(self) -> int:
+        """How many servers it has."""
+        return TOPOLOGIES[self.topology].servers(self.own)
+
 
 def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> Settings:
     """Settings of one lab, from its configuration without the project's prefix.
 
     Raises SettingsError with every problem found.
     """
-    problems: list[str] = []
-    values = {**DEFAULTS, **config}
-
-    def read(key: str, reader: Callable[[str], T], fallback: T) -> T:
+    topology, asked = _topology_of(config), Asked(lab, checkout, facts)
+    rows = keys(topology)
+    known = [key.name for key in rows]
+    problems = [_unknown(lab, name, known) for name in config if name not in known]
+    values: dict[str, Any] = {}
+    for key in rows:
+        text = str(config.get(key.name, key.default))
         try:
-            return reader(values[key])
-        except _WithNextStepError as error:
-            problems.append(f"{key} is {values[key]!r}: {error}")
+            values[key.name] = key.reader(text, asked)
+        except WithNextStepError as error:
+            problems.append(f"{key.name} is {text!r}: {error}")
         except ValueError as error:
-            problems.append(f"{key} is {values[key]!r}: {error}. {_set(lab, key)}")
-        return fallback
+            problems.append(f"{key.name} is {text!r}: {error}. {_set(lab, key.name)}")
+    if not problems:
+        own = {key.name: values.pop(key.name) for key in topology.keys}
+        settings = Settings(lab=lab, own=own, **values)
+        problems += _too_much(settings, topology, facts.memory_mib)
+        if not problems:
+            return settings
+    raise SettingsError(tuple(problems))
 
-    problems.extend(_unknown(lab, key) for key in config if key not in DEFAULTS)
-    settings = Settings(
-        lab=lab,
-        topology=read("topology", _one_of(TOPOLOGIES), "single"),
-        servers=read("servers", _whole(1, _MAX_SERVERS), 1),
-        sides=read("sides", _sides, SIDES),
-        replicas=read("replicas", _whole(1, plan.MAX_REPLICAS), 1),
-        vcpus=read("vcpus", _whole(1, min(_MAX_VCPUS, facts.cpus)), 1),
-        memory_mib=read("memory_mib", _whole(GUEST_MEMORY_MIN_MIB, 1024 * 1024), GUEST_MEMORY_MIN_MIB),
-        disk_gib=read("disk_gib", _whole(2, _MAX_DISK_GIB), 2),
-        accelerator=read("accelerator", _accelerator(facts), facts.accelerator),
-        service_version=read("service_version", _version, "1"),
-        subnet=read("subnet", _subnet(facts, checkout, lab), plan.default_subnet(checkout, lab)),
-    )
+
+def servers(config: Mapping[str, object]) -> list[str]:
+    """Names of the servers that a lab is to have by its configuration.
+
+    Where that cannot be used, all that it may have: what is wrong with it is told elsewhere.
+    """
+    topology = _topology_of(config)
+    try:
+        own = {key.name: key.reader(str(config.get(key.name, key.default)), _NOBODY) for key in topology.keys}
+        count = topology.servers(own)
+    except ValueError:
+        count = plan.MAX_SERVERS
+    return [plan.server_name(index) for index in range(count)]
+
+
+def keys(topology: Topology) -> tuple[Key, ...]:
+    """The keys of a lab of this topology: which one it is, what that brings, and what all labs have."""
+    which, *rest = COMMON
+    return (which, *topology.keys, *rest)
+
+
+def _topology_of(config: Mapping[str, object]) -> Topology:
+    return TOPOLOGIES.get(str(config.get("topology", _TOPOLOGY)), TOPOLOGIES[_TOPOLOGY])
+
+
+def _too_much(settings: Settings, topology: Topology, memory_mib: int) -> list[str]:
+    """That replicas, sides and servers together want more memory than there is; empty if they do not."""
     need_mib = settings.memory_mib * settings.replicas * len(settings.sides)
-    free_mib = facts.memory_mib - SERVER_RESERVE_MIB - FURTHER_SERVER_MIB * (settings.servers - 1)
+    free_mib = memory_mib - topology.reserve_mib(settings.own)
     several = settings.servers > 1
     beside = f" beside {settings.servers} servers" if several else ""
-    fewer = ", replicas or servers" if several else " or replicas"
-    if not problems and need_mib > free_mib:
-        problems.append(
-            f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides, "
-            f"{need_mib} MiB in all: this machine has {facts.memory_mib} MiB, of which {max(free_mib, 0)} can be "
-            f"given away{beside}. Lower memory_mib{fewer}: pulumi config set memory_mib N -s {lab}"
-        )
-    if problems:
-        raise SettingsError(tuple(problems))
-    return settings
+    fewer = ", replicas or servers" if several and "servers" in settings.own else " or replicas"
+    if need_mib <= free_mib:
+        return []
+    return [
+        f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides, "
+        f"{need_mib} MiB in all: this machine has {memory_mib} MiB, of which {max(free_mib, 0)} can be "
+        f"given away{beside}. Lower memory_mib{fewer}: pulumi config set memory_mib N -s {settings.lab}"
+    ]
 
 
 def _set(lab: str, key: str) -> str:
     return f"Change it: pulumi config set {key} VALUE -s {lab}"
 
 
-def _unknown(lab: str, key: str) -> str:
-    known = ", ".join(DEFAULTS)
-    return f"{key!r} is no configuration key; there are {known}. Remove it: pulumi config rm {key} -s {lab}"
+def _unknown(lab: str, key: str, known: list[str]) -> str:
+    there = ", ".join(known)
+    return f"{key!r} is no configuration key; there are {there}. Remove it: pulumi config rm {key} -s {lab}"
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def reader(text: str) -> int:
-        if not _INTEGER.fullmatch(text) or not least <= int(text) <= most:
-            raise ValueError(f"a whole number from {least} to {most} is needed")
-        return int(text)
-
-    return reader
+def _a_topology(text: str, _asked: Asked) -> str:
+    if text not in TOPOLOGIES:
+        raise ValueError(f"one of {', '.join(TOPOLOGIES)} is needed")
+    return text
 
 
-def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
-    def reader(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"one of {', '.join(names)} is needed")
-        return text
-
-    return reader
+_SIDES = " - ".join((",".join(sides.NAMES), *sides.NAMES))
 
 
-def _sides(text: str) -> tuple[Side, ...]:
+def _some_sides(text: str, _asked: Asked) -> tuple[str, ...]:
     words = [word.strip() for word in text.split(",")]
-    if not words or set(words) - set(SIDES) or len(words) != len(set(words)):
-        raise ValueError("one of vm,container - vm - container is needed")
-    return tuple(side for side in SIDES if side in words)
+    if not words or set(words) - set(sides.NAMES) or len(words) != len(set(words)):
+        raise ValueError(f"one of {_SIDES} is needed")
+    return tuple(side for side in sides.NAMES if side in words)
 
 
-def _accelerator(facts: Facts) -> Callable[[str], Accelerator]:
-    def reader(text: str) -> Accelerator:
-        if text == "auto":
-            return facts.accelerator
-        if text == "tcg":
-            return "tcg"
-        if text != "kvm":
-            raise ValueError("one of auto, kvm, tcg is needed")
-        if facts.accelerator != "kvm":
-            raise ValueError(f"KVM does not work on this machine ({facts.accelerator_reason}); use auto or tcg")
-        return "kvm"
-
-    return reader
+def _accelerator(text: str, asked: Asked) -> Accelerator:
+    if text == "auto":
+        return asked.facts.accelerator
+    if text == "tcg":
+        return "tcg"
+    if text != "kvm":
+        raise ValueError("one of auto, kvm, tcg is needed")
+    if asked.facts.accelerator != "kvm":
+        raise ValueError(f"KVM does not work on this machine ({asked.facts.accelerator_reason}); use auto or tcg")
+    return "kvm"
 
 
-def _version(text: str) -> str:
+def _version(text: str, _asked: Asked) -> str:
     if not _VERSION.fullmatch(text):
         raise ValueError("up to 32 letters, digits, dots and dashes are needed, the first a letter or a digit")
     return text
 
 
-def _subnet(facts: Facts, checkout: str, lab: str) -> Callable[[str], ipaddress.IPv4Network]:
-    spare = networks.choose(checkout, lab, facts.subnets_in_use)
-    own = _lan(facts.own_subnet)
-
-    def reader(text: str) -> ipaddress.IPv4Network:
-        wanted = own or spare if text == "auto" else _lan(text)
-        if wanted is not None and wanted in (own, spare):
-            return wanted  # a lab that is up stays where it is, whoever has come since
-        if spare is None:
-            raise _WithNextStepError(
-                f"{networks.why_none_is_free(facts.subnets_in_use)}. End what takes so much, such as a VPN, or let it "
-                f"take less; then: pulumi config set subnet auto -s {lab}"
-            )
-        change = f"Change it: pulumi config set subnet {spare} -s {lab}"
-        if wanted is None:
-            raise _WithNextStepError(f"a private IPv4 network of 24 bits such as {spare} is needed. {change}")
-        for other, user in networks.overlaps(wanted, facts.subnets_in_use):
-            raise _WithNextStepError(f"{wanted} overlaps {other}, which {user} uses; choose another. {change}")
-        return wanted
-
-    return reader
+def _subnet(text: str, asked: Asked) -> ipaddress.IPv4Network:
+    in_use = asked.facts.subnets_in_use
+    spare = networks.choose(asked.checkout, asked.lab, in_use)
+    own = _lan(asked.facts.own_subnet)
+    wanted = own or spare if text == "auto" else _lan(text)
+    if wanted is not None and wanted in (own, spare):
+        return wanted  # a lab that is up stays where it is, whoever has come since
+    if spare is None:
+        raise WithNextStepError(
+            f"{networks.why_none_is_free(in_use)}. End what takes so much, such as a VPN, or let it "
+            f"take less; then: pulumi config set subnet auto -s {asked.lab}"
+        )
+    change = f"Change it: pulumi config set subnet {spare} -s {asked.lab}"
+    if wanted is None:
+        raise WithNextStepError(f"a private IPv4 network of 24 bits such as {spare} is needed. {change}")
+    for other, user in networks.overlaps(wanted, in_use):
+        raise WithNextStepError(f"{wanted} overlaps {other}, which {user} uses; choose another. {change}")
+    return wanted
 
 
 def _lan(text: str) -> ipaddress.IPv4Network | None:
@@ -224,3 +191,62 @@ def _lan(text: str) -> ipaddress.IPv4Network | None:
         return None
     private = any(network.subnet_of(block) for block in networks.PRIVATE)
     return network if private and network.prefixlen == networks.LAN_BITS else None
+
+
+_TOPOLOGY = "single"
+COMMON = (
+    Key(
+        "topology",
+        _TOPOLOGY,
+        _a_topology,
+        "Which servers, networks and storage the lab needs. single = one server that carries both sides.",
+    ),
+    Key("sides", "vm,container", _some_sides, f"Which sides to bring up. One of {_SIDES}."),
+    Key("replicas", 1, whole(1, plan.MAX_REPLICAS), f"Copies of the service on each side, 1 to {plan.MAX_REPLICAS}."),
+    Key(
+        "vcpus",
+        1,
+        whole(1, lambda asked: min(_MAX_VCPUS, asked.facts.cpus)),
+        "Virtual CPUs of each VM, and the CPU limit of each container.",
+    ),
+    Key(
+        "memory_mib",
+        512,
+        whole(GUEST_MEMORY_MIN_MIB, 1024 * 1024),
+        f"RAM of each VM and memory limit of each container, in MiB. At least {GUEST_MEMORY_MIN_MIB}.",
+    ),
+    Key(
+        "disk_gib",
+        2,
+        whole(2, _MAX_DISK_GIB),
+        f"Size of each VM's disk, in GiB, 2 to {_MAX_DISK_GIB}. A change makes the disks anew.",
+    ),
+    Key(
+        "accelerator",
+        "auto",
+        _accelerator,
+        "How QEMU runs guest code. auto = kvm where a boot has proved that it works, else tcg.",
+    ),
+    Key(
+        "service_version",
+        "1",
+        _version,
+        "Version of the service on both sides; a word of letters, digits, dots and dashes.",
+    ),
+    Key(
+        "subnet",
+        "auto",
+        _subnet,
+        "The lab's LAN, a private IPv4 network of 24 bits such as 10.200.7.0/24. auto = derived from the checkout and "
+        "the lab, or the next one that nobody uses; a lab that is up keeps its own.",
+    ),
+)
+"""The keys that every lab has. They stand in Pulumi.yaml as these rows say them, with those of all topologies."""
+
+ALL = {key.name: key for topology in TOPOLOGIES.values() for key in keys(topology)}
+"""Every key of any topology, by its name."""
+
+DEFAULTS = {name: str(key.default) for name, key in ALL.items()}
+"""Every configuration key with its default."""
+
+_NOBODY = Asked("", "", Facts("tcg", "", 0, 1, {}))

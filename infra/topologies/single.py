@@ -1,33 +1,55 @@
-"""One server that carries both sides, on the lab's LAN; and, where it is wanted, an empty one to move replicas to."""
+"""One server that carries all sides, on the lab's LAN; and, where it is wanted, an empty one to move replicas to."""
 
 from __future__ import annotations
 
-import pulumi
-import pulumi_docker as docker
+from typing import TYPE_CHECKING
 
-from infra import labels
-from infra.lab import Blueprint
-from infra.plan import server_name
-from infra.server import Server
+from infra.keys import Key, whole
+from infra.topology import Own, Topology
+
+if TYPE_CHECKING:
+    from infra.ground import Ground
+    from infra.lab import Blueprint
+
+SERVER_RESERVE_MIB = 768
+"""Memory left to the laptop and to the server's own daemons."""
+
+FURTHER_SERVER_MIB = 256
+"""Memory left beside that to the daemons of each further server."""
+
+_MAX_SERVERS = 2
 
 
-def build(lab: Blueprint) -> list[Server]:
-    """The LAN and the servers, of which the first carries the lab."""
-    plan = lab.plan
-    host = docker.Provider("engine", host=lab.machine.docker_host)
-    lan = docker.Network(
-        "lan",
-        name=plan.name("lan"),
-        driver="bridge",
-        options={"com.docker.network.bridge.name": plan.bridge},
-        ipam_configs=[
-            docker.NetworkIpamConfigArgs(
-                subnet=str(plan.subnet), gateway=str(plan.gateway), ip_range=str(plan.dynamic_range)
-            )
-        ],
-        labels=labels.network(plan),
-        opts=pulumi.ResourceOptions(provider=host),
-    )
-    return [
-        Server(server_name(index), index=index, lan=lan, lab=lab, host=host) for index in range(lab.settings.servers)
-    ]
+def _servers(own: Own) -> int:
+    return int(own["servers"])
+
+
+def _reserve_mib(own: Own) -> int:
+    return SERVER_RESERVE_MIB + FURTHER_SERVER_MIB * (_servers(own) - 1)
+
+
+def _build(lab: Blueprint) -> Ground:
+    from infra import ground, server  # noqa: PLC0415 - Pulumi takes a second, and the settings read this module
+
+    host = ground.laptop(lab)
+    networks = ground.networks(lab, host)
+    planned = lab.plan.servers(lab.settings.servers)
+    servers = [server.Server(one, networks=networks, lab=lab, host=host) for one in planned]
+    return ground.Ground(servers, dict.fromkeys(lab.settings.sides, servers[:1]))
+
+
+TOPOLOGY = Topology(
+    name="single",
+    keys=(
+        Key(
+            "servers",
+            1,
+            whole(1, _MAX_SERVERS),
+            "Servers of the topology single, 1 or 2. Both sides stand on the first; the second is empty, "
+            "a place to move replicas to.",
+        ),
+    ),
+    servers=_servers,
+    reserve_mib=_reserve_mib,
+    build=_build,
+)

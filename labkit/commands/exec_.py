@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from infra import environment, plan
+from infra import environment
+from infra.names import host_key_file
 from labkit.lifecycle import places, set_up
 from labkit.sides import SIDES, reach
 from labkit.system import stack_files
@@ -47,7 +48,7 @@ def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
         words = SIDES[place.replica.side].exec_command(place.replica, place.server, lab_dir, command, tty=tty)
     status = subprocess.run(words, env=environment.plain(os.environ), check=False).returncode
     if status != 0:
-        key_known = (lab_dir / plan.host_key_file(place.name)).is_file()
+        key_known = (lab_dir / host_key_file(place.name)).is_file()
         problem = places.closed(place, places.state(place), key_known=key_known)
         if problem is not None:
             raise problem

@@ -7,89 +7,22 @@ next one needs, and a disk may be half of what it should be. `*_steps` are pure;
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from infra import plan, telling
+from infra import names, settings, telling
 from infra.reach import Reach
-from infra.settings import DEFAULTS
-from labkit.lifecycle import leftovers, servers
+from labkit.lifecycle import inside, leftovers, servers
+from labkit.lifecycle.inside import KINDS, REMOVE, There, Thing
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
-from labkit.sides import reach
 from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.progress import Progress
 
-_KINDS = {
-    "docker:index/container:Container": "container",
-    "docker:index/network:Network": "network",
-    "docker:index/volume:Volume": "volume",
-    "libvirt:index/domain:Domain": "domain",
-    "libvirt:index/pool:Pool": "pool",
-    "libvirt:index/volume:Volume": "disk",
-}
-_SERVER = _KINDS["docker:index/container:Container"]
+_SERVER = "container"
 """Kind of a server on the laptop's engine."""
-_PROVIDER = re.compile(r"\bpulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
-"""URN of a provider that infra/server.py has made for a server; any other one is the laptop's engine."""
-_PART = re.compile(r"::(?P<server>server-[0-9]+)(-\S+)?$")
-"""End of the URN of a server's container and of its volumes, which infra/server.py has named."""
-_OVERLAY = ".qcow2"
-_LOOK_S = 30
-_NAMES = {
-    "container": re.compile(r"container-\d+"),
-    "network": re.compile(r"lab"),
-    "domain": re.compile(r"vm-\d+"),
-    "pool": re.compile(r"lab"),
-    "disk": re.compile(r"vm-\d+\.qcow2|(base|kernel|initrd)-[0-9a-f]+"),
-}
-"""Names that infra/vm.py and infra/container.py give. A volume of the engine is taken over by the next creation."""
-
-REMOVE = {
-    "container": 'docker rm -f "$1"',
-    "network": 'docker network rm "$1"',
-    "domain": 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"',
-    "disk": 'virsh vol-delete --pool lab "$1"',
-    "pool": 'virsh pool-destroy "$1" >/dev/null 2>&1; ! virsh pool-info "$1" >/dev/null 2>&1 || '
-    'virsh pool-undefine "$1"',
-}
-"""Kind -> what removes it inside its server. What an experiment has moved there is gone once it has ended: libvirt has
-no definition of it."""
-_ORDER = list(REMOVE)
-"""Kinds in the order in which they can be removed."""
-
-_LOOK = """
-docker ps -a --no-trunc --format 'container {{.ID}} {{.Names}}'
-docker network ls --no-trunc --format 'network {{.ID}} {{.Name}}'
-docker volume ls --format 'volume {{.Name}} {{.Name}}'
-virsh -q list --all --uuid --name | sed 's/^/domain /'
-virsh -q pool-list --all --uuid --name | sed 's/^/pool /'
-if virsh -q pool-refresh lab >/dev/null 2>&1; then
-  virsh -q vol-list lab | awk '{print "disk " $2 " " $1}'
-fi
-"""
-"""Asks a server what it holds, one "kind id name" a line."""
-
-_LINE = re.compile(r"(?P<kind>\S+) (?P<id>\S+) +(?P<name>.+)")
-
-Thing = tuple[str, str]
-"""Kind and name of an object: ("domain", "vm-1")."""
-
-
-class There(NamedTuple):
-    """An object that is there. Its id, which is what Pulumi notes of it, tells it from another one of that name."""
-
-    kind: str
-    name: str
-    id: str
-
-    @property
-    def thing(self) -> Thing:
-        """What a person calls it."""
-        return (self.kind, self.name)
 
 
 @dataclass(frozen=True)
@@ -120,8 +53,7 @@ class Known:
     @property
     def part_of(self) -> str:
         """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it."""
-        found = _PART.search(self.urn)
-        return found["server"] if found and self.outer else ""
+        return names.server_in(self.urn) if self.outer else ""
 
 
 @dataclass(frozen=True)
@@ -145,15 +77,15 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
     """Pure: what Pulumi's state holds of the kinds that a person can remove by hand."""
     return [
         Known(
-            there=There(_KINDS[resource["type"]], resource["inputs"]["name"], resource.get("id", "")),
+            there=There(KINDS[resource["type"]], resource["inputs"]["name"], resource.get("id", "")),
             urn=resource["urn"],
-            server=found["server"] if (found := _PROVIDER.search(resource.get("provider", ""))) else "",
+            server=names.server_by(resource.get("provider", "")),
             broken=bool(resource.get("initErrors")),
             going=bool(resource.get("delete")),
             again=bool(resource.get("pendingReplacement")),
         )
         for resource in resources
-        if resource["type"] in _KINDS
+        if resource["type"] in KINDS
     ]
 
 
@@ -178,36 +110,37 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     return Steps(first=tuple(first), up=("--refresh",))
 
 
-def inner_steps(state: Sequence[Known], server: str, inside: Collection[There]) -> Steps:
-    """Pure: the steps when a server is there and what is `inside` it is not what the state says of this server.
+def inner_steps(state: Sequence[Known], server: str, there: Collection[There]) -> Steps:
+    """Pure: the steps when a server is there and what is in it is not what the state says of this server.
 
     What another server holds is never missing here.
     """
     mine = [one for one in state if one.server == server]
     noted = {one.there for one in mine if not one.again}
     inner = [one for one in mine if not one.going and not one.again]
-    strays = {one for one in inside if one not in noted and _made_by_up(one)}
+    strays = {one for one in there if one not in noted and one.made_by_up}
     broken = {one.there for one in inner if one.broken and one.thing[0] == "disk"}
-    left = {one.thing for one in inside if one not in strays}
+    left = {one.thing for one in there if one not in strays}
     pooled = any(kind == "pool" for kind, _ in left)
     # The disk of a domain may be in the pool of another server, which shares it.
     shared = {one.thing for one in state if one.server not in ("", server)} - {one.thing for one in mine}
     unread = {
         one
-        for one in inside
+        for one in there
         if one.kind == "domain" and one in noted
-        for disk in [("disk", f"{one.name}{_OVERLAY}")]
+        for disk in [("disk", names.overlay(one.name))]
         if disk not in shared and not (pooled and disk in left)
     }
-    remove = sorted({*unread, *broken, *strays} & set(inside), key=lambda one: (_ORDER.index(one.kind), one.name))
-    gone = [one for one in inner if one.there not in inside]
+    order = list(REMOVE)
+    remove = sorted({*unread, *broken, *strays} & set(there), key=lambda one: (order.index(one.kind), one.name))
+    gone = [one for one in inner if one.there not in there]
     disks = [one for one in inner if one.thing[0] == "disk"]
     forget = [] if pooled else [one.urn for one in disks]
-    forget += _deleted_twice(mine, inside)
+    forget += _deleted_twice(mine, there)
     return Steps(forget=tuple(forget), remove=tuple(remove), up=("--refresh",) if gone or unread or broken else ())
 
 
-def _deleted_twice(mine: Sequence[Known], inside: Collection[There]) -> list[str]:
+def _deleted_twice(mine: Sequence[Known], there: Collection[There]) -> list[str]:
     # Where a disk is made anew, Pulumi deletes the domain on it once more, which the provider refuses if it is gone.
     again = {one.thing for one in mine if one.again}
     urns = [one.urn for one in mine]
@@ -216,15 +149,10 @@ def _deleted_twice(mine: Sequence[Known], inside: Collection[There]) -> list[str
         for one in mine
         if one.there.kind == "domain"
         and (one.again or one.going)
-        and one.there not in inside
-        and ("disk", f"{one.there.name}{_OVERLAY}") in again
+        and one.there not in there
+        and ("disk", names.overlay(one.there.name)) in again
         and urns.count(one.urn) == 1
     ]
-
-
-def _made_by_up(one: There) -> bool:
-    # A person's and an experiment's own things have other names.
-    return one.kind in _NAMES and _NAMES[one.kind].fullmatch(one.name) is not None
 
 
 def after_a_kill(
@@ -261,7 +189,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     )
     servers.start(ready.machine, lab, progress)
     state = known(ready.pulumi.resources(lab))
-    named = wanted(stack_files.config(lab))
+    named = settings.servers(stack_files.config(lab))
     steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
         with progress.step("The server, its volumes or its network are gone: making them anew"):
@@ -273,23 +201,16 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
-        steps = inner_steps(state, name, inside(server))
+        steps = inner_steps(state, name, inside.look(server))
         why = "is not as it was noted: it is made anew" if name in named else f"in {name} is left of an experiment"
         for one in steps.remove:
             progress.line(f"The {one.kind} {one.name} {why}")
-            _run(server, ["sh", "-c", REMOVE[one.kind], "sh", one.id])
+            inside.remove(server, one)
         if steps.forget:
             with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
     return tuple(words)
-
-
-def wanted(config: Mapping[str, object]) -> list[str]:
-    """Pure: names of the servers that the lab is to have; what else the key may say is refused by the settings."""
-    text = str(config.get("servers", DEFAULTS["servers"]))
-    number = int(text) if re.fullmatch("[1-9]", text) else plan.MAX_SERVERS
-    return [plan.server_name(index) for index in range(number)]
 
 
 def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:
@@ -325,14 +246,3 @@ def _on_laptop(ready: Ready, lab: str) -> frozenset[There]:
             + [There("network", str(one.name), str(one.id)) for one in client.networks.list(filters=mine)]
             + [There("volume", str(one.name), str(one.name)) for one in client.volumes.list(filters=mine)]
         )
-
-
-def inside(server: Reach) -> frozenset[There]:
-    """What a server of the lab holds of the kinds that a person can remove by hand."""
-    told = _run(server, ["sh", "-c", _LOOK])
-    found = (_LINE.fullmatch(line.strip()) for line in told.splitlines())
-    return frozenset(There(one["kind"], one["name"], one["id"]) for one in found if one)
-
-
-def _run(server: Reach, command: Sequence[str]) -> str:
-    return reach.runner(server, hint="./lab doctor")(command, _LOOK_S).output

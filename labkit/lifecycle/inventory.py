@@ -5,6 +5,7 @@ Deciding is pure: `is_ours` and `appeared` take what was read as arguments.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -57,13 +58,13 @@ class Mine:
     def of(cls, checkout: str, labs: Collection[str]) -> Mine:
         """From the plan alone."""
         plans = [plan.Plan(checkout, lab, plan.default_subnet(checkout, lab)) for lab in labs]
-        servers = {one.server_mac(index) for one in plans for index in range(plan.MAX_SERVERS)}
+        ports = itertools.product(plans, range(plan.MAX_SERVERS), plan.NETWORKS)
+        servers = {one.server_mac(index, network) for one, index, network in ports}
         guests = {one.vm_mac(index) for one in plans for index in range(plan.MAX_REPLICAS)}
         # A tap has its guest's MAC with another first byte: so libvirt makes it.
         taps = {f"fe{mac[2:]}" for mac in guests}
-        return cls(
-            checkout, frozenset(labs), frozenset(one.bridge for one in plans), frozenset(servers | guests | taps)
-        )
+        bridges = frozenset(plan.bridge_name(checkout, lab, network) for lab in labs for network in plan.NETWORKS)
+        return cls(checkout, frozenset(labs), bridges, frozenset(servers | guests | taps))
 
 
 @dataclass(frozen=True)

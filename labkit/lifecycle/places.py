@@ -12,10 +12,10 @@ from typing import Any
 
 from infra import outputs, plan
 from infra.machine import Machine
-from labkit.lifecycle import heal, servers
-from labkit.lifecycle.heal import There
+from labkit.lifecycle import inside, servers
+from labkit.lifecycle.inside import There
 from labkit.lifecycle.set_up import Ready
-from labkit.sides.entering import DOORS
+from labkit.sides import SIDES
 from labkit.system import shell
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
@@ -67,16 +67,16 @@ def standing(lab: str, containers: Iterable[Mapping[str, Any]], machine: Machine
     return sorted(found, key=lambda server: server.name)
 
 
-def replicas(lab: str, server: outputs.Server, prefix_length: int, inside: Collection[There]) -> list[outputs.Replica]:
+def replicas(lab: str, server: outputs.Server, prefix_length: int, there: Collection[There]) -> list[outputs.Replica]:
     """Pure: the replicas in a server, from what is in it; they answer where the plan says."""
     planned = plan.Plan(CHECKOUT_ID, lab, ipaddress.IPv4Interface(f"{server.address}/{prefix_length}").network)
     found = []
-    for side, door in DOORS.items():
-        for one in sorted(inside):
-            number = one.name.removeprefix(door.prefix)
-            if one.kind == door.kind and one.name.startswith(door.prefix) and number.isdigit():
-                url = door.url(planned, server.address, int(number) - 1)
-                found.append(outputs.Replica(one.name, side, server.name, url, one.name))
+    for name, side in SIDES.items():
+        for one in sorted(there):
+            number = one.name.removeprefix(f"{name}-")
+            if one.kind == side.OBJECTS[0].kind and one.name.startswith(f"{name}-") and number.isdigit():
+                url = side.url(planned, server.address, int(number) - 1)
+                found.append(outputs.Replica(one.name, name, server.name, url, one.name))
     return found
 
 
@@ -97,7 +97,7 @@ def of(ready: Ready, lab: str) -> list[Entrance]:
     for server, container in zip(found, sorted(containers, key=lambda one: str(one["Name"])), strict=True):
         networks = container["NetworkSettings"]["Networks"].values()
         length = next((net["IPPrefixLen"] for net in networks), 0)
-        inner = heal.inside(server.reach) if container["State"]["Running"] else ()
+        inner = inside.look(server.reach) if container["State"]["Running"] else ()
         places += [Entrance(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
         places.append(Entrance(lab, server))
     return places
@@ -108,11 +108,11 @@ def closed(place: Entrance, state: str, *, key_known: bool) -> LabError | None:
     if place.replica is None:
         gone = LabError(f"The server {place.name} is {state or 'gone'}.", hint=f"./lab up {place.lab}")
         return None if state == _RUNNING else gone
-    door = DOORS[place.replica.side]
-    look = f"./lab exec {place.server.name} {door.look(place.name)}"
+    side = SIDES[place.replica.side]
+    look = f"./lab exec {place.server.name} {side.LOOK.format(name=place.name)}"
     if state != _RUNNING:
         return LabError(f"{place.name} is {state or 'gone'}.", hint=look if state else f"./lab up {place.lab}")
-    if door.has_key and not key_known:
+    if side.HAS_KEY and not key_known:
         return LabError(f"{place.name} runs, but was never configured: its ssh key is not known yet.", hint=look)
     return None
 
@@ -123,6 +123,6 @@ def state(place: Entrance) -> str:
     if place.replica is None:
         words = reach.words_state()
     else:
-        words = reach.words(DOORS[place.replica.side].state(place.replica.handle))
+        words = reach.words([*SIDES[place.replica.side].STATE, place.replica.handle])
     done = shell.run(words, timeout_s=_LOOK_S, check=False, stdout_only=True)
     return done.output.strip() if done.ok else ""

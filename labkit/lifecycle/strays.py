@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 
+from infra.names import OURS
 from infra.outputs import Server
 from labkit.lifecycle import heal
-from labkit.lifecycle.heal import Known, Thing
+from labkit.lifecycle.heal import Known
+from labkit.lifecycle.inside import STRAY, Thing, look
 from labkit.lifecycle.running import RunningLab
-
-OURS = re.compile(r"(vm|container)-[0-9]+([-.].*)?|vvc-.*")
-"""Names of replicas, of their disks and volumes, and of what experiments make beside them."""
-
-REMOVE = {
-    "container": 'docker rm -f -v "$1"',
-    "domain": heal.REMOVE["domain"],
-    "disk": heal.REMOVE["disk"],
-    "volume": 'docker volume rm -f "$1"',
-}
-"""Kind -> what removes it inside its server. Users before what they use."""
 
 
 def strays(inside: Collection[Thing], known: Collection[Thing]) -> list[Thing]:
-    """Pure: what is to be removed, in that order."""
-    order = list(REMOVE)
-    found = [thing for thing in inside if thing[0] in REMOVE and OURS.fullmatch(thing[1]) and thing not in known]
+    """Pure: what is to be removed, users before what they use."""
+    order = list(STRAY)
+    found = [thing for thing in inside if thing[0] in STRAY and OURS.fullmatch(thing[1]) and thing not in known]
     return sorted(found, key=lambda thing: (order.index(thing[0]), thing[1]))
 
 
@@ -40,7 +30,7 @@ def find(place: RunningLab) -> list[tuple[Server, Thing]]:
     return [
         (server, thing)
         for server in place.contract.servers
-        for thing in strays([one.thing for one in heal.inside(server.reach)], noted(state, server.name))
+        for thing in strays([one.thing for one in look(server.reach)], noted(state, server.name))
     ]
 
 
@@ -48,5 +38,5 @@ def remove(place: RunningLab) -> list[Thing]:
     """Remove them; what was removed."""
     found = find(place)
     for server, (kind, name) in found:
-        place.runner(server)(["sh", "-c", REMOVE[kind], "sh", name])
+        place.runner(server)(["sh", "-c", STRAY[kind], "sh", name])
     return [thing for _, thing in found]

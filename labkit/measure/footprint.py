@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from infra.outputs import Replica
-from labkit.sides import Runner
-from labkit.sides.belongings import DISK, PROCESSES
+from labkit.sides import SIDES, Runner
 
 _HEAD = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (\S{4}) [0-9a-f]+ \S+ \d+ *(.*)$")
 _FIELD = re.compile(r"^(Size|Pss): +(\d+) kB$")
@@ -170,13 +169,13 @@ def disk(text: str) -> dict[str, float]:
 
 def read(replica: Replica, run: Runner, *, only_cpu: bool = False) -> tuple[Process, ...]:
     """Read the processes that stand for a replica, inside its server; `only_cpu` leaves their memory out."""
-    script = _SCRIPT.format(processes=PROCESSES[replica.side])
+    script = _SCRIPT.format(processes=SIDES[replica.side].PROCESSES)
     return parse(run(["sh", "-c", script, "sh", replica.handle, "cpu" if only_cpu else "all"]).output)
 
 
 def read_disk(replica: Replica, run: Runner) -> dict[str, float]:
     """Read what a replica has on disk, inside its server."""
-    return disk(run(["sh", "-c", f"set -eu; {DISK[replica.side]}", "sh", replica.handle]).output)
+    return disk(run(["sh", "-c", f"set -eu; {SIDES[replica.side].DISK}", "sh", replica.handle]).output)
 
 
 def read_cgroup(processes: Sequence[Process], run: Runner) -> Mapping[str, float]:

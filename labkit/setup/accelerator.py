@@ -30,7 +30,7 @@ _ASSERTION = re.compile(r"(\w+): Assertion ")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 # The guest's initrd with one more program, which the kernel starts instead of the usual one. The CPU is the domains'
-# (infra.vm.CPU): with another one a KVM may fail where a domain would run, or the other way about.
+# (infra.domain.CPU): with another one a KVM may fail where a domain would run, or the other way about.
 _SCRIPT = f"""
 set -eu
 cd /tmp

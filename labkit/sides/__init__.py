@@ -1,15 +1,20 @@
-"""What differs between the sides, behind one protocol, so that nothing else asks which side it is."""
+"""What differs between the sides, behind one protocol, so that nothing else asks which side it is.
+
+A side's class lies in a module named after its row in infra.sides; SIDE there is the one object of it.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import cast
+
 from infra.outputs import Contract, Replica
-from labkit.sides import container, vm
-from labkit.sides.kinds import KINDS
-from labkit.sides.protocol import COMPRESSOR, Event, Runner, Side, Sizes, Stats
+from infra.sides import KINDS
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
 
-__all__ = ["COMPRESSOR", "SIDES", "Event", "Runner", "Side", "Sizes", "Stats", "accelerator"]
+__all__ = ["COMPRESSOR", "SIDES", "Event", "Object", "Runner", "Side", "Sizes", "Stats", "accelerator"]
 
-SIDES: dict[str, Side] = {"vm": vm, "container": container}
+SIDES: dict[str, Side] = {name: cast(Side, importlib.import_module(f"{__name__}.{name}").SIDE) for name in KINDS}
 
 
 def accelerator(replica: Replica, contract: Contract) -> str:

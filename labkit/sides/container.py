@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from infra import names
 from infra.outputs import Replica, Server
+from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Runner, Sizes, Stats, numbers
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
 from labkit.system.outcome import Outcome
 
-SUSPENDED = "paused, its memory kept"
-STORAGE_DIR = "/var/lib/docker/volumes"
-
+_SIDE = "container"
 _COMPRESS_S = 300.0
 _TICK_S = 0.01
 """Resolution of /proc/uptime and of a process's start, proc(5)."""
@@ -35,86 +36,143 @@ date +'now_s %s.%N'
 """
 
 
-def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool) -> list[str]:  # noqa: ARG001 - one protocol for both sides
-    """The command line that runs `command` (a shell if empty) in the container, by the server's engine."""
-    flags = ["-it"] if tty else ["-i"]
-    return ["docker", "--host", server.docker_host, "exec", *flags, replica.handle, *(command or ["bash"])]
+class Container:
+    """Replicas that are containers of the server's engine."""
 
-
-def start(replica: Replica, run: Runner) -> None:
-    """Start the stopped container, or let the paused one go on."""
-    try:
-        run(["docker", "start", replica.handle])
-    except CommandError as error:
-        if "paused" not in error.outcome.output:
-            raise
-        run(["docker", "unpause", replica.handle])
-
-
-def stop(replica: Replica, run: Runner) -> None:
-    """Stop the container: TERM, after the engine's grace KILL."""
-    run(["docker", "stop", replica.handle])
-
-
-def kill(replica: Replica, run: Runner) -> None:
-    """KILL to the container's processes."""
-    run(["docker", "kill", replica.handle])
-
-
-def suspend(replica: Replica, run: Runner) -> None:
-    """Freeze the container's processes; they keep their memory."""
-    run(["docker", "pause", replica.handle])
-
-
-def stats(replica: Replica, run: Runner) -> Stats:
-    """Of all the container's processes; limits and control group as the engine set them."""
-    found = _inspect(replica, run)
-    top = run(["docker", "top", replica.handle, "-eo", "pid"]).output.split()[1:]
-    pss_bytes, cpu_s = _processes.usage(run, top)
-    group = run(["sh", "-c", _CGROUP, "sh", str(found["State"]["Pid"])]).output
-    limits = found["HostConfig"]
-    return Stats(
-        pss_bytes=pss_bytes,
-        cgroup_bytes=int(group),
-        cpu_s=cpu_s,
-        vcpus=limits["NanoCpus"] / 1e9,
-        memory_mib=limits["Memory"] // 2**20,
-    )
-
-
-def sizes(replica: Replica, run: Runner) -> Sizes:
-    """Of the container image's layers as they lie in the engine's storage; compressed: `docker save`."""
-    found = _inspect(replica, run)
-    image = _json(run(["docker", "image", "inspect", found["Image"]]))[0]
-    layers = _layers(image["GraphDriver"]["Data"])
-    parts = {f"layer {number}": _blocks(run, [layer]) for number, layer in enumerate(layers, 1)}
-    pipe = f'docker save "$1" | {" ".join(COMPRESSOR)} | wc -c'
-    return Sizes(
-        virtual_bytes=int(image["Size"]),
-        allocated_bytes=sum(parts.values()),
-        compressed_bytes=int(run(["sh", "-c", pipe, "sh", image["Id"]], _COMPRESS_S).output),
-        parts=parts,
-        image=(image["RepoTags"] or [image["Id"]])[0],
-    )
-
-
-def events(replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:  # noqa: ARG001 - the engine knows it all
-    """When the engine made the container and its process, and when it called it started."""
-    found = _inspect(replica, run)
-    clocks = numbers(run(["sh", "-c", _CLOCKS]))
-    boot = clocks["now_s"] - clocks["uptime_s"]
-    source = "docker inspect"
-    return (
-        Event("engine creates the container", _instant(found["Created"]) - boot, "server", source, _TICK_S),
-        Event(
-            "engine makes the container's process",
-            _processes.started_s(run, str(found["State"]["Pid"])),
-            "server",
-            "/proc/PID/stat of its first process",
-            _TICK_S,
+    SUSPENDED = "paused, its memory kept"
+    STORAGE_DIR = "/var/lib/docker/volumes"
+    OBJECTS = (
+        Object(
+            kind="container",
+            type="docker:index/container:Container",
+            look="docker ps -a --no-trunc --format 'container {{.ID}} {{.Names}}'",
+            made=re.compile(names.replicas(_SIDE)),
+            remove='docker rm -f "$1"',
+            stray='docker rm -f -v "$1"',
         ),
-        Event("engine calls it started", _instant(found["State"]["StartedAt"]) - boot, "server", source, _TICK_S),
+        Object(
+            kind="network",
+            type="docker:index/network:Network",
+            look="docker network ls --no-trunc --format 'network {{.ID}} {{.Name}}'",
+            made=re.compile(names.NETWORK),
+            remove='docker network rm "$1"',
+        ),
+        Object(
+            kind="volume",
+            type="docker:index/volume:Volume",
+            look="docker volume ls --format 'volume {{.Name}} {{.Name}}'",
+            stray='docker volume rm -f "$1"',
+        ),
     )
+    PROCESSES = """
+id=$(docker inspect -f '{{.Id}}' "$1")
+docker top "$1" -eo pid | sed 1d | while read -r pid; do echo "replica $pid"; done
+echo "shim $(pgrep -f -o "containerd-shim.* -id $id")"
+docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1" | while read -r ip; do
+    pgrep -f "docker-proxy.* -container-ip $ip " | while read -r pid; do echo "proxy $pid"; done
+done
+echo "daemon $(pgrep -x -o dockerd)"
+echo "daemon $(pgrep -x -o containerd)"
+"""
+    DISK = """
+echo "layer $(du -s -B1 "$(docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$1")" | cut -f1)"
+docker inspect -f '{{range .Mounts}}{{println .Source}}{{end}}' "$1" | while read -r folder; do
+    [ -z "$folder" ] || echo "volume $(du -s -B1 "$folder" | cut -f1)"
+done
+"""
+    GUEST_MEMORY = ()
+    STATE = ("docker", "inspect", "-f", "{{.State.Status}}")
+    LOOK = "docker logs --tail 50 {name}"
+    HAS_KEY = False
+
+    def url(self, planned: Plan, server: str, index: int) -> str:
+        """On a port of its server's address."""
+        return planned.container_url(index, server)
+
+    def exec_command(
+        self,
+        replica: Replica,
+        server: Server,
+        lab_dir: Path,  # noqa: ARG002 - one protocol for all sides
+        command: Sequence[str],
+        *,
+        tty: bool,
+    ) -> list[str]:
+        """The command line that runs `command` (a shell if empty) in the container, by the server's engine."""
+        flags = ["-it"] if tty else ["-i"]
+        return ["docker", "--host", server.docker_host, "exec", *flags, replica.handle, *(command or ["bash"])]
+
+    def start(self, replica: Replica, run: Runner) -> None:
+        """Start the stopped container, or let the paused one go on."""
+        try:
+            run(["docker", "start", replica.handle])
+        except CommandError as error:
+            if "paused" not in error.outcome.output:
+                raise
+            run(["docker", "unpause", replica.handle])
+
+    def stop(self, replica: Replica, run: Runner) -> None:
+        """Stop the container: TERM, after the engine's grace KILL."""
+        run(["docker", "stop", replica.handle])
+
+    def kill(self, replica: Replica, run: Runner) -> None:
+        """KILL to the container's processes."""
+        run(["docker", "kill", replica.handle])
+
+    def suspend(self, replica: Replica, run: Runner) -> None:
+        """Freeze the container's processes; they keep their memory."""
+        run(["docker", "pause", replica.handle])
+
+    def stats(self, replica: Replica, run: Runner) -> Stats:
+        """Of all the container's processes; limits and control group as the engine set them."""
+        found = _inspect(replica, run)
+        top = run(["docker", "top", replica.handle, "-eo", "pid"]).output.split()[1:]
+        pss_bytes, cpu_s = _processes.usage(run, top)
+        group = run(["sh", "-c", _CGROUP, "sh", str(found["State"]["Pid"])]).output
+        limits = found["HostConfig"]
+        return Stats(
+            pss_bytes=pss_bytes,
+            cgroup_bytes=int(group),
+            cpu_s=cpu_s,
+            vcpus=limits["NanoCpus"] / 1e9,
+            memory_mib=limits["Memory"] // 2**20,
+        )
+
+    def sizes(self, replica: Replica, run: Runner) -> Sizes:
+        """Of the container image's layers as they lie in the engine's storage; compressed: `docker save`."""
+        found = _inspect(replica, run)
+        image = _json(run(["docker", "image", "inspect", found["Image"]]))[0]
+        layers = _layers(image["GraphDriver"]["Data"])
+        parts = {f"layer {number}": _blocks(run, [layer]) for number, layer in enumerate(layers, 1)}
+        pipe = f'docker save "$1" | {" ".join(COMPRESSOR)} | wc -c'
+        return Sizes(
+            virtual_bytes=int(image["Size"]),
+            allocated_bytes=sum(parts.values()),
+            compressed_bytes=int(run(["sh", "-c", pipe, "sh", image["Id"]], _COMPRESS_S).output),
+            parts=parts,
+            image=(image["RepoTags"] or [image["Id"]])[0],
+        )
+
+    def events(self, replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:  # noqa: ARG002 - the engine knows it all
+        """When the engine made the container and its process, and when it called it started."""
+        found = _inspect(replica, run)
+        clocks = numbers(run(["sh", "-c", _CLOCKS]))
+        boot = clocks["now_s"] - clocks["uptime_s"]
+        source = "docker inspect"
+        return (
+            Event("engine creates the container", _instant(found["Created"]) - boot, "server", source, _TICK_S),
+            Event(
+                "engine makes the container's process",
+                _processes.started_s(run, str(found["State"]["Pid"])),
+                "server",
+                "/proc/PID/stat of its first process",
+                _TICK_S,
+            ),
+            Event("engine calls it started", _instant(found["State"]["StartedAt"]) - boot, "server", source, _TICK_S),
+        )
+
+
+SIDE: Side = Container()
 
 
 def _inspect(replica: Replica, run: Runner) -> dict[str, Any]:

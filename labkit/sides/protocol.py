@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from infra.outputs import Replica, Server
+from infra.plan import Plan
 from labkit.system.outcome import Outcome
 
 
@@ -69,8 +71,30 @@ COMPRESSOR = ("gzip", "-6")
 """What an image is compressed with to compare it: the one that registries keep layers in, at its default level."""
 
 
+@dataclass(frozen=True)
+class Object:
+    """A kind of thing that a side has in its servers: how it is found there, told from others', and removed."""
+
+    kind: str
+    """What a person calls it: "domain"."""
+    look: str
+    """Script that prints those that are there, one "kind id name" a line. The id tells one from another of its name."""
+    type: str = ""
+    """Pulumi's type of it, where a provider of the server makes it; else healing lets it be, and `made` is None."""
+    made: re.Pattern[str] | None = None
+    """Names that `up` gives; None where what is there is taken over by the next creation."""
+    remove: str = ""
+    """Script that removes the one whose id is $1, of those that `up` made."""
+    stray: str = ""
+    """Script that removes the one whose name is $1, of those that an experiment left; empty: none makes such."""
+
+
 class Side(Protocol):
-    """One side. A replica that was started is not yet ready: that is for a prober to see."""
+    """One side: eight things that one does with a replica, and what is known of it beforehand.
+
+    A replica that was started is not yet ready: that is for a prober to see. What a side cannot do it need not pretend:
+    with SUSPENDED, PROCESSES or DISK empty it is not among the turns of what needs them.
+    """
 
     @property
     def SUSPENDED(self) -> str:  # noqa: N802 - a constant of each side
@@ -79,6 +103,41 @@ class Side(Protocol):
     @property
     def STORAGE_DIR(self) -> str:  # noqa: N802 - a constant of each side
         """Folder in the server below which the replicas' data lie."""
+
+    @property
+    def OBJECTS(self) -> Sequence[Object]:  # noqa: N802 - a constant of each side
+        """Its things in a server, in the order in which they can be removed. The first one's name is its replica's."""
+
+    @property
+    def PROCESSES(self) -> str:  # noqa: N802 - a constant of each side
+        """Script, inside the server with the replica's handle as $1: prints "role pid" lines of what stands for it.
+
+        Roles: `replica` (QEMU; the container's processes), `shim` and `proxy` (what the engine keeps for one
+        container), `daemon` (shared by all of the side's replicas).
+        """
+
+    @property
+    def DISK(self) -> str:  # noqa: N802 - a constant of each side
+        """Script that prints what a replica has on disk of its own: "name bytes" lines, as allocated."""
+
+    @property
+    def GUEST_MEMORY(self) -> Sequence[str]:  # noqa: N802 - a constant of each side
+        """What a replica with a kernel of its own says of its memory; empty: nothing of its own to ask."""
+
+    @property
+    def STATE(self) -> Sequence[str]:  # noqa: N802 - a constant of each side
+        """The command, inside the server and before a replica's handle, that prints in which state it is."""
+
+    @property
+    def LOOK(self) -> str:  # noqa: N802 - a constant of each side
+        """What one types behind `./lab exec SERVER` to see what the replica {name} said last."""
+
+    @property
+    def HAS_KEY(self) -> bool:  # noqa: N802 - a constant of each side
+        """Whether the laptop must know a replica's ssh key first, which it does since the replica was configured."""
+
+    def url(self, planned: Plan, server: str, index: int) -> str:
+        """Where a replica answers: from the plan, its server's address, and its index."""
 
     def exec_command(
         self, replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool

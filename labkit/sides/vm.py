@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -11,14 +12,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from infra import plan
+from infra import names
+from infra.last_lines import CONSOLE_DIR
 from infra.outputs import Replica, Server
+from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Runner, Sizes, Stats
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
-
-SUSPENDED = "its state saved to disk, its memory given back"
-STORAGE_DIR = "/var/lib/libvirt/images"
 
 _OFF_WITHIN_S = 60.0
 _PRESS_AGAIN_S = 5.0
@@ -29,112 +29,176 @@ _CLOCK_S = 0.02
 """How well the guest's boot is placed on the server's clock, see labkit.measure.clocks."""
 
 
-def exec_command(replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool) -> list[str]:  # noqa: ARG001 - one protocol for both sides
-    """The command line that runs `command` (a login shell if empty) in the guest, as root, by ssh."""
-    return [
-        *("ssh", "-F", "none"),  # whatever the person's own configuration says of addresses, agents and jumps
-        *(["-t"] if tty else []),
-        *("-o", f"IdentityFile={_for_ssh(lab_dir / 'id_ed25519')}"),
-        *("-o", "IdentitiesOnly=yes"),
-        *("-o", "IdentityAgent=none"),
-        *("-o", "GlobalKnownHostsFile=none"),
-        *("-o", f"UserKnownHostsFile={_for_ssh(lab_dir / plan.host_key_file(replica.name))}"),
-        *("-o", "StrictHostKeyChecking=yes"),
-        *("-o", "ConnectTimeout=10"),
-        *("-o", "LogLevel=ERROR"),
-        f"root@{urlsplit(replica.url).hostname}",
-        # ssh hands one text to a shell; quoted, the words arrive as they were given, as on the other side.
-        *([shlex.join(command)] if command else []),
-    ]
+_SIDE = "vm"
+_REMOVE_DOMAIN = 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"'
+"""What an experiment has moved there is gone once it has ended: libvirt has no definition of it."""
+_REMOVE_DISK = f'virsh vol-delete --pool {names.POOL} "$1"'
+_LOOK_AT_DISKS = f"""
+if virsh -q pool-refresh {names.POOL} >/dev/null 2>&1; then
+  virsh -q vol-list {names.POOL} | awk '{{print "disk " $2 " " $1}}'
+fi
+"""
 
 
-def start(replica: Replica, run: Runner) -> None:
-    """Start the shut-off domain; one with a saved state goes on from there."""
-    run(["virsh", "--quiet", "start", replica.handle])
+class Vm:
+    """Replicas that are guests of the server's libvirt."""
 
-
-def stop(replica: Replica, run: Runner) -> None:
-    """Shut the guest down in order, by its power button; raises LabError when it is not off in time.
-
-    The button is pressed again from time to time: a guest that serves already may not be listening to it yet.
-    """
-    begin = pressed = time.monotonic()
-    run(["virsh", "--quiet", "shutdown", replica.handle])
-    while run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() != "shut off":
-        now = time.monotonic()
-        if now - begin > _OFF_WITHIN_S:
-            raise LabError(
-                f"The guest {replica.name} did not shut down within {_OFF_WITHIN_S:.0f} s.",
-                hint=f"./lab exec {replica.name} journalctl -b",
-            )
-        if now - pressed > _PRESS_AGAIN_S:
-            pressed = now
-            with suppress(CommandError):  # it may have gone off just now
-                run(["virsh", "--quiet", "shutdown", replica.handle])
-        time.sleep(0.2)
-
-
-def kill(replica: Replica, run: Runner) -> None:
-    """Cut its power."""
-    run(["virsh", "--quiet", "destroy", replica.handle])
-
-
-def suspend(replica: Replica, run: Runner) -> None:
-    """Save the guest's state to the server's disk; QEMU ends."""
-    run(["virsh", "--quiet", "managedsave", replica.handle], 120.0)
-
-
-def stats(replica: Replica, run: Runner) -> Stats:
-    """Of its QEMU. It has no control group of its own: the server's libvirt uses none."""
-    pss_bytes, cpu_s = _processes.usage(run, [_pid(replica, run)])
-    domain = _xml(replica, run)
-    return Stats(
-        pss_bytes=pss_bytes,
-        cgroup_bytes=None,
-        cpu_s=cpu_s,
-        vcpus=float(domain.findtext("vcpu", "nan")),
-        memory_mib=int(domain.findtext("memory", "0")) // 1024,
-    )
-
-
-def sizes(replica: Replica, run: Runner) -> Sizes:
-    """Of disk image, kernel and initrd in the pool; compressed: the three files one after the other."""
-    domain = _xml(replica, run)
-    source = domain.find("devices/disk[@device='disk']/source")
-    if source is None:
-        raise LabError(f"The domain {replica.handle} has no disk.", hint=f"virsh dumpxml {replica.handle}")
-    where = [source.get("volume", ""), "--pool", source.get("pool", "")]
-    overlay = run(["virsh", "--quiet", "vol-path", *where]).output.strip()
-    chain = json.loads(run(["qemu-img", "info", "-U", "--backing-chain", "--output=json", overlay]).output)
-    disk = chain[-1]
-    boot = [str(domain.findtext(f"os/{part}")) for part in ("kernel", "initrd")]
-    files = [disk["filename"], *boot]
-    blocks = _blocks(run, files)
-    apparent = _apparent(run, boot)
-    pipe = f'cat "$@" | {" ".join(COMPRESSOR)} | wc -c'
-    return Sizes(
-        virtual_bytes=int(disk["virtual-size"]) + sum(apparent.values()),
-        allocated_bytes=sum(blocks.values()),
-        compressed_bytes=int(run(["sh", "-c", pipe, "sh", *files], _COMPRESS_S).output),
-        parts={Path(file).name: size for file, size in blocks.items()},
-        image=Path(disk["filename"]).name,
-    )
-
-
-def events(replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:
-    """When libvirt made QEMU's process, the guest's kernel began to count, and its init began."""
-    init_us = inside(["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]).output
-    return (
-        Event(
-            "libvirt makes QEMU's process",
-            _processes.started_s(run, _pid(replica, run)),
-            "server",
-            "/proc/PID/stat of QEMU",
-            _TICK_S,
+    SUSPENDED = "its state saved to disk, its memory given back"
+    STORAGE_DIR = "/var/lib/libvirt/images"
+    OBJECTS = (
+        Object(
+            kind="domain",
+            type="libvirt:index/domain:Domain",
+            look="virsh -q list --all --uuid --name | sed 's/^/domain /'",
+            made=re.compile(names.replicas(_SIDE)),
+            remove=_REMOVE_DOMAIN,
+            stray=_REMOVE_DOMAIN,
         ),
-        Event("QEMU loads the kernel", 0.0, "replica", "zero of the guest's kernel clock", _CLOCK_S),
-        Event("kernel and initrd", int(init_us) / 1e6, "replica", "systemd's UserspaceTimestampMonotonic", _CLOCK_S),
+        Object(
+            kind="disk",
+            type="libvirt:index/volume:Volume",
+            look=_LOOK_AT_DISKS,
+            made=re.compile(names.guest_disks(_SIDE)),
+            remove=_REMOVE_DISK,
+            stray=_REMOVE_DISK,
+        ),
+        Object(
+            kind="pool",
+            type="libvirt:index/pool:Pool",
+            look="virsh -q pool-list --all --uuid --name | sed 's/^/pool /'",
+            made=re.compile(names.POOL),
+            remove='virsh pool-destroy "$1" >/dev/null 2>&1; ! virsh pool-info "$1" >/dev/null 2>&1 || '
+            'virsh pool-undefine "$1"',
+        ),
     )
+    PROCESSES = """
+echo "replica $(cat "/run/libvirt/qemu/$1.pid")"
+echo "daemon $(pgrep -x -o libvirtd)"
+"""
+    DISK = """
+virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
+"""
+    GUEST_MEMORY = ("cat", "/proc/meminfo")
+    STATE = ("virsh", "--quiet", "domstate")
+    LOOK = f"tail -n 50 {CONSOLE_DIR}/{{name}}.console"
+    HAS_KEY = True
+
+    def url(self, planned: Plan, server: str, index: int) -> str:  # noqa: ARG002 - it is the guest's own
+        """On the guest's own address."""
+        return planned.vm_url(index)
+
+    def exec_command(
+        self,
+        replica: Replica,
+        server: Server,  # noqa: ARG002 - one protocol for all sides
+        lab_dir: Path,
+        command: Sequence[str],
+        *,
+        tty: bool,
+    ) -> list[str]:
+        """The command line that runs `command` (a login shell if empty) in the guest, as root, by ssh."""
+        return [
+            *("ssh", "-F", "none"),  # whatever the person's own configuration says of addresses, agents and jumps
+            *(["-t"] if tty else []),
+            *("-o", f"IdentityFile={_for_ssh(lab_dir / 'id_ed25519')}"),
+            *("-o", "IdentitiesOnly=yes"),
+            *("-o", "IdentityAgent=none"),
+            *("-o", "GlobalKnownHostsFile=none"),
+            *("-o", f"UserKnownHostsFile={_for_ssh(lab_dir / names.host_key_file(replica.name))}"),
+            *("-o", "StrictHostKeyChecking=yes"),
+            *("-o", "ConnectTimeout=10"),
+            *("-o", "LogLevel=ERROR"),
+            f"root@{urlsplit(replica.url).hostname}",
+            # ssh hands one text to a shell; quoted, the words arrive as they were given, as on the other side.
+            *([shlex.join(command)] if command else []),
+        ]
+
+    def start(self, replica: Replica, run: Runner) -> None:
+        """Start the shut-off domain; one with a saved state goes on from there."""
+        run(["virsh", "--quiet", "start", replica.handle])
+
+    def stop(self, replica: Replica, run: Runner) -> None:
+        """Shut the guest down in order, by its power button; raises LabError when it is not off in time.
+
+        The button is pressed again from time to time: a guest that serves already may not be listening to it yet.
+        """
+        begin = pressed = time.monotonic()
+        run(["virsh", "--quiet", "shutdown", replica.handle])
+        while run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() != "shut off":
+            now = time.monotonic()
+            if now - begin > _OFF_WITHIN_S:
+                raise LabError(
+                    f"The guest {replica.name} did not shut down within {_OFF_WITHIN_S:.0f} s.",
+                    hint=f"./lab exec {replica.name} journalctl -b",
+                )
+            if now - pressed > _PRESS_AGAIN_S:
+                pressed = now
+                with suppress(CommandError):  # it may have gone off just now
+                    run(["virsh", "--quiet", "shutdown", replica.handle])
+            time.sleep(0.2)
+
+    def kill(self, replica: Replica, run: Runner) -> None:
+        """Cut its power."""
+        run(["virsh", "--quiet", "destroy", replica.handle])
+
+    def suspend(self, replica: Replica, run: Runner) -> None:
+        """Save the guest's state to the server's disk; QEMU ends."""
+        run(["virsh", "--quiet", "managedsave", replica.handle], 120.0)
+
+    def stats(self, replica: Replica, run: Runner) -> Stats:
+        """Of its QEMU. It has no control group of its own: the server's libvirt uses none."""
+        pss_bytes, cpu_s = _processes.usage(run, [_pid(replica, run)])
+        domain = _xml(replica, run)
+        return Stats(
+            pss_bytes=pss_bytes,
+            cgroup_bytes=None,
+            cpu_s=cpu_s,
+            vcpus=float(domain.findtext("vcpu", "nan")),
+            memory_mib=int(domain.findtext("memory", "0")) // 1024,
+        )
+
+    def sizes(self, replica: Replica, run: Runner) -> Sizes:
+        """Of disk image, kernel and initrd in the pool; compressed: the three files one after the other."""
+        domain = _xml(replica, run)
+        source = domain.find("devices/disk[@device='disk']/source")
+        if source is None:
+            raise LabError(f"The domain {replica.handle} has no disk.", hint=f"virsh dumpxml {replica.handle}")
+        where = [source.get("volume", ""), "--pool", source.get("pool", "")]
+        overlay = run(["virsh", "--quiet", "vol-path", *where]).output.strip()
+        chain = json.loads(run(["qemu-img", "info", "-U", "--backing-chain", "--output=json", overlay]).output)
+        disk = chain[-1]
+        boot = [str(domain.findtext(f"os/{part}")) for part in ("kernel", "initrd")]
+        files = [disk["filename"], *boot]
+        blocks = _blocks(run, files)
+        apparent = _apparent(run, boot)
+        pipe = f'cat "$@" | {" ".join(COMPRESSOR)} | wc -c'
+        return Sizes(
+            virtual_bytes=int(disk["virtual-size"]) + sum(apparent.values()),
+            allocated_bytes=sum(blocks.values()),
+            compressed_bytes=int(run(["sh", "-c", pipe, "sh", *files], _COMPRESS_S).output),
+            parts={Path(file).name: size for file, size in blocks.items()},
+            image=Path(disk["filename"]).name,
+        )
+
+    def events(self, replica: Replica, run: Runner, inside: Runner) -> tuple[Event, ...]:
+        """When libvirt made QEMU's process, the guest's kernel began to count, and its init began."""
+        init_us = inside(["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]).output
+        return (
+            Event(
+                "libvirt makes QEMU's process",
+                _processes.started_s(run, _pid(replica, run)),
+                "server",
+                "/proc/PID/stat of QEMU",
+                _TICK_S,
+            ),
+            Event("QEMU loads the kernel", 0.0, "replica", "zero of the guest's kernel clock", _CLOCK_S),
+            Event(
+                "kernel and initrd", int(init_us) / 1e6, "replica", "systemd's UserspaceTimestampMonotonic", _CLOCK_S
+            ),
+        )
+
+
+SIDE: Side = Vm()
 
 
 def _for_ssh(path: Path) -> str:

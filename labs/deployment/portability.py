@@ -32,8 +32,8 @@ Pair = tuple[str, str]
 
 
 def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
-    """No warm-up: the second place is empty before each turn."""
-    return take_turns(sides, QUICK_REPEATS if quick else REPEATS, warm_ups=0)
+    """No warm-up: the second place is empty before each turn. Of the sides that can be carried."""
+    return take_turns([side for side in sides if side in moving.PACK], QUICK_REPEATS if quick else REPEATS, warm_ups=0)
 
 
 def measure(place: Place, turn: Turn) -> Seen:

@@ -9,7 +9,7 @@ from infra.outputs import Contract, Replica
 from labkit.measure import footprint
 from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.measure.growth import Growth
-from labkit.sides.belongings import GUEST_MEMORY
+from labkit.sides import SIDES
 
 REPLICAS, QUICK_REPLICAS = 3, 2
 """Replicas a side up to which the lab grows; those after the first are measured."""
@@ -30,6 +30,7 @@ def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
         for again in range(rounds)
         for index in range(1, most)
         for side in sides
+        if SIDES[side].PROCESSES and SIDES[side].DISK
     )
 
 
@@ -64,7 +65,7 @@ def observe(place: Place, replica: Replica, contract: Contract, window_s: float)
         **footprint.read_cgroup(processes, run),
         **footprint.read_disk(replica, run),
     }
-    if words := GUEST_MEMORY.get(replica.side):
+    if words := place.side(replica).GUEST_MEMORY:
         values |= footprint.guest_memory(place.inside(replica)(words).output)
     return values
 

@@ -8,7 +8,7 @@ from infra.outputs import Replica
 from labkit.measure import footprint
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.measure.growth import Growth
-from labkit.sides import COMPRESSOR
+from labkit.sides import COMPRESSOR, SIDES
 
 _LIST = ["dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\\n"]
 _KIB = 1024
@@ -19,7 +19,7 @@ _growth = Growth()
 
 def turns(sides: Sequence[str], quick: bool) -> Sequence[Turn]:  # noqa: ARG001 - bytes are the same each time
     """Each side once: bytes are counted, not timed."""
-    return take_turns(sides, 1, warm_ups=0)
+    return take_turns([side for side in sides if SIDES[side].DISK], 1, warm_ups=0)
 
 
 def measure(place: Place, turn: Turn) -> Seen:

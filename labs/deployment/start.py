@@ -11,7 +11,7 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from infra import telling
+from infra import names, telling
 from infra.outputs import Replica
 from labkit.lifecycle import steady
 from labkit.lifecycle.following import following
@@ -20,7 +20,7 @@ from labkit.measure import clocks, neighbours, stages
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.measure.first_answers import POLL_S, polling
 from labkit.measure.stages import Mark
-from labkit.sides import Runner
+from labkit.sides import SIDES, Runner
 from labkit.system.errors import CommandError, LabError
 
 REPEATS = 10
@@ -91,7 +91,7 @@ def _pulumi_marks(replica: Replica, told: Mapping[str, Sequence[float]]) -> list
     found = []
     for resource, instants in told.items():
         kind, _, name = resource.partition(" ")
-        if _belongs(name, replica) and kind in _PULUMI and len(instants) > 1:
+        if names.belongs(name, replica.name) and kind in _PULUMI and len(instants) > 1:
             found.append(Mark(_PULUMI[kind], instants[-1], "Pulumi's event log", POLL_S))
     return found
 
@@ -128,16 +128,14 @@ def _until_inside(inside: Runner) -> None:
 def _remove(place: Place, replica: Replica) -> None:
     """Destroy what belongs to this replica alone; images, networks and all else stay."""
     urns = [str(one["urn"]) for one in place.ready.pulumi.resources(place.lab)]
-    targets = [word for urn in urns if _belongs(urn.rsplit("::", 1)[-1], replica) for word in ("--target", urn)]
+    targets = [
+        word for urn in urns if names.belongs(urn.rsplit("::", 1)[-1], replica.name) for word in ("--target", urn)
+    ]
     outcome = place.ready.pulumi.quiet([*DESTROY, "-s", place.lab, *targets, "--target-dependents"])
     if not targets or not outcome.ok:
         raise LabError(
             f"{replica.name} could not be removed{telling.because(outcome.output)}", hint=f"./lab up {place.lab}"
         )
-
-
-def _belongs(name: str, replica: Replica) -> bool:
-    return name == replica.name or name.startswith(f"{replica.name}-")
 
 
 def _up(place: Place, replica: Replica) -> Mapping[str, Sequence[float]]:
@@ -166,6 +164,7 @@ def _start(place: Place, replica: Replica) -> Mapping[str, Sequence[float]]:
     return {}
 
 
+_RESTORE = "restore"
 ACTIONS = {
     "deploy": _Action(
         _remove,
@@ -179,7 +178,7 @@ ACTIONS = {
         lambda _place, _replica: "its engine is told to start it; it is off, made and configured",
         "the service's process is made",
     ),
-    "restore": _Action(
+    _RESTORE: _Action(
         _suspend,
         _start,
         lambda place, replica: f"its engine is told to let it go on; {place.side(replica).SUSPENDED}",
@@ -190,9 +189,16 @@ ACTIONS = {
 
 
 def turns(sides: Sequence[str], quick: bool) -> Sequence[Turn]:
-    """Each action in turn, sides alternating, a warm-up first; a quick run has two repeats and none."""
+    """Each action in turn, sides alternating, a warm-up first; a quick run has two repeats and none.
+
+    A side that cannot be suspended has nothing to be restored from.
+    """
     repeats, warm_ups = (QUICK_REPEATS, 0) if quick else (REPEATS, 1)
-    return take_turns(sides, repeats, actions=tuple(ACTIONS), warm_ups=warm_ups)
+    return tuple(
+        turn
+        for turn in take_turns(sides, repeats, actions=tuple(ACTIONS), warm_ups=warm_ups)
+        if turn.action != _RESTORE or SIDES[turn.side].SUSPENDED
+    )
 
 
 EXPERIMENT = Experiment(

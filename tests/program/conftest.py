@@ -14,9 +14,9 @@ import pytest
 
 from infra.lab import Blueprint
 from infra.machine import Machine
-from infra.plan import Plan
+from infra.plan import Network, Plan
 from infra.settings import Facts, parse
-from tests.program.mocks import Build, Declared, Mocks
+from tests.program.mocks import Build, Declared, Monitor
 
 
 @pytest.fixture
@@ -51,16 +51,25 @@ def machine(tmp_path: Path) -> Machine:
 def build(machine: Machine) -> Iterator[Build]:
     """Build the deployment lab with some configuration; returns what was declared."""
 
-    def builder(accelerator: Any = "tcg", machine: Machine = machine, **config: str) -> Declared:
+    def builder(
+        accelerator: Any = "tcg",
+        machine: Machine = machine,
+        mgmt: ipaddress.IPv4Network | None = None,
+        **config: str,
+    ) -> Declared:
         from infra import program  # noqa: PLC0415 - after the mocks are set
 
         facts = Facts(accelerator, "", memory_mib=64 * 1024, cpus=8, subnets_in_use={})
         declared = Declared()
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        pulumi.runtime.set_mocks(Mocks(declared), project="vm-vs-container", stack="deployment", preview=False)
+        monitor = Monitor(declared)
+        pulumi.runtime.set_mocks(
+            monitor.mocks, project="vm-vs-container", stack="deployment", preview=False, monitor=monitor
+        )
         settings = parse("deployment", {"subnet": "10.200.7.0/24", **config}, facts, "1a2b3c4d")
-        plan = Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"))
+        beside: dict[Network, ipaddress.IPv4Network] = {"mgmt": mgmt} if mgmt else {}
+        plan = Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"), beside)
         lab = Blueprint(settings=settings, plan=plan, machine=machine, commit="c0ffee000000")
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi has no types for it

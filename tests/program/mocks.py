@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
+from pulumi.runtime.mocks import MockMonitor
 
 
 @dataclass
@@ -14,6 +15,8 @@ class Declared:
     """Resources by their Pulumi name, and the stack's outputs."""
 
     resources: dict[str, pulumi.runtime.MockResourceArgs] = field(default_factory=dict)
+    requests: list[Any] = field(default_factory=list)
+    """What Pulumi is asked to register, components included, as it is sent."""
     outputs: dict[str, Any] = field(default_factory=dict)
 
     def of_type(self, kind: str) -> list[str]:
@@ -34,6 +37,18 @@ class Mocks(pulumi.runtime.Mocks):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"no function is called: {args.token}")
+
+
+class Monitor(MockMonitor):
+    """Pulumi's own stand-in for its engine, which notes the requests as well."""
+
+    def __init__(self, declared: Declared) -> None:
+        super().__init__(Mocks(declared))
+        self.declared = declared
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - Pulumi's name
+        self.declared.requests.append(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi has no types for it
 
 
 Build = Callable[..., Declared]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 from pathlib import Path
 
 import pytest
 
-from infra import outputs, server
+from infra import outputs, program, server
+from infra.ground import Ground
+from infra.lab import Blueprint
 from infra.machine import Machine
+from infra.topologies import single
 from tests.program.mocks import Build
 
 CONTAINER = "docker:index/container:Container"
@@ -54,6 +58,43 @@ def test_a_second_server_is_added_to_a_lab_that_stays_as_it_is(build: Build) -> 
     assert len(set(macs.values())) == len(macs)
     identities = [line for name in macs for line in two.resources[name].inputs["envs"] if "HOST_UUID" in line]
     assert len(set(identities)) == len(macs)
+
+
+def test_a_sides_replicas_go_to_its_servers_in_turn(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each server has what its replicas need, the first one under the names that a single one has."""
+    one = build(servers="2", replicas="3")
+    topology = dataclasses.replace(single.TOPOLOGY, build=_on_all)
+    monkeypatch.setattr(program, "TOPOLOGIES", {"single": topology})
+    both = build(servers="2", replicas="3")
+    shared = ("vm-pool", "vm-base", "vm-kernel", "vm-initrd", "container-base", "container-image", "container-network")
+    assert set(both.resources) - set(one.resources) == {f"{name}-server-2" for name in shared}
+    assert {name: both.resources[name].inputs for name in shared} == {
+        name: one.resources[name].inputs for name in shared
+    }
+    contract = outputs.from_outputs(both.outputs)
+    for side in ("vm", "container"):
+        assert [replica.server for replica in contract.side(side)] == ["server-1", "server-2", "server-1"]
+    assert [replica.url for replica in contract.side("container")] == [
+        "http://10.200.7.2:8001",
+        "http://10.200.7.3:8002",
+        "http://10.200.7.2:8003",
+    ]
+
+
+def _on_all(lab: Blueprint) -> Ground:
+    ground = single.TOPOLOGY.build(lab)
+    return Ground(ground.servers, dict.fromkeys(ground.carrying, ground.servers))
+
+
+def test_a_server_is_on_each_network_that_is_planned(build: Build) -> None:
+    """The LAN first; a further network has a bridge, addresses and MACs of its own."""
+    lab = build(mgmt=ipaddress.IPv4Network("10.201.7.0/24"))
+    lan, mgmt = lab.resources["server-1"].inputs["networksAdvanced"]
+    assert (lan["ipv4Address"], mgmt["ipv4Address"]) == ("10.200.7.2", "10.201.7.2")
+    assert lan["macAddress"] != mgmt["macAddress"]
+    assert mgmt["name"] == lab.resources["mgmt"].inputs["name"] == "vvc-1a2b3c4d-deployment-mgmt"
+    bridges = [lab.resources[name].inputs["options"] for name in ("lan", "mgmt")]
+    assert bridges[0] != bridges[1]
 
 
 @pytest.mark.parametrize("side", ["vm", "container"])

@@ -168,6 +168,8 @@ class World:
 
 
 class _Side:
+    GUEST_MEMORY = ()
+
     def __init__(self, world: World) -> None:
         self._world = world
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from pathlib import Path, PurePosixPath
 
-from infra.vm import EMULATOR
+from infra.domain import EMULATOR
 from labs.deployment.sides import another_kernel
 
 ROOT = Path(__file__).parents[2]
@@ -22,5 +22,5 @@ def test_it_is_installed_there_and_everyone_uses_that_one() -> None:
     """The image, the domains and the experiment's own domain."""
     recipe = (ROOT / "images" / "server" / "Dockerfile").read_text(encoding="utf-8")
     assert f"COPY server/emulator.sh {EMULATOR}\n" in recipe
-    assert EMULATOR in Path(another_kernel.__file__).read_text(encoding="utf-8")
+    assert f"<emulator>{EMULATOR}</emulator>" in another_kernel.definition("/w", "tcg", "a=b")
     assert not fnmatch.filter(recipe.split(), "/usr/local/bin/*")

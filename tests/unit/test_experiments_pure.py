@@ -12,7 +12,8 @@ import yaml
 
 from labkit.judge import rows
 from labkit.lifecycle import change, strays
-from labkit.lifecycle.heal import Known, There
+from labkit.lifecycle.heal import Known
+from labkit.lifecycle.inside import There
 from labkit.measure import growth
 from labkit.measure.prober.sample import Sample
 from labkit.runs.records import Repeat, Results
@@ -185,16 +186,16 @@ def test_strays_are_ours_and_unknown_to_pulumi() -> None:
         ("network", "vvc-x"),
     }
     assert strays.strays(inside, {("container", "container-1")}) == [
-        ("container", "container-1-next"),
         ("domain", "vm-2"),
         ("disk", "vm-2.qcow2"),
+        ("container", "container-1-next"),
         ("volume", "container-2-data"),
     ]
 
 
 def test_what_is_moved_to_another_server_is_a_stray_there() -> None:
     """Its name is noted of the server that it came from. A disk may lie in a pool that both have: it stays."""
-    things = [("container", "container-1"), ("domain", "vm-1"), ("volume", "container-1-data"), ("disk", "vm-1.qcow2")]
+    things = [("domain", "vm-1"), ("container", "container-1"), ("volume", "container-1-data"), ("disk", "vm-1.qcow2")]
     state = [Known(There(*thing, "x"), "urn", server="server-1") for thing in things]
     outer = Known(There("container", "vvc-server-1", "x"), "urn")
     assert strays.strays(things, strays.noted([*state, outer], "server-1")) == []

@@ -56,6 +56,8 @@ def test_both_labels_make_it_ours(kind: Kind, labels: Mapping[str, str], ours: b
         ("vnet0", PLAN.vm_mac(3), True),
         ("vnet0", "fe" + PLAN.vm_mac(3)[2:], True),
         ("eth1", PLAN.server_mac(), True),
+        ("eth2", PLAN.server_mac(8, "mgmt"), True),
+        (plan.bridge_name(CHECKOUT, LAB, "mgmt"), "02:42:00:00:00:01", True),
         (BRIDGE[:-1] + "x", "02:42:00:00:00:01", False),
         (BRIDGE[:-1], "02:42:00:00:00:01", False),
         ("vvc0", f"{plan.MAC_PREFIX}:ff:ff:ff", False),

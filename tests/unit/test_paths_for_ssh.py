@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infra.outputs import Replica, Server
 from infra.reach import Reach
-from labkit.sides.vm import exec_command
+from labkit.sides import SIDES
 
 
 def test_ssh_reads_the_paths_as_they_are(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ def test_ssh_reads_the_paths_as_they_are(tmp_path: Path) -> None:
     folder = tmp_path / 'a clone\'s ünï %23# {{x}} "q"'
     replica = Replica(name="vm-1", side="vm", server="server-1", url="http://10.200.7.16:8000", handle="vm-1")
     server = Server("server-1", "10.200.7.2", Reach("docker", "unix:///e", "c"), "unix:///x", "qemu:")
-    program, *words = exec_command(replica, server, folder, [], tty=False)
+    program, *words = SIDES["vm"].exec_command(replica, server, folder, [], tty=False)
     told = subprocess.run(
         [program, "-G", "-F", "none", *words], capture_output=True, text=True, encoding="utf-8", timeout=20, check=True
     ).stdout.splitlines()

@@ -11,7 +11,7 @@ from infra.machine import Machine
 from infra.plan import Plan, default_subnet
 from infra.reach import Reach
 from labkit.lifecycle import places
-from labkit.lifecycle.heal import There
+from labkit.lifecycle.inside import There
 from labkit.lifecycle.places import Entrance
 from labkit.system.paths import CHECKOUT_ID
 

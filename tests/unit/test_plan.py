@@ -15,7 +15,8 @@ CHECKOUTS = st.text("0123456789abcdef", min_size=8, max_size=8)
 
 
 def make(checkout: str = "1a2b3c4d", lab: str = "deployment") -> plan.Plan:
-    return plan.Plan(checkout, lab, plan.default_subnet(checkout, lab))
+    beside = {name: plan.default_subnet(checkout, lab, name) for name in plan.NETWORKS if name != plan.LAN}
+    return plan.Plan(checkout, lab, plan.default_subnet(checkout, lab), beside)
 
 
 @given(CHECKOUTS, LABS)
@@ -28,21 +29,42 @@ def test_the_default_subnet_is_a_private_24(checkout: str, lab: str) -> None:
 
 @given(CHECKOUTS, LABS)
 def test_no_two_things_share_an_address_or_a_mac(checkout: str, lab: str) -> None:
-    """Gateway, servers and guests are apart, and all lie outside of what the engine gives by itself."""
+    """In each network gateway, servers and guests are apart, and all lie outside of what the engine gives by itself."""
     one = make(checkout, lab)
-    servers, guests = range(plan.MAX_SERVERS), range(plan.MAX_REPLICAS)
-    addresses = [one.gateway, *map(one.server_address, servers), *map(one.vm_address, guests)]
-    assert len(set(addresses)) == len(addresses)
-    assert all(address in one.subnet and address not in one.dynamic_range for address in addresses)
-    macs = [*map(one.server_mac, servers), *map(one.vm_mac, guests)]
+    servers, guests = one.servers(plan.MAX_SERVERS), range(plan.MAX_REPLICAS)
+    for name in plan.NETWORKS:
+        network = one.network(name)
+        addresses = [network.gateway, *(server.addresses[name] for server in servers)]
+        addresses += map(one.vm_address, guests) if name == plan.LAN else []
+        assert len(set(addresses)) == len(addresses)
+        assert all(address in network.subnet and address not in network.dynamic_range for address in addresses)
+    macs = [*(mac for server in servers for mac in server.macs.values()), *map(one.vm_mac, guests)]
+    assert len(macs) == len(plan.NETWORKS) * plan.MAX_SERVERS + plan.MAX_REPLICAS
     assert len(set(macs)) == len(macs)
     assert all(re.fullmatch("52:76:63(:[0-9a-f]{2}){3}", mac) for mac in macs)
+
+
+def test_a_lab_without_another_network_has_the_lan_alone() -> None:
+    """Its servers have one address and one MAC each, by their names and numbers."""
+    one = plan.Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"))
+    first, second = one.servers(2)
+    assert (first.index, first.name, second.index, second.name) == (0, "server-1", 1, "server-2")
+    assert {name: str(address) for name, address in second.addresses.items()} == {"lan": "10.200.7.3"}
+    assert list(second.macs) == ["lan"]
 
 
 @given(CHECKOUTS, LABS)
 def test_an_interface_name_fits_the_kernel(checkout: str, lab: str) -> None:
     """At most 15 bytes."""
-    assert len(make(checkout, lab).bridge) <= 15
+    assert all(len(make(checkout, lab).network(name).bridge) <= 15 for name in plan.NETWORKS)
+
+
+def test_no_two_networks_of_a_checkouts_labs_share_a_bridge_or_addresses() -> None:
+    """Of labs that there are and those to come; addresses that are taken are chosen anew, a bridge's name is not."""
+    labs = ("deployment", "networking", "failover", "balancing", "isolation")
+    every = [make(lab=lab).network(name) for lab in labs for name in plan.NETWORKS]
+    assert len({one.bridge for one in every}) == len(every)
+    assert len({one.subnet for one in every}) == len(every)
 
 
 def test_labels_name_lab_and_checkout() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from labkit.lifecycle.heal import REMOVE, Known, Steps, There, after_a_kill, inner_steps, known, outer_steps, wanted
+from infra.settings import servers as wanted
+from labkit.lifecycle.heal import Known, Steps, after_a_kill, inner_steps, known, outer_steps
+from labkit.lifecycle.inside import REMOVE, There
 from labkit.system.progress import Quiet
 
 
@@ -174,12 +176,12 @@ def test_what_a_killed_up_made_goes_before_the_next_one() -> None:
     }
     assert inner_steps([], HERE, frozenset(strays | others)) == Steps(
         remove=(
-            there("container", "container-2"),
-            there("network", "lab"),
             there("domain", "vm-2"),
             there("disk", "base-1a2b"),
             there("disk", "vm-2.qcow2"),
             there("pool", "lab"),
+            there("container", "container-2"),
+            there("network", "lab"),
         )
     )
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
 from ipaddress import IPv4Address as Address
 from pathlib import Path
 
@@ -12,7 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra import plan
-from infra.settings import DEFAULTS, Facts, Settings, SettingsError, parse
+from infra.keys import Key
+from infra.settings import ALL, DEFAULTS, Facts, Settings, SettingsError, keys, parse
+from infra.topologies import TOPOLOGIES
 
 ROOT = Path(__file__).parents[2]
 CHECKOUT = "1a2b3c4d"
@@ -70,11 +76,48 @@ REFUSED = [
 ]
 
 
-def test_the_defaults_are_those_of_the_schema() -> None:
-    """Pulumi.yaml and the code give each key the same default, and each key has a description."""
-    schema = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
-    assert {key: str(entry["default"]) for key, entry in schema.items()} == DEFAULTS
-    assert all(entry["description"].endswith(".") for entry in schema.values())
+def block(keys: Iterable[Key]) -> str:
+    """The keys as Pulumi.yaml declares them."""
+    lines = ["config:"]
+    for key in keys:
+        default = json.dumps(key.default) if str(key.default).isdecimal() else key.default
+        lines += [
+            f"  {key.name}:",
+            f"    type: {'integer' if isinstance(key.default, int) else 'string'}",
+            f"    default: {default}",
+            f"    description: {key.description}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def test_pulumis_schema_is_written_from_the_rows() -> None:
+    """Its end is what `block` says, to be copied from here when a row changes; it reads back the same."""
+    text = (ROOT / "Pulumi.yaml").read_text(encoding="utf-8")
+    assert text.partition("config:")[2] == block(ALL.values()).partition("config:")[2]
+    schema = yaml.safe_load(text)["config"]
+    assert {key: entry["default"] for key, entry in schema.items()} == {key.name: key.default for key in ALL.values()}
+    assert all(key.description.endswith(".") for key in ALL.values())
+
+
+def test_no_two_topologies_mean_different_things_by_one_key() -> None:
+    """Pulumi.yaml has one entry for each."""
+    rows = [key for topology in TOPOLOGIES.values() for key in keys(topology)]
+    assert {key.name: key for key in rows} == ALL
+    assert all(key == ALL[key.name] for key in rows)
+
+
+def test_each_default_can_be_used() -> None:
+    """By its own reader, whatever the topology."""
+    for topology in TOPOLOGIES.values():
+        found = parse("deployment", {"topology": topology.name}, FACTS, CHECKOUT)
+        assert set(found.own) == {key.name for key in topology.keys}
+
+
+def test_settings_are_read_without_pulumi() -> None:
+    """It takes a second to import, and `./lab` asks them at once. Nor does what speaks of sides and names need it."""
+    modules = "infra.settings, infra.names, infra.sides, infra.topologies, infra.domain"
+    script = f"import {modules}, sys; sys.exit('pulumi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False, timeout=30).returncode == 0
 
 
 def test_an_empty_configuration_is_the_default_lab() -> None:
@@ -82,7 +125,7 @@ def test_an_empty_configuration_is_the_default_lab() -> None:
     assert parse("deployment", {}, FACTS, CHECKOUT) == Settings(
         lab="deployment",
         topology="single",
-        servers=1,
+        own={"servers": 1},
         sides=("vm", "container"),
         replicas=1,
         vcpus=int(DEFAULTS["vcpus"]),

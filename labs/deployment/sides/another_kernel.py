@@ -1,10 +1,12 @@
 """How each side is asked to run another kernel: the same files (a small user space with that kernel) on both.
 
-The script runs inside the server with the working folder as $1 (vmlinuz, tree/), the accelerator as $2 and the lab's
-labels, space-separated, as $3. What the probe in those files says of its kernel comes out on standard output.
+The script runs inside the server with the working folder as $1 (vmlinuz, tree/), the lab's labels, space-separated, as
+$2 and `definition` as $3. What the probe in those files says of its kernel comes out on standard output.
 """
 
 from __future__ import annotations
+
+from infra.domain import Domain, domain_xml
 
 NAME = "vvc-another-kernel"
 """Of the domain, the container and the container image."""
@@ -38,25 +40,7 @@ RUN = {
     "vm": """
 set -eu
 cd "$1"
-type=qemu
-[ "$2" != kvm ] || type=kvm
-cat > domain.xml << END
-<domain type='$type'>
-  <name>vvc-another-kernel</name>
-  <title>$3</title>
-  <memory unit='MiB'>256</memory><vcpu>1</vcpu>
-  <os>
-    <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>$1/vmlinuz</kernel><initrd>$1/initrd.img</initrd>
-    <cmdline>console=ttyS0 quiet panic=-1 rdinit=/probe</cmdline>
-  </os>
-  <on_poweroff>destroy</on_poweroff><on_reboot>destroy</on_reboot><on_crash>destroy</on_crash>
-  <devices>
-    <emulator>/usr/bin/vvc-emulator</emulator>
-    <serial type='file'><source path='$1/console'/><target port='0'/></serial>
-  </devices>
-</domain>
-END
+printf %s "$3" > domain.xml
 : > console
 virsh --quiet create domain.xml > /dev/null
 left=600
@@ -70,11 +54,30 @@ cat console
     "container": """
 set -eu
 labels=
-for label in $3; do labels="$labels --label $label"; done
-tar -C "$1/tree" -c . | docker import --change "LABEL $3" - vvc-another-kernel:once > /dev/null
+for label in $2; do labels="$labels --label $label"; done
+tar -C "$1/tree" -c . | docker import --change "LABEL $2" - vvc-another-kernel:once > /dev/null
 docker run --rm --name vvc-another-kernel --network none $labels vvc-another-kernel:once /probe || true
 """,
 }
+
+
+def definition(work: str, accelerator: str, labels: str) -> str:
+    """The VM that runs it, as libvirt takes it. Pure."""
+    return domain_xml(
+        Domain(
+            name=NAME,
+            accelerator=accelerator,
+            vcpus=1,
+            memory_mib=256,
+            kernel=f"{work}/vmlinuz",
+            initrd=f"{work}/initrd.img",
+            cmdline="console=ttyS0 quiet panic=-1 rdinit=/probe",
+            title=labels,
+            console=f"{work}/console",
+            once=True,
+        )
+    )
+
 
 REMOVE = """
 virsh destroy vvc-another-kernel > /dev/null 2>&1

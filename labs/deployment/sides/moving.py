@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra import plan
+from infra import names, plan
 from infra.outputs import Replica, Server
 from labkit.sides.protocol import Runner
 from labs.deployment.sides import container_again
 
-POOL = "/var/lib/libvirt/images/lab"
+POOL = f"/var/lib/libvirt/images/{names.POOL}"
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,17 @@ class Move:
 def pack_vm(replica: Replica, run: Runner) -> Move:
     """Of a guest that is shut off: its disk image, overlay, kernel and initrd, as files, and its definition."""
     xml = run(["virsh", "--quiet", "dumpxml", "--inactive", replica.handle]).output
-    files = run(["sh", "-c", f"ls {POOL}/base-* {POOL}/kernel-* {POOL}/initrd-* {POOL}/$1.qcow2", "sh", replica.handle])
+    shared = " ".join(f"{POOL}/{part}-*" for part in names.GUEST_FILES)
+    files = run(["sh", "-c", f'ls {shared} "{POOL}/$1"', "sh", names.overlay(replica.handle)])
     parts = tuple(_file(path) for path in files.output.split())
-    pool = f"virsh --quiet pool-create-as lab dir --target {POOL}"
+    pool = f"virsh --quiet pool-create-as {names.POOL} dir --target {POOL}"
     start = ["sh", "-c", f'{pool} && printf %s "$1" > /run/moved.xml && virsh --quiet create /run/moved.xml', "sh", xml]
     return Move(parts, start, ["sh", "-c", _REMOVE_VM, "sh", replica.handle], "", "virsh create")
 
 
 _REMOVE_VM = f"""
 virsh --quiet destroy "$1" 2> /dev/null
-virsh --quiet pool-destroy lab 2> /dev/null
+virsh --quiet pool-destroy {names.POOL} 2> /dev/null
 rm -rf {POOL} /run/moved.xml
 """
 

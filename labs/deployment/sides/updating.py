@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from infra import answers, plan
+from infra import answers, names, plan
 from infra.outputs import Replica
 from labkit.lifecycle import change, steady
 from labkit.measure.experiment import Place
@@ -23,7 +23,7 @@ CARRY_WITHIN_S = 60.0
 DRAIN_S = 1.0
 """From the switch to the stop of the old container: requests that it has taken are answered meanwhile."""
 
-NEXT_IMAGE = f"{plan.PROJECT}/service:start-first"
+NEXT_IMAGE = f"{names.SERVICE_IMAGE}:start-first"
 _DATA = "/var/lib/vvc-service"
 
 Way = Callable[[Place, Replica, Switch, str], None]
@@ -32,7 +32,7 @@ Way = Callable[[Place, Replica, Switch, str], None]
 
 def in_place(place: Place, replica: Replica, _switch: Switch, version: str) -> None:
     """Ansible in the running guest, by `pulumi up` for this side alone: new files, then a restart of the unit."""
-    targets = [plan.playbook_name(replica.name), f"{replica.name}-ready"]
+    targets = [names.playbook(replica.name), names.ready(replica.name)]
     change.up(place, {"service_version": version}, targets=targets)
 
 
@@ -45,7 +45,7 @@ def replace_vm(place: Place, replica: Replica, switch: Switch, version: str) -> 
     _out(place, replica)
     name = replica.name
     # With a name of its own a domain cannot be made beside the old one: it is destroyed first.
-    parts = [f"{name}-disk", name, plan.playbook_name(name), f"{name}-ready"]
+    parts = [names.disk(name), name, names.playbook(name), names.ready(name)]
     change.destroy(place, parts)
     change.up(place, {"service_version": version}, targets=parts)
     _back(place, replica)
@@ -80,7 +80,7 @@ def _words(place: Place, replica: Replica, script: str) -> list[str]:
 
 def replace_container(place: Place, replica: Replica, _switch: Switch, version: str) -> None:
     """A new container image and a new container over the same volume, by `pulumi up` for this side alone."""
-    targets = ["container-image", replica.name, f"{replica.name}-ready"]
+    targets = ["container-image", replica.name, names.ready(replica.name)]
     change.up(place, {"service_version": version}, targets=targets)
 
 
@@ -117,10 +117,10 @@ docker rm -f "$1" > /dev/null 2>&1
 
 def _build(place: Place, replica: Replica, version: str) -> None:
     """The image of the new version, from the same files and the same base as Pulumi's."""
-    base = f"{plan.PROJECT}/container-base"
-    told = place.run(replica)(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", base]).output.split()
+    images = ["docker", "images", "--format", "{{.Repository}}:{{.Tag}}", names.CONTAINER_BASE]
+    told = place.run(replica)(images).output.split()
     if not told:
-        raise LabError(f"The server has no image {base}.", hint=f"./lab up {place.lab}")
+        raise LabError(f"The server has no image {names.CONTAINER_BASE}.", hint=f"./lab up {place.lab}")
     words = ["docker", "--host", place.server(replica).docker_host, "build", "--quiet", "--tag", NEXT_IMAGE]
     arguments = {"BASE": told[0], "VERSION": version, "COMMIT": "start-first"}
     words += [word for key, value in arguments.items() for word in ("--build-arg", f"{key}={value}")]

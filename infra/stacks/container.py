@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels, outputs
+from infra import labels, names, outputs
 from infra.lab import Blueprint
 from infra.last_lines import LINES
-from infra.plan import PROJECT, SERVICE_PORT
+from infra.plan import SERVICE_PORT
 from infra.ready import Ready
 from infra.server import Server
 from infra.source import text_digest, tree_digest
+from infra.stacks import Stack
 
+SIDE = "container"
 DATA_DIR = "/var/lib/vvc-service"
 _STOP_WITHIN_S = 10
 
@@ -22,26 +25,44 @@ _STOP_WITHIN_S = 10
 class ContainerStack(pulumi.ComponentResource):
     """Replicas of the service, each in a container of its own."""
 
-    def __init__(self, server: Server, lab: Blueprint) -> None:
-        super().__init__("vm-vs-container:index:ContainerStack", "container")
+    def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
+        super().__init__("vm-vs-container:index:ContainerStack", SIDE)
+        images = [self._image(index, server, lab) for index, server in enumerate(servers)]
+        networks = [
+            docker.Network(
+                names.on(server.name, "container-network", index),
+                name=names.NETWORK,
+                driver="bridge",
+                labels=labels.network(lab.plan),
+                opts=server.inside(self, server.docker),
+            )
+            for index, server in enumerate(servers)
+        ]
+        self.replicas = [
+            self._replica(index, servers[at], lab, images[at], networks[at])
+            for index in range(lab.settings.replicas)
+            for at in [index % len(servers)]
+        ]
+        self.register_outputs({})
+
+    def _image(self, index: int, server: Server, lab: Blueprint) -> docker.RemoteImage:
         inside = server.inside(self, server.docker)
-        settings, plan, machine, commit = lab.settings, lab.plan, lab.machine, lab.commit
+        settings, machine, commit = lab.settings, lab.machine, lab.commit
         service = Path(machine.checkout) / "service"
         # The provider's other builder ignores the provider's host and builds on the engine of DOCKER_HOST.
         # What replaces an image is in its name, its context's place included (a checkout may be moved): a replacement
         # of the same name would delete the image that was just built.
         base = docker.RemoteImage(
-            "container-base",
-            name=f"{PROJECT}/container-base:{machine.container_digest}-{text_digest(machine.container_dir)}",
+            names.on(server.name, "container-base", index),
+            name=f"{names.CONTAINER_BASE}:{machine.container_digest}-{text_digest(machine.container_dir)}",
             build=docker.RemoteImageBuildArgs(context=machine.container_dir, use_legacy_builder=True),
             force_remove=True,
             opts=inside,
         )
         parts = (settings.service_version, tree_digest(service), commit.rstrip("+"), text_digest(str(service)))
-        tag = "-".join(parts)
-        image = docker.RemoteImage(
-            "container-image",
-            name=f"{PROJECT}/service:{tag}",
+        return docker.RemoteImage(
+            names.on(server.name, "container-image", index),
+            name=f"{names.SERVICE_IMAGE}:{'-'.join(parts)}",
             build=docker.RemoteImageBuildArgs(
                 context=str(service),
                 use_legacy_builder=True,
@@ -51,15 +72,6 @@ class ContainerStack(pulumi.ComponentResource):
             force_remove=True,
             opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[base])),
         )
-        network = docker.Network(
-            "container-network",
-            name="lab",
-            driver="bridge",
-            labels=labels.network(plan),
-            opts=inside,
-        )
-        self.replicas = [self._replica(index, server, lab, image, network) for index in range(settings.replicas)]
-        self.register_outputs({})
 
     def _replica(
         self,
@@ -70,24 +82,23 @@ class ContainerStack(pulumi.ComponentResource):
         network: docker.Network,
     ) -> pulumi.Output[outputs.Replica]:
         settings, plan = lab.settings, lab.plan
-        name = f"container-{index + 1}"
+        name = names.replica(SIDE, index)
         inside = server.inside(self, server.docker)
         data = docker.Volume(
-            f"{name}-data",
-            name=f"{name}-data",
+            names.data(name),
+            name=names.data(name),
             labels=labels.volume(plan),
             opts=inside,
         )
-        port = plan.container_port(index)
         container = docker.Container(
             name,
             name=name,
             hostname=name,
             image=image.image_id,
             labels=labels.container(plan),
-            envs=[f"VVC_REPLICA={name}", f"VVC_SERVER={server.name}", "VVC_SIDE=container"],
+            envs=[f"VVC_REPLICA={name}", f"VVC_SERVER={server.name}", f"VVC_SIDE={SIDE}"],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
-            ports=[docker.ContainerPortArgs(internal=SERVICE_PORT, external=port)],
+            ports=[docker.ContainerPortArgs(internal=SERVICE_PORT, external=plan.container_port(index))],
             volumes=[docker.ContainerVolumeArgs(volume_name=data.name, container_path=DATA_DIR)],
             cpus=f"{settings.vcpus}.0",
             memory=settings.memory_mib,
@@ -97,8 +108,8 @@ class ContainerStack(pulumi.ComponentResource):
             opts=inside,
         )
         ready = Ready(
-            f"{name}-ready",
-            url=f"http://{server.address}:{port}",
+            names.ready(name),
+            url=plan.container_url(index, server.address),
             replica=name,
             version=settings.service_version,
             triggers=[container.id, server.container.id],
@@ -106,5 +117,8 @@ class ContainerStack(pulumi.ComponentResource):
             opts=server.contents(self, depends_on=[container]),
         )
         return ready.url.apply(
-            lambda url: outputs.Replica(name=name, side="container", server=server.name, url=url, handle=name)
+            lambda url: outputs.Replica(name=name, side=SIDE, server=server.name, url=url, handle=name)
         )
+
+
+STACK: type[Stack] = ContainerStack

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import base64
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 import pulumi_libvirt as libvirt
 
-from infra import outputs, rules
+from infra import names, outputs, rules
+from infra.domain import CPU, EMULATOR, MACHINE, TYPE
 from infra.lab import Blueprint
 from infra.last_lines import CONSOLE_DIR, LINES
 from infra.machine import Machine
-from infra.plan import SERVICE_PORT, Plan, playbook_name
+from infra.plan import Plan
 from infra.playbook import Playbook
 from infra.ready import Ready
 from infra.server import BRIDGE, IMAGES_DIR, Server
 from infra.source import tree_digest
+from infra.stacks import Stack
 
 GIB = 1024**3
+SIDE = "vm"
 KERNEL_WORDS = "quiet rw nokaslr no_timer_check cryptomgr.notests"
 KERNEL_VALUES = {
     "TERM": "dumb",
@@ -31,17 +35,6 @@ KERNEL_VALUES = {
     "tsc": "reliable",
 }
 """Kernel parameters without and with a value: what each is for stands in images/guest/README.md."""
-
-CPU = {"kvm": libvirt.DomainCpuArgs(mode="host-passthrough"), "tcg": None}
-"""A container sees the machine's own CPU, and so does a VM that can. Without a word it gets QEMU's oldest, without AES
-and AVX; which is also what is emulated fastest."""
-
-EMULATOR = "/usr/bin/vvc-emulator"
-"""In the server image: QEMU, with a log of the console and a bounded translation cache.
-
-Where the laptop has libvirt, its AppArmor profile holds for the server's libvirtd too: of the folders of programs it
-lets libvirtd start what lies in /usr/bin and /usr/sbin, not what lies in /usr/local.
-"""
 
 
 @dataclass(frozen=True)
@@ -57,22 +50,30 @@ class _Volumes:
 class VmStack(pulumi.ComponentResource):
     """Replicas of the service, each in a guest of its own."""
 
-    def __init__(self, server: Server, lab: Blueprint) -> None:
-        super().__init__("vm-vs-container:index:VmStack", "vm")
+    def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
+        super().__init__("vm-vs-container:index:VmStack", SIDE)
+        volumes = [self._volumes(index, server, lab) for index, server in enumerate(servers)]
+        self.replicas = [
+            self._replica(index, servers[index % len(servers)], lab, volumes[index % len(servers)])
+            for index in range(lab.settings.replicas)
+        ]
+        self.register_outputs({})
+
+    def _volumes(self, index: int, server: Server, lab: Blueprint) -> _Volumes:
         inside = server.inside(self, server.libvirt)
         guest = Path(lab.machine.guest_dir)
         pool = libvirt.Pool(
-            "vm-pool",
-            name="lab",
+            names.on(server.name, "vm-pool", index),
+            name=names.POOL,
             type="dir",
-            target=libvirt.PoolTargetArgs(path=f"{IMAGES_DIR}/lab"),
+            target=libvirt.PoolTargetArgs(path=f"{IMAGES_DIR}/{names.POOL}"),
             opts=inside,
         )
 
-        def base(part: str, file: str, kind: str) -> libvirt.Volume:
+        def shared(part: str, file: str, kind: str) -> libvirt.Volume:
             # The digest is in the name: changed content at the same path is no diff for the provider.
             return libvirt.Volume(
-                f"vm-{part}",
+                names.on(server.name, f"vm-{part}", index),
                 name=f"{part}-{lab.machine.guest_digest}",
                 pool=pool.name,
                 format=kind,
@@ -80,84 +81,92 @@ class VmStack(pulumi.ComponentResource):
                 opts=inside,
             )
 
-        kernel, initrd = base("kernel", "vmlinuz", "raw"), base("initrd", "initrd.img", "raw")
-        disk = base("base", "disk.qcow2", "qcow2")
-        volumes = _Volumes(pool, kernel, initrd, disk)
-        self.replicas = [self._replica(index, server, lab, volumes) for index in range(lab.settings.replicas)]
-        self.register_outputs({})
+        base, kernel, initrd = names.GUEST_FILES
+        return _Volumes(
+            pool,
+            kernel=shared(kernel, "vmlinuz", "raw"),
+            initrd=shared(initrd, "initrd.img", "raw"),
+            disk=shared(base, "disk.qcow2", "qcow2"),
+        )
 
-    def _replica(
-        self,
-        index: int,
-        server: Server,
-        lab: Blueprint,
-        volumes: _Volumes,
-    ) -> pulumi.Output[outputs.Replica]:
-        settings, plan, machine = lab.settings, lab.plan, lab.machine
-        name = f"vm-{index + 1}"
-        address = str(plan.vm_address(index))
-        inside = server.inside(self, server.libvirt)
+    def _replica(self, index: int, server: Server, lab: Blueprint, volumes: _Volumes) -> pulumi.Output[outputs.Replica]:
+        name = names.replica(SIDE, index)
         overlay = libvirt.Volume(
-            f"{name}-disk",
-            name=f"{name}.qcow2",
+            names.disk(name),
+            name=names.overlay(name),
             pool=volumes.pool.name,
             base_volume_id=volumes.disk.id,
-            size=settings.disk_gib * GIB,
-            opts=inside,
+            size=lab.settings.disk_gib * GIB,
+            opts=server.inside(self, server.libvirt),
         )
-        domain = libvirt.Domain(
+        domain = self._domain(index, server, lab, volumes, overlay)
+        configured = self._configured(index, server, lab, domain, triggers=[domain.id, overlay.id])
+        ready = Ready(
+            names.ready(name),
+            url=lab.plan.vm_url(index),
+            replica=name,
+            version=lab.settings.service_version,
+            triggers=[configured.done, server.container.id],
+            console=_last_lines(name, server),
+            opts=server.contents(self, depends_on=[configured]),
+        )
+        return ready.url.apply(
+            lambda url: outputs.Replica(name=name, side=SIDE, server=server.name, url=url, handle=name)
+        )
+
+    def _domain(
+        self, index: int, server: Server, lab: Blueprint, volumes: _Volumes, overlay: libvirt.Volume
+    ) -> libvirt.Domain:
+        settings, name, cpu = lab.settings, names.replica(SIDE, index), CPU.get(lab.settings.accelerator)
+        return libvirt.Domain(
             name,
             name=name,
-            type="kvm" if settings.accelerator == "kvm" else "qemu",
-            machine="pc",
+            type=TYPE[settings.accelerator],
+            machine=MACHINE,
             emulator=EMULATOR,
-            cpu=CPU[settings.accelerator],
+            cpu=libvirt.DomainCpuArgs(mode=cpu) if cpu else None,
             vcpu=settings.vcpus,
             memory=settings.memory_mib,
             kernel=volumes.kernel.id,
             initrd=volumes.initrd.id,
-            cmdlines=_cmdlines(name, address, plan, machine),
+            cmdlines=_cmdlines(name, str(lab.plan.vm_address(index)), lab.plan, lab.machine),
             disks=[libvirt.DomainDiskArgs(volume_id=overlay.id)],
-            network_interfaces=[libvirt.DomainNetworkInterfaceArgs(bridge=BRIDGE, mac=plan.vm_mac(index))],
+            network_interfaces=[libvirt.DomainNetworkInterfaceArgs(bridge=BRIDGE, mac=lab.plan.vm_mac(index))],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_type="serial", target_port="0")],
             graphics=libvirt.DomainGraphicsArgs(type="vnc", listen_type="none"),
             autostart=True,
-            opts=pulumi.ResourceOptions.merge(inside, rules.options("domain")),
+            opts=pulumi.ResourceOptions.merge(server.inside(self, server.libvirt), rules.options("domain")),
         )
-        checkout = Path(machine.checkout)
-        console = _last_lines(name, server)
+
+    def _configured(
+        self,
+        index: int,
+        server: Server,
+        lab: Blueprint,
+        domain: libvirt.Domain,
+        *,
+        triggers: Sequence[pulumi.Input[str]],
+    ) -> Playbook:
+        machine, name, checkout = lab.machine, names.replica(SIDE, index), Path(lab.machine.checkout)
         shown = shlex.join(server.reach.words(["cat", f"{CONSOLE_DIR}/{name}.console"]))
-        configured = Playbook(
-            playbook_name(name),
-            host=address,
-            private_key=str(machine.private_key(plan.lab)),
+        return Playbook(
+            names.playbook(name),
+            host=str(lab.plan.vm_address(index)),
+            private_key=str(machine.private_key(lab.plan.lab)),
             playbook=str(checkout / "playbooks" / "site.yml"),
             variables={
                 "vvc_replica": name,
-                "vvc_side": "vm",
+                "vvc_side": SIDE,
                 "vvc_server": server.name,
-                "vvc_version": settings.service_version,
+                "vvc_version": lab.settings.service_version,
                 "vvc_commit": lab.commit,
             },
             digest=tree_digest(checkout / "playbooks", checkout / "service"),
-            triggers=[domain.id, overlay.id],
-            log_dir=str(machine.lab_dir(plan.lab)),
+            triggers=triggers,
+            log_dir=str(machine.lab_dir(lab.plan.lab)),
             hint=f"Look at the guest's console: {shown}",
-            console=console,
+            console=_last_lines(name, server),
             opts=server.contents(self, depends_on=[domain]),
-        )
-        url = f"http://{address}:{SERVICE_PORT}"
-        ready = Ready(
-            f"{name}-ready",
-            url=url,
-            replica=name,
-            version=settings.service_version,
-            triggers=[configured.done, server.container.id],
-            console=console,
-            opts=server.contents(self, depends_on=[configured]),
-        )
-        return ready.url.apply(
-            lambda url: outputs.Replica(name=name, side="vm", server=server.name, url=url, handle=name)
         )
 
 
@@ -181,9 +190,12 @@ def _cmdlines(name: str, address: str, plan: Plan, machine: Machine) -> list[dic
             "console": "ttyS0",
             "root": "/dev/vda",
             "vvc.address": f"{address}/{plan.subnet.prefixlen}",
-            "vvc.gateway": str(plan.gateway),
+            "vvc.gateway": str(plan.network().gateway),
             "vvc.hostname": name,
             "vvc.sshkey": key,
         },
         {"_": KERNEL_WORDS},
     ]
+
+
+STACK: type[Stack] = VmStack

@@ -1,0 +1,63 @@
+"""What a server of a lab holds of what its sides make there, and how it goes. The sides say which kinds there are."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from infra.reach import Reach
+from labkit.sides import SIDES, reach
+
+_LOOK_S = 30
+_OBJECTS = [one for side in SIDES.values() for one in side.OBJECTS]
+_LOOK = "\n".join(one.look for one in _OBJECTS)
+_LINE = re.compile(r"(?P<kind>\S+) (?P<id>\S+) +(?P<name>.+)")
+
+KINDS = {one.type: one.kind for one in _OBJECTS if one.type}
+"""Pulumi's type of what a person can remove by hand -> what he calls it."""
+
+REMOVE = {one.kind: one.remove for one in _OBJECTS if one.remove}
+"""Kind -> script that removes what `up` made, in the order in which they can be removed."""
+
+STRAY = {one.kind: one.stray for one in _OBJECTS if one.stray}
+"""Kind -> script that removes what an experiment left."""
+
+_MADE = {one.kind: one.made for one in _OBJECTS if one.made}
+
+Thing = tuple[str, str]
+"""Kind and name of an object: ("domain", "vm-1")."""
+
+
+class There(NamedTuple):
+    """An object that is there. Its id, which is what Pulumi notes of it, tells it from another one of that name."""
+
+    kind: str
+    name: str
+    id: str
+
+    @property
+    def thing(self) -> Thing:
+        """What a person calls it."""
+        return (self.kind, self.name)
+
+    @property
+    def made_by_up(self) -> bool:
+        """Whether its name is one that `up` gives: a person's and an experiment's own things have other names."""
+        return self.kind in _MADE and _MADE[self.kind].fullmatch(self.name) is not None
+
+
+def look(server: Reach) -> frozenset[There]:
+    """What a server of the lab holds of the kinds that a person can remove by hand."""
+    told = run(server, _LOOK)
+    found = (_LINE.fullmatch(line.strip()) for line in told.splitlines())
+    return frozenset(There(one["kind"], one["name"], one["id"]) for one in found if one)
+
+
+def remove(server: Reach, one: There) -> None:
+    """Remove what `up` made."""
+    run(server, REMOVE[one.kind], one.id)
+
+
+def run(server: Reach, script: str, *words: str) -> str:
+    """What a script prints in a server. Raises CommandError."""
+    return reach.runner(server, hint="./lab doctor")(["sh", "-c", script, "sh", *words], _LOOK_S).output

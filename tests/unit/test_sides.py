@@ -1,0 +1,102 @@
+"""What is known of each side, as data: rows, and what each side's class brings."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from infra import names, sides
+from infra.plan import MAX_REPLICAS
+from labkit.lifecycle import inside, strays
+from labkit.lifecycle.inside import There
+from labkit.measure import labs
+from labkit.sides import SIDES, Side
+from service import settings as service
+
+ROOT = Path(__file__).parents[2]
+EVERY = pytest.mark.parametrize("side", SIDES.values(), ids=list(SIDES))
+
+
+def test_a_side_is_a_row_a_stack_and_a_class() -> None:
+    """In its order; the service takes no other word for the side that it is on."""
+    assert tuple(SIDES) == sides.NAMES == tuple(sides.KINDS) == service.SIDES
+    assert all(name == row.name for name, row in sides.KINDS.items())
+    stacks = {file.stem for file in (ROOT / "infra" / "stacks").glob("[!_]*.py")}
+    assert stacks == set(sides.NAMES)
+
+
+@EVERY
+def test_the_first_of_a_sides_objects_is_its_replica(side: Side) -> None:
+    """By the name that the program gives it."""
+    (name,) = (name for name, one in SIDES.items() if one is side)
+    for index in (0, MAX_REPLICAS - 1):
+        assert There(side.OBJECTS[0].kind, names.replica(name, index), "x").made_by_up
+    assert not There(side.OBJECTS[0].kind, f"{name}-1-next", "x").made_by_up
+
+
+def test_no_two_sides_call_their_objects_alike() -> None:
+    """A kind and Pulumi's type say which one it is; what `up` makes has a way to be removed."""
+    objects = [one for side in SIDES.values() for one in side.OBJECTS]
+    assert len({one.kind for one in objects}) == len(objects)
+    types = [one.type for one in objects if one.type]
+    assert len(set(types)) == len(types)
+    assert all(bool(one.made) == bool(one.remove) for one in objects)
+    assert set(inside.STRAY) <= {one.kind for one in objects}
+
+
+@EVERY
+def test_its_scripts_are_the_shells(side: Side) -> None:
+    """Each is read by a shell without running it."""
+    scripts = [side.PROCESSES, side.DISK, *(text for one in side.OBJECTS for text in (one.look, one.remove, one.stray))]
+    for script in scripts:
+        assert subprocess.run(["sh", "-n", "-c", script], check=False, timeout=10).returncode == 0, script
+
+
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("vm-1", True),
+        ("vm-12.qcow2", True),
+        ("container-2-data", True),
+        ("container-1-next", True),
+        ("vvc-another-kernel", True),
+        ("vm-x", False),
+        ("my-vm-1", False),
+        ("lab", False),
+    ],
+)
+def test_ours_is_told_by_the_name(name: str, ours: bool) -> None:
+    """Of replicas, their parts and experiments; of every side."""
+    assert bool(names.OURS.fullmatch(name)) is ours
+    assert (strays.strays([("container", name)], []) != []) is ours
+
+
+@pytest.mark.parametrize(
+    ("resource", "own"), [("vm-1", True), ("vm-1-disk", True), ("vm-1-playbook", True), ("vm-10", False), ("vm", False)]
+)
+def test_what_a_replica_alone_needs_is_told_by_the_name(resource: str, own: bool) -> None:
+    """Nothing of the tenth is the first one's."""
+    assert names.belongs(resource, "vm-1") is own
+
+
+def test_the_files_that_guests_share_are_known_by_their_names() -> None:
+    """With the digest of what they were made from."""
+    disks = re.compile(names.guest_disks("vm"))
+    assert all(disks.fullmatch(f"{part}-0123456789ab") for part in names.GUEST_FILES)
+    assert disks.fullmatch(names.overlay(names.replica("vm", 0)))
+    assert not disks.fullmatch("base-mine")
+
+
+def test_a_side_has_no_turns_of_what_it_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that can be started and stopped alone is in *start*, without its restore, and in nothing else."""
+    monkeypatch.setitem(SIDES, "toy", cast(Side, SimpleNamespace(SUSPENDED="", PROCESSES="", DISK="")))
+    lab = labs.load("deployment")
+    turns = {one.name: one.turns(("vm", "container", "toy"), True) for one in lab.experiments}
+    assert all({"vm", "container"} <= {turn.side for turn in found} for found in turns.values())
+    own = {(name, turn.action) for name, found in turns.items() for turn in found if turn.side == "toy"}
+    assert own == {("start", "deploy"), ("start", "start")}
