@@ -38,6 +38,11 @@ _TAG = re.compile(r"<[^>]*>")
 _IDS = re.compile(r'(\bid="|url\(#|href="#)')
 _ROLES = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
 _SIZE = re.compile(r' width="[\d.]+" height="[\d.]+"')
+_LABEL_CHARS = 18
+_CHAR_PX = 8.4
+"""Of a wide font: the page's is not the one that the plot was measured with."""
+
+_JOINTS = re.compile(r" (?=\()|(?<=,) ")
 _ROOM = {"type": "fit", "contains": "padding"}
 
 Spec = dict[str, Any]
@@ -66,12 +71,12 @@ def strip(series: Series) -> str:
         axis = {"title": title, "tickCount": 5, "labelFlush": False}
     encoding = {
         "x": _quantity("value", axis=axis, scale=scale),
-        "y": {"field": "line", "type": "nominal", "sort": None, "axis": {"title": None, "ticks": False}},
+        "y": {"field": "line", "type": "nominal", "sort": None, "axis": _names(series.lines)},
         "yOffset": _quantity("offset", scale={"domain": [-1.15, 1.15]}),
     }
     points = list(_points(series.lines, divisor))
     medians = [
-        {"line": one.label, "value": one.median / divisor, "offset": 0.0,
+        {"line": _folded(one.label), "value": one.median / divisor, "offset": 0.0,
          "text": words.quantity(one.median, series.unit)}
         for one in series.lines if one.values
     ]  # fmt: skip
@@ -99,13 +104,28 @@ def _points(lines: Iterable[Line], divisor: float) -> Iterator[Spec]:
         most = max((point.number for point in one.points), default=0)
         for point in one.points:
             yield {
-                "line": one.label,
+                "line": _folded(one.label),
                 "value": point.value / divisor,
                 "kind": point.kind,
                 "offset": (point.number / most - 0.5) if most else 0.0,
                 "color": _looks.color(one.arm),
                 "shape": _looks.shape(one.arm),
             }
+
+
+def _names(lines: Iterable[Line]) -> Spec:
+    longest = max((len(part) for one in lines for part in _folded(one.label).split("\n")), default=0)
+    return {"title": None, "ticks": False, "minExtent": _CHAR_PX * longest,
+            "labelExpr": "split(datum.label, '\\n')", "labelLineHeight": _FONT_PX + 2}  # fmt: skip
+
+
+def _folded(label: str) -> str:
+    # What stands beside the points takes their room: a long name goes on several lines, broken where it has a joint.
+    lines: list[str] = []
+    for part in _JOINTS.split(label):
+        joined = f"{lines[-1]} {part}" if lines else part
+        lines[-1:] = [joined] if len(joined) <= _LABEL_CHARS else [*lines[-1:], part]
+    return "\n".join(lines)
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rich.box import HORIZONTALS
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -96,21 +98,33 @@ def _left(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
 
 
 def _figures(run: Run, rows: Sequence[Row]) -> RenderableType:
-    table = Table(title="Figures", title_justify="left")
-    for heading in ("what", "side", "median", "min", "max", "n", "ratio", "95 % interval"):
-        table.add_column(heading, justify="left" if heading in ("what", "side") else "right", overflow="fold")
+    table = _numbers("Figures", "what, side", "median", "min", "max", "n", "ratio", "95 % interval")
     for figure in tables.figures(run, rows):
+        # Two arms have one ratio, which needs no name.
         alone = len(figure.spreads) == len(figure.judgements) + 1 == _TWO
-        what = " ".join(word for word in (figure.experiment, figure.action, figure.name) if word)
+        table.add_row(" ".join(word for word in (figure.experiment, figure.action, figure.name) if word), style="bold")
         for at, one in enumerate(figure.spreads):
             numbers = words.quantities((one.median, one.least, one.most), figure.unit)
-            # Two arms have one ratio, which needs no name.
             ratio = _ratio(figure.judgements[0]) if alone and at == 0 else ("", "")
-            table.add_row(what if at == 0 else "", words.named(one.arm), *numbers, str(one.n), *ratio)
+            table.add_row(_below(words.named(one.arm)), *numbers, str(one.n), *ratio)
         for part in () if alone else figure.judgements:
-            table.add_row("", words.compared(part), "", "", "", "", *_ratio(part))
+            table.add_row(_below(words.compared(part)), "", "", "", "", *_ratio(part))
         table.add_section()
     return table
+
+
+def _numbers(title: str, first: str, *headings: str) -> Table:
+    """A table whose first column, which has long names, takes what the numbers leave."""
+    table = Table(title=title, title_justify="left", box=HORIZONTALS, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(first, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _below(name: str) -> RenderableType:
+    """What belongs to the line above it."""
+    return Padding(name, (0, 0, 0, 2))
 
 
 def _ratio(judgement: Judgement) -> tuple[str, str]:
@@ -128,18 +142,18 @@ def _stages(run: Run) -> Iterator[RenderableType]:
     lines = list(tables.stage_lines(run))
     if not lines:
         return
-    table = Table(title="Stage by stage (medians)", title_justify="left")
-    for heading in ("what", "side", "stage", "median", "share", "n", "source", "resolution"):
-        table.add_column(heading, justify="right" if heading in ("median", "share", "n") else "left", overflow="fold")
-    before = ("", "")
+    table = _numbers("Stage by stage (medians)", "what, side, stage", "median", "share", "n")
+    for heading in ("source", "resolution"):
+        table.add_column(heading)
+    before = ""
     for line in lines:
-        now = (f"{line.experiment} {line.action}".rstrip(), words.named(line.arm))
-        if before not in (("", ""), now):
+        what = f"{line.experiment} {line.action}".rstrip() + f", {words.named(line.arm)}"
+        if what != before:
             table.add_section()
-        told = now if now != before else ("", "")
+            table.add_row(what, style="bold")
         seconds, resolution = words.quantity(line.median_s, "s"), words.quantity(line.resolution_s, "s")
-        table.add_row(*told, line.name, seconds, f"{line.share:.0%}", str(line.n), line.source, resolution)
-        before = now
+        table.add_row(_below(line.name), seconds, f"{line.share:.0%}", str(line.n), line.source, resolution)
+        before = what
     yield table
 
 
