@@ -32,7 +32,7 @@ def figures(run: Run) -> list[Figure]:
 def _turns(run: Run, experiment: Results) -> Sequence[Figure]:
     kinds: dict[str, Figure] = {}
     for repeat, following in zip(experiment.repeats, experiment.repeats[1:], strict=False):
-        name = " ".join(word for word in (repeat.side, repeat.action) if word)
+        name = " ".join(word for word in (str(repeat.arm), repeat.action) if word)
         figure = kinds.setdefault(name, Figure(f"run {run.lab}: {experiment.name}, a turn of {name}"))
         figure.repeats_s.append(following.begun_s - repeat.begun_s)
     return list(kinds.values())

@@ -82,7 +82,7 @@ def _claim(claim: Claim) -> str:
     reference = f"\n\n  Published, not ours: {_line(claim.reference)}" if claim.reference else ""
     if isinstance(claim, Measured):
         rule = (
-            f"holds from a ratio of {claim.effect:g} of `{claim.metric.name}` (`{claim.greater}` over the other side) "
+            f"holds from a ratio of {claim.effect:g} of `{claim.metric.name}` (`{claim.greater}` over `{claim.other}`) "
             f"on; bound by {claim.bound_by}"
         )
     else:

@@ -12,7 +12,6 @@ from labkit.judge.model import Claim, Measured
 from labkit.measure import labs, session
 from labkit.measure.experiment import Experiment
 from labkit.measure.labs import Lab
-from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
 
@@ -54,5 +53,5 @@ def about(claim: Claim) -> str:
 
 
 def choices(claim: Claim) -> list[str]:
-    """What one can predict: which side has more, or whether it is so."""
-    return [*SIDES, "same"] if isinstance(claim, Measured) else ["yes", "no"]
+    """What one can predict: which arm has more, or whether it is so."""
+    return [str(claim.greater), str(claim.other), "same"] if isinstance(claim, Measured) else ["yes", "no"]

@@ -8,6 +8,7 @@ import click
 
 from infra import answers, outputs
 from labkit.commands import setup
+from labkit.judge.words import banner
 from labkit.lifecycle import heal, inventory, servers
 from labkit.lifecycle.inventory import Mine
 from labkit.lifecycle.pulumi import UP
@@ -45,7 +46,7 @@ def run(lab: str, *, yes: bool) -> int:
     with progress.step("Every replica answers"), ThreadPoolExecutor() as pool:
         list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))
     if contract.accelerator == "tcg":
-        click.secho("EMULATED CPU (TCG): the VM's times are upper bounds.", fg="yellow", bold=True)
+        click.secho(banner(), fg="yellow", bold=True)
     for replica in contract.replicas:
         click.echo(f"  {replica.name:<14} {replica.url}/whoami")
     click.echo(

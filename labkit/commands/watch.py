@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.live import Live
 
 from infra import outputs
+from labkit.judge import words
 from labkit.lifecycle import set_up
 from labkit.measure.prober import sample
 from labkit.measure.prober.handle import Prober, probing
@@ -65,7 +66,7 @@ def run(lab: str, *, plain: bool, seconds: float | None) -> int:
         contract = outputs.from_outputs(ready.pulumi.outputs(lab))
     except outputs.ContractError as error:
         raise LabError(f"There is nothing to watch: {error}", hint=f"./lab up {lab}") from error
-    banner = "EMULATED CPU (TCG): the VM's times are upper bounds." if contract.accelerator == "tcg" else ""
+    banner = words.banner() if contract.accelerator == "tcg" else ""
     live = sys.stdout.isatty() and not plain
     folder = Path(tempfile.mkdtemp(prefix="watch-", dir=STATE / lab))
     try:

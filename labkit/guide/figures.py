@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from labkit.judge import words
 from labkit.judge.model import Row
-from labkit.report import series, tables
+from labkit.report import tables
 from labkit.runs.records import Run
 from labkit.system.errors import LabError
 
@@ -35,7 +35,8 @@ def into(text: str, run: Run, rows: Sequence[Row], file: str) -> str:
 def machine(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike
     """On what the run was made, in a sentence or two."""
     box = run.machine
-    emulated = " **EMULATED CPU (TCG)**: the VM's times are upper bounds." if run.accelerator == "tcg" else ""
+    banner = words.banner().replace(words.EMULATED, f"**{words.EMULATED}**")
+    emulated = f" {banner}" if run.accelerator == "tcg" else ""
     few = " Few repeats (`--quick`)." if run.quick else ""
     return (
         f"One run of {run.started[:10]} on {box.get('cores', '?')} cores ({box.get('cpu', '?')}), Linux "
@@ -50,11 +51,7 @@ def verdicts(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks
     for row in rows:
         measured = [part for part in row.parts if part.verdict != "not measured"]
         for at, part in enumerate(measured):
-            numbers = "; ".join(
-                f"{series.word(one.side)} {_spread(one.median, one.least, one.most, _unit(part.claim))}, n = {one.n}"
-                for one in part.spreads
-            )
-            seen = numbers or ", ".join(f"{name}: {_short(value)}" for name, value in part.evidence.items())
+            seen = words.medians(part) or ", ".join(f"{name}: {_short(value)}" for name, value in part.evidence.items())
             lines.append(
                 f"| {f'**{row.name}**' if at == 0 else ''} | {_cell(part.claim.text)} | {_cell(seen)} | "
                 f"{_cell(words.verdict(part))} |"
@@ -67,7 +64,7 @@ def stages(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks a
     lines = ["| what | side | stage | median | share | n | read from |", "|---|---|---|---:|---:|---:|---|"]
     for one in tables.stage_lines(run):
         lines.append(
-            f"| {one.experiment} {one.action} | {series.word(one.side)} | {_cell(one.name)} | "
+            f"| {one.experiment} {one.action} | {words.named(one.arm)} | {_cell(one.name)} | "
             f"{words.quantity(one.median_s, 's')} | {one.share:.0%} | {one.n} | {_cell(one.source)} |"
         )
     return "\n".join(lines)
@@ -78,18 +75,6 @@ BLOCKS: Mapping[str, Callable[[Run, Sequence[Row]], str]] = {
     "stages": stages,
     "verdicts": verdicts,
 }
-
-
-def _unit(claim: object) -> str:
-    metric = getattr(claim, "metric", None)
-    return metric.unit if metric is not None else ""
-
-
-def _spread(median: float, least: float, most: float, unit: str) -> str:
-    if least == most:
-        return words.quantity(median, unit)
-    middle, low, high = words.quantities((median, least, most), unit)
-    return f"{middle} ({low} to {high})"
 
 
 def _short(value: object) -> str:

@@ -18,33 +18,33 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from labkit.judge import words
 from labkit.judge._decision import Decision
 from labkit.judge.model import Measured, Verdict
-from labkit.runs.records import Repeat
+from labkit.runs.records import Arm, Repeat
 from labkit.sides.kinds import SideKind
 
-EMULATED = "EMULATED CPU (TCG)"
 TRANSLATION_CACHE = "translation_cache_mib"
 MEMORY_UNIT = "MiB"
 
 
 def is_emulated(repeats: Sequence[Repeat]) -> bool:
-    """Whether a side ran on an emulated CPU, as its repeats say themselves."""
+    """Whether an arm ran on an emulated CPU, as its repeats say themselves."""
     return any(one.conditions.get("accelerator") == "tcg" for one in repeats)
 
 
-def withheld(claim: Measured, repeats: Mapping[str, Sequence[Repeat]]) -> dict[Verdict, str]:
-    """The verdicts that this claim cannot get here -> the emulated side that stands in the way."""
-    found: dict[Verdict, str] = {}
-    for side, own in repeats.items():
+def withheld(claim: Measured, repeats: Mapping[Arm, Sequence[Repeat]]) -> dict[Verdict, Arm]:
+    """The verdicts that this claim cannot get here -> the emulated arm that stands in the way."""
+    found: dict[Verdict, Arm] = {}
+    for arm, own in repeats.items():
         if is_emulated(own) and _only_a_bound(claim, own):
-            raises_ratio = (side == claim.greater) == (claim.metric.better == "lower")
-            found["holds" if raises_ratio else "does not hold"] = side
+            raises_ratio = (arm == claim.greater) == (claim.metric.better == "lower")
+            found["holds" if raises_ratio else "does not hold"] = arm
     return found
 
 
 def bounded(
-    decision: Decision, claim: Measured, repeats: Mapping[str, Sequence[Repeat]], kinds: Mapping[str, SideKind]
+    decision: Decision, claim: Measured, repeats: Mapping[Arm, Sequence[Repeat]], kinds: Mapping[str, SideKind]
 ) -> Decision:
     """The decision, unless an emulated CPU alone may have made it.
 
@@ -57,11 +57,15 @@ def bounded(
     if leans not in cannot:
         decided = decision.verdict == leans
         return (
-            dataclasses.replace(decision, reason=f"{decision.reason}, in spite of {EMULATED}") if decided else decision
+            dataclasses.replace(decision, reason=f"{decision.reason}, in spite of {words.EMULATED}")
+            if decided
+            else decision
         )
-    word = kinds[cannot[leans]].word
+    word = words.named(cannot[leans], kinds)
     only = "refuted, not confirmed" if leans == "holds" else "confirmed, not refuted"
-    why = f"{EMULATED}: on a real CPU the {word} would do better, so the claim can only be {only}"
+    why = f"{words.EMULATED}: on a real CPU the {word} would do better, so the claim can only be {only}"
+    if len(cannot) == len(repeats):
+        why = f"{words.EMULATED}: on a real CPU both would do better, and nobody knows which of them by more"
     if decision.interval is None and not claim.metric.exact:
         return dataclasses.replace(decision, reason=f"{decision.reason}; and {why}")
     return dataclasses.replace(decision, verdict="not decidable here", reason=why, n_needed=None)

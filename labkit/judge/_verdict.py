@@ -11,10 +11,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from labkit.judge import _emulation, _fairness
+from labkit.judge import _emulation, _fairness, words
 from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
-from labkit.runs.records import Repeat, Results, Run
+from labkit.runs.records import Arm, Repeat, Results, Run
 from labkit.sides.kinds import KINDS, SideKind
 
 MIN_N = 6
@@ -30,12 +30,11 @@ def judge(run: Run, claim: Claim, kinds: Mapping[str, SideKind] = KINDS) -> Judg
 
 
 def _measured(run: Run, claim: Measured, kinds: Mapping[str, SideKind]) -> Judgement:
-    other = next(side for side in kinds if side != claim.greater)
-    sides = (claim.greater, other)
+    arms = (claim.greater, claim.other)
     experiment = run.experiment(claim.metric.experiment)
-    repeats = {side: _counting(experiment, claim, side) for side in sides}
-    spreads = tuple(_spread(side, repeats[side], claim) for side in sides)
-    evidence = _left_out(experiment, claim, sides)
+    repeats = {arm: _counting(experiment, claim, arm) for arm in arms}
+    spreads = tuple(_spread(arm, repeats[arm], claim) for arm in arms)
+    evidence = _left_out(experiment, claim, arms)
 
     def judgement(decision: Decision) -> Judgement:
         return Judgement(
@@ -74,7 +73,7 @@ def _observed(run: Run, claim: Observed, kinds: Mapping[str, SideKind]) -> Judge
     seen = claim.observe(run) if experiment else None
     if experiment is None or seen is None:
         return Judgement(claim, "not measured", _how(run, claim.experiment, experiment))
-    by_side = {side: experiment.of(side) for side in kinds}
+    by_side = {Arm(side): experiment.of(side) for side in kinds}
     if wrong := _fairness.identities(by_side, kinds):
         return Judgement(claim, "not comparable", " ".join(wrong), evidence=seen.evidence)
     verdict: Verdict = "holds" if seen.true else "does not hold"
@@ -83,8 +82,8 @@ def _observed(run: Run, claim: Observed, kinds: Mapping[str, SideKind]) -> Judge
     )
 
 
-def _counting(experiment: Results | None, claim: Measured, side: str) -> tuple[Repeat, ...]:
-    of = experiment.of(side, claim.metric.action) if experiment else ()
+def _counting(experiment: Results | None, claim: Measured, arm: Arm) -> tuple[Repeat, ...]:
+    of = experiment.of(arm, claim.metric.action) if experiment else ()
     return tuple(one for one in of if one.counts and _value(one, claim) is not None)
 
 
@@ -93,25 +92,24 @@ def _value(repeat: Repeat, claim: Measured) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _spread(side: str, repeats: Sequence[Repeat], claim: Measured) -> Spread:
+def _spread(arm: Arm, repeats: Sequence[Repeat], claim: Measured) -> Spread:
     values = tuple(value for one in repeats if (value := _value(one, claim)) is not None)
     if not values:
-        return Spread(side, 0, math.nan, math.nan, math.nan, ())
-    return Spread(side, len(values), statistics.median(values), min(values), max(values), values)
+        return Spread(arm, 0, math.nan, math.nan, math.nan, ())
+    return Spread(arm, len(values), statistics.median(values), min(values), max(values), values)
 
 
-def _left_out(experiment: Results | None, claim: Measured, sides: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    """Side -> why repeats of it are shown but not averaged."""
-    of = {side: experiment.of(side, claim.metric.action) if experiment else () for side in sides}
+def _left_out(experiment: Results | None, claim: Measured, arms: Sequence[Arm]) -> Mapping[str, tuple[str, ...]]:
+    """Arm as one types it -> why repeats of it are shown but not averaged."""
     why = {
-        side: tuple(
+        str(arm): tuple(
             f"repeat {one.number}: {'; '.join([*one.marks, *([one.problem] if one.problem else [])])}"
-            for one in of[side]
+            for one in (experiment.of(arm, claim.metric.action) if experiment else ())
             if one.number > 0 and not one.counts
         )
-        for side in sides
+        for arm in arms
     }
-    return {side: reasons for side, reasons in why.items() if reasons}
+    return {arm: reasons for arm, reasons in why.items() if reasons}
 
 
 def _minimum(claim: Measured) -> int:
@@ -130,7 +128,7 @@ def _missing(
     """Why there is nothing to judge, and what to run; empty if there is enough."""
     if experiment is None:
         return _how(run, claim.metric.experiment, None)
-    empty = [kinds[spread.side].word for spread in spreads if not spread.n]
+    empty = [words.named(spread.arm, kinds) for spread in spreads if not spread.n]
     if empty:
         return f"no repeat of the {' and the '.join(empty)} counts; {_how(run, experiment.name, experiment)}"
     if experiment.state != "complete" and min(spread.n for spread in spreads) < _minimum(claim):

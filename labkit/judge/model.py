@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.runs.records import Repeat, Run
+from labkit.runs.records import Arm, Repeat, Run
 
 Better = Literal["lower", "higher"]
 BoundBy = Literal["bytes", "sharing", "timer", "cpu", "memory"]
@@ -39,8 +39,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measured:
-    """The claim that the metric of `greater` is at least `effect` times that of the other side.
+    """The claim that the metric of `greater` is at least `effect` times that of `other`.
 
+    The factors that either arm names are what is compared. Those that neither names, and all conditions, must be equal.
     `effect` (d) is the smallest ratio worth naming, above 1. `heartbeat` marks a time that a periodic timer sets.
     """
 
@@ -48,7 +49,8 @@ class Measured:
     row: str
     text: str
     metric: Metric
-    greater: str
+    greater: Arm
+    other: Arm
     effect: float
     bound_by: BoundBy
     because: str
@@ -86,9 +88,9 @@ Claim = Measured | Observed
 
 @dataclass(frozen=True)
 class Spread:
-    """The repeats of one side that count. With no repeat median, least and most are NaN."""
+    """The repeats of one arm that count. With no repeat median, least and most are NaN."""
 
-    side: str
+    arm: Arm
     n: int
     median: float
     least: float
@@ -105,9 +107,9 @@ class Judgement:
     reason: str
     """Why, in a sentence: `EMULATED CPU`, `n too small`, the differing condition, or what was seen."""
     spreads: tuple[Spread, ...] = ()
-    """One a side, the claim's greater side first; empty for an observed claim."""
+    """Of the claim's greater arm and of its other one; empty for an observed claim."""
     ratio: float | None = None
-    """Median of `greater` over median of the other side."""
+    """Median of `greater` over median of `other`."""
     interval: tuple[float, float] | None = None
     """95 % percentile bootstrap of the ratio; None for exact metrics."""
     n_needed: int | None = None

@@ -1,6 +1,6 @@
-"""What came out of a claim, in the words in which one predicts it: a side, `same`, `yes` or `no`. Pure.
+"""What came out of a claim, in the words in which one predicts it: an arm, `same`, `yes` or `no`. Pure.
 
-One rule for every page: who predicts `same` and who predicts the other side say different things, and a claim that
+One rule for every page: who predicts `same` and who predicts the other arm say different things, and a claim that
 does not hold proves only one of them right.
 """
 
@@ -44,12 +44,12 @@ def outcome_of(judgement: Judgement) -> Outcome:
 
 def _word(judgement: Judgement, effect: float) -> str:
     if judgement.verdict == "holds":
-        return judgement.spreads[0].side
+        return str(judgement.spreads[0].arm)
     refuted = judgement.verdict in DECIDED
     if judgement.ratio is None:
         # Nothing on both sides is the same, if it decided anything.
         return SAME if refuted else ""
-    greater, other = (spread.side for spread in judgement.spreads)
+    greater, other = (str(spread.arm) for spread in judgement.spreads)
     if judgement.ratio > effect and not refuted:
         return greater
     return other if judgement.ratio < 1 / effect else SAME
@@ -58,7 +58,7 @@ def _word(judgement: Judgement, effect: float) -> str:
 def _possible(judgement: Judgement, claim: Measured) -> frozenset[str]:
     if judgement.verdict == "holds" or judgement.interval is None:
         return frozenset({_word(judgement, claim.effect)})
-    other = judgement.spreads[1].side
+    other = str(judgement.spreads[1].arm)
     low, high = judgement.interval
     if high < 1 / claim.effect:
         return frozenset({other})

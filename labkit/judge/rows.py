@@ -106,8 +106,15 @@ def flaws(claims: Sequence[Claim], kinds: Mapping[str, SideKind] = KINDS) -> lis
     for claim in claims:
         if not isinstance(claim, Measured):
             continue
-        if claim.greater not in kinds:
-            found.append(f"claim {claim.name!r}: {claim.greater!r} is no side; there are {', '.join(kinds)}")
+        found += [
+            f"claim {claim.name!r}: {arm.side!r} is no side; there are {', '.join(kinds)}"
+            for arm in (claim.greater, claim.other)
+            if arm.side not in kinds
+        ]
+        if claim.greater.covers(claim.other) or claim.other.covers(claim.greater):
+            found.append(
+                f"claim {claim.name!r}: {claim.greater} and {claim.other} are not two arms, one is in the other"
+            )
         if claim.effect <= 1:
             found.append(
                 f"claim {claim.name!r}: the smallest effect worth naming is {claim.effect:g}, and must be above 1"

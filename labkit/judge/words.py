@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from labkit.judge.model import Judgement, Measured, Metric, Spread
+from labkit.judge.model import Claim, Judgement, Measured, Metric, Spread
+from labkit.runs.records import Arm
 from labkit.sides.kinds import KINDS, SideKind
+
+EMULATED = "EMULATED CPU (TCG)"
 
 _NOTHING = "-"
 _GAP = "\u00a0"
@@ -47,38 +49,53 @@ def example(metric: Metric) -> str:
     return f"{metric.value} = {metric.example:g} gives {quantity(metric.example, metric.unit)}"
 
 
+def named(arm: Arm, kinds: Mapping[str, SideKind] = KINDS) -> str:
+    """An arm in a sentence or beside a number: "VM", "VM (bridged)"; a side that nobody knows by its own name."""
+    word = kinds[arm.side].word if arm.side in kinds else arm.side
+    return f"{word} ({', '.join(arm.factors.values())})" if arm.factors else word
+
+
+def predicted(claim: Claim, word: str) -> str:
+    """What one predicts of a claim, as a person reads it: an arm by its name, all else as it is."""
+    arms = (claim.greater, claim.other) if isinstance(claim, Measured) else ()
+    return next((named(arm) for arm in arms if str(arm) == word), word)
+
+
+def upper_bounds(kinds: Mapping[str, SideKind] = KINDS) -> str:
+    """What an emulated CPU makes of the sides that have a kernel of their own, without the last point."""
+    whose = " and ".join(f"the {kind.word}'s" for kind in kinds.values() if not kind.shares_kernel)
+    return f"{whose} times and CPU are upper bounds"
+
+
+def banner(kinds: Mapping[str, SideKind] = KINDS) -> str:
+    """What stands above everything that an emulated CPU has a part in."""
+    return f"{EMULATED}: {upper_bounds(kinds)}."
+
+
 def verdict(judgement: Judgement) -> str:
     """The verdict with its reason: "Not decidable here: n too small: …"."""
     return _sentence(f"{judgement.verdict}: {judgement.reason}")
 
 
+def reason(judgement: Judgement) -> str:
+    """Why the verdict is what it is, with how many repeats would do where there were too few."""
+    return " ".join(text for text in (_sentence(judgement.reason), advice(judgement)) if text)
+
+
+def compared(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> str:
+    """Which arm is divided by which: "VM ÷ container"; empty for an observed claim."""
+    return " ÷ ".join(named(spread.arm, kinds) for spread in judgement.spreads)
+
+
+def interval(judgement: Judgement) -> str:
+    """The 95 % interval of the ratio: "8.02 to 10.1"; empty where there is none."""
+    return " to ".join(number(end) for end in judgement.interval or ())
+
+
 def medians(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> str:
-    """What each side gave: "VM: median 12.4 s (11.9 s to 13.0 s, n = 10); …". Empty for an observed claim."""
-    claim = judgement.claim
-    if not isinstance(claim, Measured) or not judgement.spreads:
-        return ""
-    numbers = [number for one in judgement.spreads for number in (one.median, one.least, one.most)]
-    texts = quantities(numbers, claim.metric.unit)
-    sides = [
-        f"{kinds[one.side].word}: {_spread(one, texts[3 * at : 3 * at + 3], exact=claim.metric.exact)}"
-        for at, one in enumerate(judgement.spreads)
-    ]
-    return _sentence("; ".join(sides))
-
-
-def comparison(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> str:
-    """The ratio with its interval and what was worth naming; empty where there is none."""
-    claim = judgement.claim
-    if not isinstance(claim, Measured) or judgement.ratio is None or len(judgement.spreads) < 2:  # noqa: PLR2004 - two sides
-        return ""
-    greater, other = (kinds[spread.side].word for spread in judgement.spreads)
-    what = "number" if claim.metric.exact else "median"
-    told = f"the {greater}'s {what} is {number(judgement.ratio)} times the {other}'s"
-    if judgement.interval:
-        low, high = judgement.interval
-        told += f" (95 % interval: {number(low)} to {number(high)})"
-    why = f", as {claim.effect_because}" if claim.effect_because else ""
-    return _sentence(f"{told}; the claim asks for at least {claim.effect:g} times{why}")
+    """What each arm gave: "VM 12.4 s (11.9 s to 13.0 s), n = 10; …". Empty for an observed claim."""
+    unit = judgement.claim.metric.unit if isinstance(judgement.claim, Measured) else ""
+    return "; ".join(f"{named(one.arm, kinds)} {_spread(one, unit)}, n = {one.n}" for one in judgement.spreads)
 
 
 def advice(judgement: Judgement) -> str:
@@ -93,46 +110,11 @@ def advice(judgement: Judgement) -> str:
     )
 
 
-def left_out(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> tuple[str, ...]:
-    """Which repeats are not among the numbers, and why."""
-    return tuple(
-        _sentence(f"not counted for the {kinds[side].word}: {'; '.join(reasons)}")
-        for side, reasons in judgement.evidence.items()
-        if side in kinds and isinstance(judgement.claim, Measured)
-    )
-
-
-def evidence(judgement: Judgement) -> tuple[str, ...]:
-    """The facts behind an observed claim, one a line; empty for a measured one."""
-    if isinstance(judgement.claim, Measured):
-        return ()
-    return tuple(f"{name}: {_fact(fact)}" for name, fact in judgement.evidence.items())
-
-
-def sentences(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> tuple[str, ...]:
-    """All there is to say, as it is best read: claim, verdict, numbers, what would do, cause, others' figures."""
-    claim = judgement.claim
-    told = (
-        claim.text,
-        verdict(judgement),
-        comparison(judgement, kinds),
-        medians(judgement, kinds),
-        *left_out(judgement, kinds),
-        *evidence(judgement),
-        advice(judgement),
-        f"Why: {claim.because}" if claim.because else "",
-        f"Published elsewhere, not measured here: {claim.reference}" if claim.reference else "",
-    )
-    return tuple(text for text in told if text)
-
-
-def _spread(spread: Spread, texts: Sequence[str], *, exact: bool) -> str:
-    median, least, most = texts
-    if not spread.n:
-        return "no repeat counts"
-    if exact and spread.least == spread.most:
-        return median
-    return f"median {median} ({least} to {most}, n = {spread.n})"
+def _spread(spread: Spread, unit: str) -> str:
+    if not spread.n or spread.least == spread.most:
+        return quantity(spread.median, unit)
+    median, least, most = quantities((spread.median, spread.least, spread.most), unit)
+    return f"{median} ({least} to {most})"
 
 
 def scale(values: Iterable[float], unit: str) -> tuple[float, str]:
@@ -154,10 +136,6 @@ def number(value: float) -> str:
     return f"{value:,.{max(0, _FIGURES - 1 - magnitude)}f}".replace(",", _GAP)
 
 
-def _fact(fact: Any) -> str:
-    return ", ".join(map(str, fact)) if isinstance(fact, (list, tuple, set, frozenset)) else str(fact)
-
-
 def _sentence(text: str) -> str:
-    end = "" if text.endswith((".", "!", "?")) else "."
+    end = "" if not text or text.endswith((".", "!", "?")) else "."
     return text[:1].upper() + text[1:] + end

@@ -15,7 +15,7 @@ from labkit.measure import _conditions as conditions
 from labkit.measure import _left, _streams
 from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.runs import run_folder
-from labkit.runs.records import Repeat, Results, Run, State
+from labkit.runs.records import Arm, Repeat, Results, Run, State
 from labkit.system.errors import LabError
 from labkit.system.signals import interrupts_wait
 
@@ -23,7 +23,7 @@ FAILURES = (LabError, httpx.HTTPError, OSError, ValueError, KeyError)
 """What spoils a repeat. Anything else is a bug: it ends the run, after the restore."""
 
 IN_A_ROW = 2
-"""So many repeats of one side and action that fail one after the other end their experiment."""
+"""So many repeats of one arm and action that fail one after the other end their experiment."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Conductor:
         sides = list(dict.fromkeys(replica.side for replica in self._place.contract.replicas))
         turns = experiment.turns(sides, self.run.quick)
         done: list[tuple[Turn, float]] = []
-        failing: dict[tuple[str, str], int] = {}
+        failing: dict[tuple[Arm, str], int] = {}
         for number, turn in enumerate(turns):
             begin = self._hands.clock()
             told = f"{experiment.name}, {number + 1} of {len(turns)}: {name(turn)}"
@@ -109,21 +109,20 @@ class Conductor:
             with interrupts_wait(self._place.progress.line, "what was measured is written"):
                 self._keep(repeat)
             done.append((turn, self._hands.clock() - begin))
-            key = (turn.side, turn.action)
+            key = (turn.arm, turn.action)
             failing[key] = failing.get(key, 0) + 1 if repeat.problem else 0
             if repeat.problem:
                 self._place.progress.line(f"  failed: {repeat.problem}")
                 with interrupts_wait(self._place.progress.line, "the lab is brought back to its steady state"):
                     self._bring_back(experiment)
             if failing[key] >= IN_A_ROW:
-                what = " ".join(word for word in key if word)
-                return f"{IN_A_ROW} repeats of {what} failed one after the other: {repeat.problem}"
+                return f"{IN_A_ROW} repeats of {_what(turn)} failed one after the other: {repeat.problem}"
         counted = [one for one in self.run.experiments[-1].repeats if one.counts]
         return "" if counted else "no repeat counts"
 
     def _turn(self, experiment: Experiment, turn: Turn) -> Repeat:
         begun_s = round(self._hands.clock() - self._began, 3)
-        empty = Repeat(experiment.name, turn.side, turn.number, begun_s, {}, turn.action)
+        empty = Repeat(experiment.name, turn.side, turn.number, begun_s, {}, turn.action, factors=dict(turn.factors))
         try:
             seen = experiment.measure(self._place, turn)
             common = self._hands.conditions(self._place, seen.replica or self._place.replica(turn.side))
@@ -155,9 +154,12 @@ class Conductor:
 
 
 def name(turn: Turn) -> str:
-    """A turn in words: "vm deploy 3", "container warm-up"."""
-    what = f"{turn.side} {turn.action}".rstrip()
-    return f"{what} {turn.number}" if turn.number else f"{what} warm-up"
+    """A turn in words: "vm deploy 3", "vm bridged 2", "container warm-up"."""
+    return f"{_what(turn)} {turn.number}" if turn.number else f"{_what(turn)} warm-up"
+
+
+def _what(turn: Turn) -> str:
+    return f"{turn.arm} {turn.action}".rstrip()
 
 
 def stamp() -> str:

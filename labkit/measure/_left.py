@@ -9,7 +9,7 @@ from labkit.measure.experiment import Turn
 
 
 def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | None:
-    """Seconds for the turns to do: the mean of those of the same side and action, else of all; None before the first.
+    """Seconds for the turns to do: the mean of those of the same arm and action, else of all; None before the first.
 
     [(vm start, 10), (container start, 1)] and to do [vm start, container start, vm deploy] -> 10 + 1 + 5.5.
     """
@@ -27,5 +27,5 @@ def words(seconds: float | None) -> str:
 
 
 def _like(turn: Turn, done: Sequence[tuple[Turn, float]]) -> float | None:
-    alike = [seconds for one, seconds in done if (one.side, one.action) == (turn.side, turn.action)]
+    alike = [seconds for one, seconds in done if (one.arm, one.action) == (turn.arm, turn.action)]
     return statistics.fmean(alike) if alike else None

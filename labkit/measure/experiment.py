@@ -1,4 +1,4 @@
-"""The shape of an experiment. A lab's experiments are objects of it; measure.conduct runs them, sides in turns."""
+"""The shape of an experiment. A lab's experiments are objects of it; measure.conduct runs them, arms in turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from infra.outputs import Replica
 from labkit.lifecycle.running import RunningLab
-from labkit.runs.records import Stage
+from labkit.runs.records import Arm, Stage
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,13 @@ class Turn:
     side: str
     number: int
     action: str = ""
+    factors: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What is chosen beside the side, as in an Arm; what a claim may compare."""
+
+    @property
+    def arm(self) -> Arm:
+        """Side and factors."""
+        return Arm(self.side, self.factors)
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,9 @@ class Seen:
 class Experiment:
     """A question, what is done about it, and how it is undone.
 
-    `turns(sides, quick)` lists the repeats in order; `measure` makes one; `restore` brings the lab back to its steady
-    state whatever happened, and is called in `finally` after each experiment and when it is interrupted.
+    `turns(sides, quick)` lists the repeats in order, of arms of these sides only; `measure` makes one; `restore` brings
+    the lab back to its steady state whatever happened, and is called in `finally` after each experiment and when it is
+    interrupted.
     """
 
     name: str
@@ -60,12 +68,18 @@ class Experiment:
     measure: Callable[[Place, Turn], Seen]
     restore: Callable[[Place], None]
     subject: tuple[str, ...] = ()
-    """Conditions that may differ between the sides, as they are what is compared."""
+    """Conditions that may differ between the arms, as they are what is compared. Factors need not be named."""
 
 
 def take_turns(
-    sides: Sequence[str], repeats: int, *, actions: Sequence[str] = ("",), warm_ups: int = 1
+    arms: Sequence[Arm | str], repeats: int, *, actions: Sequence[str] = ("",), warm_ups: int = 1
 ) -> tuple[Turn, ...]:
-    """vm, container, vm, … for each action in turn, so that drift of the machine is not the result."""
+    """vm, container, vm, … for each action in turn, so that drift of the machine is not the result.
+
+    A side's name stands for its arm without factors.
+    """
+    every = [Arm(arm) if isinstance(arm, str) else arm for arm in arms]
     numbers = [*([0] * warm_ups), *range(1, repeats + 1)]
-    return tuple(Turn(side, number, action) for action in actions for number in numbers for side in sides)
+    return tuple(
+        Turn(arm.side, number, action, arm.factors) for action in actions for number in numbers for arm in every
+    )

@@ -25,9 +25,9 @@ BOUND: dict[BoundBy, str] = {
     "sharing": "What replicas can share. How guest code runs does not change it; QEMU's translation cache, "
     "which only an emulated CPU needs, is subtracted.",
     "timer": "A timer sets it. An emulated CPU hardly changes it.",
-    "cpu": "CPU work. Without KVM a VM's figure is an upper bound: that the VM is slower or needs more can be refuted, "
+    "cpu": "CPU work. Without KVM a guest's figure is an upper bound: that it is slower or needs more can be refuted, "
     "never confirmed.",
-    "memory": "Memory. Without KVM a VM's figure is an upper bound, as QEMU's translation cache comes on top.",
+    "memory": "Memory. Without KVM a guest's figure is an upper bound, as QEMU's translation cache comes on top.",
 }
 """What `bound_by` means for a verdict."""
 

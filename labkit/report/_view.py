@@ -12,21 +12,21 @@ from labkit.judge.model import Judgement, Measured, Row
 from labkit.report import _plots, _verdicts, quantities, series
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
-from labkit.runs.records import Results, Run
+from labkit.runs.records import Arm, Results, Run
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A metric: its plot and, where a claim is about it, the judgement."""
+    """A metric: its plot and the judgements of the claims that are about it."""
 
     series: Series
     svg: str
     """Empty where every repeat failed."""
-    judgement: Judgement | None = None
+    judgements: tuple[Judgement, ...] = ()
 
     @property
     def values(self) -> list[float]:
-        """What counts on all sides: they are read together, so they share a unit."""
+        """What counts on all arms: they are read together, so they share a unit."""
         return [value for line in self.series.lines for value in line.values]
 
 
@@ -49,7 +49,7 @@ class DrawnStreams:
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact with its value on each side; `differs` where the sides disagree."""
+    """A fact with its value on each arm; `differs` where the arms disagree."""
 
     name: str
     values: tuple[str, ...]
@@ -65,7 +65,7 @@ class Section:
     """Everything of one experiment."""
 
     experiment: Results
-    sides: tuple[str, ...]
+    arms: tuple[Arm, ...]
     judgements: tuple[Judgement, ...]
     predicted: Mapping[str, _verdicts.Prediction]
     """Claim -> what the reader predicted of it."""
@@ -78,11 +78,11 @@ class Section:
     @property
     def numbers(self) -> list[tuple[Drawn, list[Line]]]:
         """What the table shows: each line once, though a claim and an overview may both draw it."""
-        seen: set[tuple[str, str, str]] = set()
+        seen: set[tuple[Arm, str, str]] = set()
         rows = []
         for one in self.drawn:
-            new = [line for line in one.series.lines if (line.side, line.value, line.action) not in seen]
-            seen |= {(line.side, line.value, line.action) for line in new if line.points}
+            new = [line for line in one.series.lines if (line.arm, line.value, line.action) not in seen]
+            seen |= {(line.arm, line.value, line.action) for line in new if line.points}
             rows.append((one, [line for line in new if line.points or line.failed]))
         return rows
 
@@ -100,26 +100,23 @@ class Section:
 
 def sections(run: Run, rows: Sequence[Row], streams: Sequence[Stream]) -> list[Section]:
     """One section an experiment, in the order in which they ran."""
-    sides = series.sides_of(run.experiments)
     by_name = {one.name: one for one in streams}
-    return [_section(run, rows, experiment, sides, by_name) for experiment in run.experiments]
+    return [_section(run, rows, experiment, by_name) for experiment in run.experiments]
 
 
-def _section(
-    run: Run, rows: Sequence[Row], experiment: Results, sides: Sequence[str], streams: Mapping[str, Stream]
-) -> Section:
+def _section(run: Run, rows: Sequence[Row], experiment: Results, streams: Mapping[str, Stream]) -> Section:
     judgements = tuple(
         part for row in rows for part in row.parts if _verdicts.experiment_of(part.claim) == experiment.name
     )
-    present = [side for side in sides if experiment.of(side)]
-    drawn: dict[tuple[str, str], Drawn] = {}
-    for part in judgements:
-        if isinstance(part.claim, Measured):
-            one = series.of_claim(experiment, part.claim, present)
-            if any(line.points or line.failed for line in one.lines):
-                drawn.setdefault((part.claim.metric.name, one.action), Drawn(one, _strip(one, sides), part))
+    present = [arm for arm in series.arms_of(run.experiments) if series.acting(experiment, arm)]
     claims = [part.claim for part in judgements if isinstance(part.claim, Measured)]
-    rest = [Drawn(one, _strip(one, sides)) for one in series.others(experiment, claims, present)]
+    claimed = {claim.metric: series.of_claim(experiment, claim, present) for claim in claims}
+    drawn = [
+        Drawn(one, _strip(one), tuple(part for part in judgements if metric == getattr(part.claim, "metric", None)))
+        for metric, one in claimed.items()
+        if any(line.points or line.failed for line in one.lines)
+    ]
+    rest = [Drawn(one, _strip(one)) for one in series.others(experiment, claims, present)]
     return Section(
         experiment,
         tuple(present),
@@ -129,45 +126,44 @@ def _section(
             for part in judgements
             if part.claim.name in run.predictions
         },
-        (*drawn.values(), *rest),
+        (*drawn, *rest),
         tuple(_stages(experiment, present)),
-        tuple(_streams(experiment, sides, streams)),
+        tuple(_streams(experiment, streams)),
         facts(experiment, present, "facts"),
         facts(experiment, present, "conditions"),
     )
 
 
-def _strip(one: Series, sides: Sequence[str]) -> str:
-    return _plots.strip(one, sides) if any(line.points for line in one.lines) else ""
+def _strip(one: Series) -> str:
+    return _plots.strip(one) if any(line.points for line in one.lines) else ""
 
 
-def _stages(experiment: Results, sides: Sequence[str]) -> list[DrawnStages]:
-    every = ((action, series.stage_bars(experiment, action, sides)) for action in series.actions(experiment))
+def _stages(experiment: Results, arms: Sequence[Arm]) -> list[DrawnStages]:
+    every = ((action, series.stage_bars(experiment, action, arms)) for action in series.actions(experiment))
     return [DrawnStages(action, tuple((bar, _plots.stages(bar)) for bar in bars)) for action, bars in every if bars]
 
 
-def _streams(experiment: Results, sides: Sequence[str], streams: Mapping[str, Stream]) -> list[DrawnStreams]:
+def _streams(experiment: Results, streams: Mapping[str, Stream]) -> list[DrawnStreams]:
     found: dict[str, list[Stream]] = {}
     for repeat in experiment.repeats:
         if repeat.stream in streams:
             which = f"repeat {repeat.number}" if repeat.number else "warm-up"
-            labelled = dataclasses.replace(
-                streams[repeat.stream], label=f"{series.word(repeat.side)}, {which}", side=repeat.side
-            )
+            label = f"{words.named(repeat.arm)}, {which}"
+            labelled = dataclasses.replace(streams[repeat.stream], label=label, arm=repeat.arm)
             found.setdefault(repeat.action, []).append(labelled)
-    return [DrawnStreams(action, tuple(some), _plots.streams(some, sides)) for action, some in found.items()]
+    return [DrawnStreams(action, tuple(some), _plots.streams(some)) for action, some in found.items()]
 
 
-def facts(experiment: Results, sides: Sequence[str], of: str) -> tuple[Fact, ...]:
-    """Facts (or conditions) of each side over its repeats; `5 different` where every repeat has its own."""
-    found: dict[str, dict[str, list[Any]]] = {}
+def facts(experiment: Results, arms: Sequence[Arm], of: str) -> tuple[Fact, ...]:
+    """Facts (or conditions) of each arm over its repeats; `5 different` where every repeat has its own."""
+    found: dict[str, dict[Arm, list[Any]]] = {}
     for repeat in experiment.repeats:
         for name, value in getattr(repeat, of).items():
-            seen = found.setdefault(str(name), {}).setdefault(repeat.side, [])
+            seen = found.setdefault(str(name), {}).setdefault(repeat.arm, [])
             if value not in seen:
                 seen.append(value)
     return tuple(
-        Fact(quantities.label_of(name), tuple(_told(by.get(side, []), quantities.unit_of(name)) for side in sides))
+        Fact(quantities.label_of(name), tuple(_told(by.get(arm, []), quantities.unit_of(name)) for arm in arms))
         for name, by in found.items()
     )
 

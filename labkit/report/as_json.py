@@ -7,7 +7,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labkit.judge.model import Judgement, Measured, Row
+from labkit.judge.model import Judgement, Measured, Row, Spread
+from labkit.runs import run_folder
 from labkit.runs.records import Run
 
 
@@ -26,7 +27,7 @@ def render(run: Run, rows: Sequence[Row], folder: str) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "run": _plain(dataclasses.asdict(run)),
+        "run": _plain(run_folder.as_dict(run)),
     }
 
 
@@ -44,7 +45,10 @@ def _part(part: Judgement) -> dict[str, Any]:
                 "experiment": metric.experiment,
                 "action": metric.action,
             },
-            "greater": claim.greater,
+            "greater": claim.greater.side,
+            "greater_factors": claim.greater.factors,
+            "other": claim.other.side,
+            "other_factors": claim.other.factors,
             "effect": claim.effect,
             "bound_by": claim.bound_by,
         }
@@ -57,11 +61,17 @@ def _part(part: Judgement) -> dict[str, Any]:
         "ratio": part.ratio,
         "interval": part.interval,
         "n_needed": part.n_needed,
-        "spreads": _plain([dataclasses.asdict(one) for one in part.spreads]),
+        "spreads": [_spread(one) for one in part.spreads],
         "evidence": _plain(part.evidence),
         "because": claim.because,
         "reference": claim.reference,
     }
+
+
+def _spread(spread: Spread) -> Any:
+    told = dataclasses.asdict(spread)
+    arm = told.pop("arm")
+    return _plain({"side": arm["side"], **told, "factors": arm["factors"]})
 
 
 def _plain(value: Any) -> Any:

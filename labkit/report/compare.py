@@ -77,15 +77,15 @@ def differences(*boxes: Mapping[str, Any]) -> list[_view.Fact]:
 def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
     if not isinstance(claim, Measured):
         return ""
-    sides = list(dict.fromkeys(side for one in both for side in series.sides_of(one.run.experiments)))
+    arms = series.arms_of(experiment for one in both for experiment in one.run.experiments)
     lines = [
         dataclasses.replace(line, label=f"{one.letter}: {line.label}")
         for one in both
         if (experiment := one.run.experiment(claim.metric.experiment)) is not None
-        for line in series.of_claim(experiment, claim, sides).lines
+        for line in series.of_claim(experiment, claim, arms).lines
         if line.points
     ]
     if not lines:
         return ""
     made = Series(quantities.label_of(claim.metric.name), claim.metric.unit, tuple(lines))
-    return _plots.strip(made, sides)
+    return _plots.strip(made)

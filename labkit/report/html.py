@@ -15,9 +15,9 @@ from markupsafe import Markup
 from labkit.judge import words
 from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
-from labkit.report import _verdicts, _view, quantities, series
+from labkit.report import _looks, _verdicts, _view, quantities, series
 from labkit.report.streams import Stream
-from labkit.runs.records import Run
+from labkit.runs.records import Arm, Run
 
 LARGEST_BYTES = 1_000_000
 """No page is larger; what would grow without bound is reduced and says so."""
@@ -41,7 +41,7 @@ def page(
         run=run,
         rows=rows,
         digest=digest,
-        sides=series.sides_of(run.experiments),
+        sides=list(dict.fromkeys(Arm(arm.side) for arm in series.arms_of(run.experiments))),
         sections=_view.sections(run, rows, list(streams)),
         counted=_verdicts.count(rows),
         claims=parts,
@@ -74,7 +74,8 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "quantity": words.quantity,
         "number": words.number,
-        "word": series.word,
+        "named": words.named,
+        "look": _looks.number,
         "duration": quantities.duration,
         "label": quantities.label_of,
         "unit": quantities.unit_of,

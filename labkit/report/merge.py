@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from labkit.judge import words
 from labkit.judge.model import Claim, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
 from labkit.report import _plots, html
 from labkit.report import _verdicts as verdicts
 from labkit.report.series import Line, Point, Series
-from labkit.runs.records import Run
-from labkit.sides.kinds import KINDS
+from labkit.runs.records import Arm, Run
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,11 @@ def _merged(claim: Claim, entries: Sequence[Entry]) -> Merged:
 
 def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> str:
     lines = tuple(
-        Line(kind.kind, "machines", tuple(Point(n, ratio, "counts") for n, ratio in enumerate(kind.ratios, 1)))
+        Line(kind.kind, Arm("machines"), tuple(Point(n, ratio, "counts") for n, ratio in enumerate(kind.ratios, 1)))
         for kind in kinds
         if kind.ratios
     )
     if not lines or not isinstance(claim, Measured):
         return ""
-    words = [KINDS[claim.greater].word, *(kind.word for side, kind in KINDS.items() if side != claim.greater)]
-    title = f"ratio of medians, {' ÷ '.join(words)}"
-    return _plots.strip(Series(title, "", lines), ["machines"])
+    title = f"ratio of medians, {words.named(claim.greater)} ÷ {words.named(claim.other)}"
+    return _plots.strip(Series(title, "", lines))

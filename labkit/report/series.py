@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labkit.judge.model import Measured
+from labkit.judge.words import named
 from labkit.report import quantities
-from labkit.runs.records import Repeat, Results, Stage
-from labkit.sides.kinds import KINDS
+from labkit.runs.records import Arm, Repeat, Results, Stage
 
 Kind = Literal["counts", "warm-up", "marked"]
 
@@ -28,10 +28,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
-    """All repeats of one side (of one run, where several are compared)."""
+    """All repeats of one arm (of one run, where several are compared)."""
 
     label: str
-    side: str
+    arm: Arm
     points: tuple[Point, ...]
     failed: tuple[str, ...] = ()
     """The problem of each repeat without a value."""
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Series:
-    """A metric with the repeats of each side."""
+    """A metric with the repeats of each arm."""
 
     title: str
     unit: str
@@ -81,9 +81,9 @@ class StageSpread:
 
 @dataclass(frozen=True)
 class StageBar:
-    """Where the time of one side went: the repeat in the middle, as it was, and each stage's spread over all."""
+    """Where the time of one arm went: the repeat in the middle, as it was, and each stage's spread over all."""
 
-    side: str
+    arm: Arm
     number: int
     stages: tuple[Stage, ...]
     spreads: tuple[StageSpread, ...]
@@ -94,19 +94,14 @@ class StageBar:
         return sum(stage.s for stage in self.stages)
 
 
-def word(side: str) -> str:
-    """What a side is called in a sentence."""
-    return KINDS[side].word if side in KINDS else side
-
-
-def of_claim(experiment: Results, claim: Measured, sides: Sequence[str]) -> Series:
-    """Every repeat of a claim's metric."""
+def of_claim(experiment: Results, claim: Measured, arms: Sequence[Arm]) -> Series:
+    """Every repeat of a claim's metric, of all arms: those that it does not name stand beside."""
     metric = claim.metric
-    lines = tuple(_line(experiment.of(side, metric.action), metric.value, side, metric.action) for side in sides)
+    lines = tuple(_line(acting(experiment, arm, metric.action), metric.value, arm, metric.action) for arm in arms)
     return Series(quantities.label_of(metric.name), metric.unit, lines, metric.action, metric.exact)
 
 
-def _line(repeats: Sequence[Repeat], value: str, side: str, action: str, label: str = "") -> Line:
+def _line(repeats: Sequence[Repeat], value: str, arm: Arm, action: str, label: str = "") -> Line:
     points = tuple(
         Point(repeat.number, repeat.values[value], _kind(repeat), "; ".join(repeat.marks))
         for repeat in repeats
@@ -114,10 +109,10 @@ def _line(repeats: Sequence[Repeat], value: str, side: str, action: str, label: 
     )
     failed = tuple(f"repeat {repeat.number}: {repeat.problem}" for repeat in repeats if repeat.problem)
     coarsest = [stage.resolution_s for repeat in repeats if repeat.counts for stage in repeat.stages]
-    return Line(label or word(side), side, points, failed, max(coarsest, default=None), value, action)
+    return Line(label or named(arm), arm, points, failed, max(coarsest, default=None), value, action)
 
 
-def others(experiment: Results, claims: Iterable[Measured], sides: Sequence[str]) -> list[Series]:
+def others(experiment: Results, claims: Iterable[Measured], arms: Sequence[Arm]) -> list[Series]:
     """Every value that no claim is about: they were measured, so they are shown.
 
     What was measured of several actions stands in one series, claimed ones included, so that they can be compared.
@@ -128,19 +123,19 @@ def others(experiment: Results, claims: Iterable[Measured], sides: Sequence[str]
         for name in repeat.values:
             actions.setdefault(name, {})[repeat.action] = None
     return [
-        _other(experiment, name, list(acts), sides)
+        _other(experiment, name, list(acts), arms)
         for name, acts in actions.items()
         if not all(_claimed(name, action, claims) for action in acts)
     ]
 
 
-def _other(experiment: Results, name: str, actions: Sequence[str], sides: Sequence[str]) -> Series:
+def _other(experiment: Results, name: str, actions: Sequence[str], arms: Sequence[Arm]) -> Series:
     several = len(actions) > 1
     lines = [
-        _line(repeats, name, side, action, f"{word(side)}, {action}" if several else "")
+        _line(repeats, name, arm, action, f"{named(arm)}, {action}" if several else "")
         for action in actions
-        for side in sides
-        if (repeats := _acting(experiment, side, action))
+        for arm in arms
+        if (repeats := _doing(experiment, arm, action))
     ]
     unit = quantities.unit_of(name)
     return Series(
@@ -152,15 +147,15 @@ def _claimed(value: str, action: str, claims: Sequence[Measured]) -> bool:
     return any(claim.metric.value == value and claim.metric.action in ("", action) for claim in claims)
 
 
-def stage_bars(experiment: Results, action: str, sides: Sequence[str]) -> list[StageBar]:
-    """One bar a side that has stages: the repeat whose total is the median (the lower middle of an even number)."""
+def stage_bars(experiment: Results, action: str, arms: Sequence[Arm]) -> list[StageBar]:
+    """One bar an arm that has stages: the repeat whose total is the median (the lower middle of an even number)."""
     bars = []
-    for side in sides:
-        repeats = [one for one in _acting(experiment, side, action) if one.counts and one.stages]
+    for arm in arms:
+        repeats = [one for one in _doing(experiment, arm, action) if one.counts and one.stages]
         if repeats:
             ordered = sorted(repeats, key=lambda one: sum(stage.s for stage in one.stages))
             middle = ordered[(len(ordered) - 1) // 2]
-            bars.append(StageBar(side, middle.number, middle.stages, _spreads(repeats)))
+            bars.append(StageBar(arm, middle.number, middle.stages, _spreads(repeats)))
     return bars
 
 
@@ -169,9 +164,14 @@ def actions(experiment: Results) -> list[str]:
     return list(dict.fromkeys(one.action for one in experiment.repeats))
 
 
-def sides_of(experiments: Iterable[Results]) -> list[str]:
-    """The sides that have a repeat, in the order in which they took turns."""
-    return list(dict.fromkeys(one.side for experiment in experiments for one in experiment.repeats))
+def arms_of(experiments: Iterable[Results]) -> list[Arm]:
+    """The arms that have a repeat, in the order in which they took turns."""
+    return list(dict.fromkeys(one.arm for experiment in experiments for one in experiment.repeats))
+
+
+def acting(experiment: Results, arm: Arm, action: str = "") -> list[Repeat]:
+    """The repeats of just this arm, of one action or of all."""
+    return [one for one in experiment.repeats if one.arm == arm and action in ("", one.action)]
 
 
 def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:
@@ -185,8 +185,9 @@ def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:
     )
 
 
-def _acting(experiment: Results, side: str, action: str) -> list[Repeat]:
-    return [one for one in experiment.of(side) if one.action == action]
+def _doing(experiment: Results, arm: Arm, action: str) -> list[Repeat]:
+    """Of no other action: where one has no name, it is an action like the others."""
+    return [one for one in acting(experiment, arm) if one.action == action]
 
 
 def _kind(repeat: Repeat) -> Kind:

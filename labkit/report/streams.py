@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.measure.prober.sample import COLUMNS, GOOD, OURS
+from labkit.runs.records import Arm
 from labkit.system.errors import LabError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Stream:
 
     name: str
     label: str
-    side: str
+    arm: Arm
     seconds: float
     columns: tuple[Column, ...]
     failures: tuple[Failure, ...]
@@ -213,7 +214,7 @@ def _reduced(name: str, table: _Table, columns: int) -> Stream:
     return Stream(
         name=name,
         label=name,
-        side="",
+        arm=Arm(""),
         seconds=seconds,
         columns=tuple(map(Column, middle.tolist(), least.tolist(), most.tolist())),
         failures=tuple(

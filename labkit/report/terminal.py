@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rich.box import HORIZONTALS
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -13,11 +15,9 @@ from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
 from labkit.report import _verdicts as verdicts
-from labkit.report import quantities, series, tables
+from labkit.report import quantities, tables
 from labkit.report._verdicts import SIGNS
 from labkit.runs.records import Run
-
-BANNER = "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
 
 _STYLES: Mapping[Verdict, str] = {
     "holds": "green",
@@ -27,6 +27,7 @@ _STYLES: Mapping[Verdict, str] = {
     "not measured": "dim",
 }
 _MOST_FACTS = 8
+_TWO = 2
 
 
 def render(run: Run, rows: Sequence[Row], folder: str) -> RenderableType:
@@ -37,7 +38,7 @@ def render(run: Run, rows: Sequence[Row], folder: str) -> RenderableType:
 def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableType]:
     yield Text(f"Run {run.id} of lab {run.lab}{' (quick)' if run.quick else ''}, {run.started}", style="bold")
     if run.accelerator == "tcg":
-        yield Panel(Text(BANNER, style="bold yellow"), border_style="yellow", expand=False)
+        yield Panel(Text(words.banner(), style="bold yellow"), border_style="yellow", expand=False)
     yield _machine(run)
     seen = [row for row in rows if any(part.verdict != "not measured" for part in row.parts)]
     if seen:
@@ -97,28 +98,37 @@ def _left(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
 
 
 def _figures(run: Run, rows: Sequence[Row]) -> RenderableType:
-    table = Table(title="Figures", title_justify="left")
-    for heading in ("what", "side", "median", "min", "max", "n", "ratio", "95 % interval"):
-        table.add_column(heading, justify="left" if heading in ("what", "side") else "right", overflow="fold")
+    table = _numbers("Figures", "what, side", "median", "min", "max", "n", "ratio", "95 % interval")
     for figure in tables.figures(run, rows):
-        what = " ".join(word for word in (figure.experiment, figure.action, figure.name) if word)
+        # Two arms have one ratio, which needs no name.
+        alone = len(figure.spreads) == len(figure.judgements) + 1 == _TWO
+        table.add_row(" ".join(word for word in (figure.experiment, figure.action, figure.name) if word), style="bold")
         for at, one in enumerate(figure.spreads):
             numbers = words.quantities((one.median, one.least, one.most), figure.unit)
-            ratio, interval = _ratio(figure.judgement) if at == 0 else ("", "")
-            table.add_row(
-                what if at == 0 else "",
-                series.word(one.side),
-                *numbers,
-                str(one.n),
-                ratio,
-                interval,
-                end_section=at == len(figure.spreads) - 1,
-            )
+            ratio = _ratio(figure.judgements[0]) if alone and at == 0 else ("", "")
+            table.add_row(_below(words.named(one.arm)), *numbers, str(one.n), *ratio)
+        for part in () if alone else figure.judgements:
+            table.add_row(_below(words.compared(part)), "", "", "", "", *_ratio(part))
+        table.add_section()
     return table
 
 
-def _ratio(judgement: Judgement | None) -> tuple[str, str]:
-    if judgement is None or judgement.ratio is None:
+def _numbers(title: str, first: str, *headings: str) -> Table:
+    """A table whose first column, which has long names, takes what the numbers leave."""
+    table = Table(title=title, title_justify="left", box=HORIZONTALS, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(first, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _below(name: str) -> RenderableType:
+    """What belongs to the line above it."""
+    return Padding(name, (0, 0, 0, 2))
+
+
+def _ratio(judgement: Judgement) -> tuple[str, str]:
+    if judgement.ratio is None:
         return "", ""
     ratio = f"{judgement.ratio:.3g}"
     if judgement.interval:
@@ -132,18 +142,18 @@ def _stages(run: Run) -> Iterator[RenderableType]:
     lines = list(tables.stage_lines(run))
     if not lines:
         return
-    table = Table(title="Stage by stage (medians)", title_justify="left")
-    for heading in ("what", "side", "stage", "median", "share", "n", "source", "resolution"):
-        table.add_column(heading, justify="right" if heading in ("median", "share", "n") else "left", overflow="fold")
-    before = ("", "")
+    table = _numbers("Stage by stage (medians)", "what, side, stage", "median", "share", "n")
+    for heading in ("source", "resolution"):
+        table.add_column(heading)
+    before = ""
     for line in lines:
-        now = (f"{line.experiment} {line.action}".rstrip(), series.word(line.side))
-        if before not in (("", ""), now):
+        what = f"{line.experiment} {line.action}".rstrip() + f", {words.named(line.arm)}"
+        if what != before:
             table.add_section()
-        told = now if now != before else ("", "")
+            table.add_row(what, style="bold")
         seconds, resolution = words.quantity(line.median_s, "s"), words.quantity(line.resolution_s, "s")
-        table.add_row(*told, line.name, seconds, f"{line.share:.0%}", str(line.n), line.source, resolution)
-        before = now
+        table.add_row(_below(line.name), seconds, f"{line.share:.0%}", str(line.n), line.source, resolution)
+        before = what
     yield table
 
 
@@ -158,7 +168,7 @@ def _facts(run: Run) -> Iterator[RenderableType]:
                         f"{key} {words.quantity(float(size), quantities.BYTES)}" for key, size in largest[:_MOST_FACTS]
                     )
                     more = f" and {len(largest) - _MOST_FACTS} more" if len(largest) > _MOST_FACTS else ""
-                    yield Text(f"{series.word(repeat.side)}, {quantities.label_of(name)}: {told}{more}")
+                    yield Text(f"{words.named(repeat.arm)}, {quantities.label_of(name)}: {told}{more}")
 
 
 def _predictions(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
@@ -192,5 +202,5 @@ def _problems(run: Run) -> Iterator[RenderableType]:
             yield Text(f"Experiment {experiment.name}: {experiment.state}{problem}", style="bold yellow")
         for repeat in experiment.repeats:
             for why in (*repeat.marks, *([repeat.problem] if repeat.problem else [])):
-                label = " ".join(word for word in (experiment.name, repeat.side, repeat.action) if word)
+                label = " ".join(word for word in (experiment.name, str(repeat.arm), repeat.action) if word)
                 yield Text(f"Not counted: {label} {repeat.number}: {why}", style="yellow")

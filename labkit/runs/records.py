@@ -14,6 +14,25 @@ State = Literal["complete", "interrupted", "failed"]
 
 
 @dataclass(frozen=True)
+class Arm:
+    """What a turn, a repeat or a claim is about: a side, and the factors chosen for it, such as path, fault or limit.
+
+    A factor's value is read by itself: {"path": "bridged"} makes "VM (bridged)".
+    """
+
+    side: str
+    factors: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        """As one types it: "vm", "vm bridged"."""
+        return " ".join((self.side, *self.factors.values()))
+
+    def covers(self, other: Arm) -> bool:
+        """Whether what is said of this arm is said of the other: one side, and each factor that this one names."""
+        return self.side == other.side and self.factors.items() <= other.factors.items()
+
+
+@dataclass(frozen=True)
 class Stage:
     """A part of a measured time, in seconds, with where it was read and how finely that source can tell."""
 
@@ -25,12 +44,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Repeat:
-    """One repeat of one experiment on one side."""
+    """One repeat of one experiment on one arm."""
 
     experiment: str
     side: str
     number: int
-    """1, 2, … within the side and action; 0 is the warm-up."""
+    """1, 2, … within the arm and action; 0 is the warm-up."""
     begun_s: float
     values: Mapping[str, float]
     """Name with its unit -> number."""
@@ -48,6 +67,13 @@ class Repeat:
     """Why this repeat is shown but not averaged, such as a late prober; empty if it counts."""
     problem: str = ""
     """Why there are no values, if the repeat failed."""
+    factors: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What was chosen beside the side, as in an Arm."""
+
+    @property
+    def arm(self) -> Arm:
+        """Side and factors."""
+        return Arm(self.side, self.factors)
 
     @property
     def counts(self) -> bool:
@@ -67,9 +93,10 @@ class Results:
     subject: tuple[str, ...] = ()
     problem: str = ""
 
-    def of(self, side: str, action: str = "") -> tuple[Repeat, ...]:
-        """The repeats of one side, of one action if given, warm-ups included."""
-        return tuple(one for one in self.repeats if one.side == side and action in ("", one.action))
+    def of(self, arm: Arm | str, action: str = "") -> tuple[Repeat, ...]:
+        """The repeats that an arm (or all of a side) covers, of one action if given, warm-ups included."""
+        asked = Arm(arm) if isinstance(arm, str) else arm
+        return tuple(one for one in self.repeats if asked.covers(one.arm) and action in ("", one.action))
 
 
 @dataclass(frozen=True)
@@ -89,7 +116,7 @@ class Run:
     """The lab's settings, by the names of the configuration keys."""
     experiments: tuple[Results, ...]
     predictions: Mapping[str, str] = field(default_factory=dict)
-    """Claim -> what the reader predicted: a side, `same`, or `yes` and `no`."""
+    """Claim -> what the reader predicted: an arm, `same`, or `yes` and `no`."""
     quick: bool = False
     samples: int = 0
     """Lines in samples.jsonl."""

@@ -91,7 +91,7 @@ def save(run: Run, folder: Path) -> Run:
     samples = _samples(folder / SAMPLES)
     run = replace(run, samples=samples["lines"])
     # Through JSON once: what is digested is what a reader will find.
-    content = json.loads(json.dumps(asdict(run), allow_nan=False))
+    content = json.loads(json.dumps(as_dict(run), allow_nan=False))
     document = {
         "project": PROJECT,
         "schema_version": SCHEMA_VERSION,
@@ -118,8 +118,18 @@ def load(folder: Path) -> Run:
     return from_dict(content)
 
 
+def as_dict(run: Run) -> dict[str, Any]:
+    """A run as the JSON object `run` of run.json. A repeat without factors has no such entry."""
+    content = asdict(run)
+    for experiment in content["experiments"]:
+        for repeat in experiment["repeats"]:
+            if not repeat["factors"]:
+                del repeat["factors"]
+    return content
+
+
 def from_dict(content: Mapping[str, Any]) -> Run:
-    """A run out of the JSON object that `dataclasses.asdict` makes of it. The inverse, for checked content."""
+    """A run out of the JSON object that `as_dict` makes of it. The inverse, for checked content."""
     return Run(**{**content, "experiments": tuple(_experiment(one) for one in content["experiments"])})
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from labkit.judge.model import Claim, Measured
+from labkit.runs.records import Arm
 from labs.deployment.metrics import METRICS
+
+VM, CONTAINER = Arm("vm"), Arm("container")
 
 _A_WHOLE_SYSTEM = 1.5
 _WHY_A_WHOLE_SYSTEM = (
@@ -25,7 +28,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Size",
         text="A VM's disk image takes more of the server's disk than a container's image.",
         metric=METRICS["image_allocated_bytes"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
         because="a guest needs a kernel with its modules, an init and sshd besides what the service needs; "
@@ -37,7 +41,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Size",
         text="A VM's disk image is larger to download than a container's image.",
         metric=METRICS["image_compressed_bytes"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
         because="holes and zeros compress to nothing, so that what is left is the same files: kernel, modules, init.",
@@ -48,7 +53,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Size",
         text="One more VM takes more of the server's disk than one more container.",
         metric=METRICS["second_replica_bytes"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
         because="both share their image, so that only what is written counts: a guest writes its host key, the "
@@ -60,7 +66,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Speed",
         text="From nothing, a VM takes longer to answer than a container.",
         metric=METRICS["deploy_s"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_WAITED_FOR,
         bound_by="cpu",
         because="a new guest boots a kernel and an init and is then configured over ssh; "
@@ -73,7 +80,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Speed",
         text="Switched off but configured, a VM takes longer to answer than a container.",
         metric=METRICS["start_s"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_WAITED_FOR,
         bound_by="cpu",
         because="a guest boots a kernel and an init before its service starts; "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.judge.model import Claim, Measured, Observation, Observed
-from labkit.runs.records import Run
+from labkit.judge.observed import seen
+from labkit.runs.records import Arm, Run
 from labkit.sides.kinds import KINDS
 from labs.deployment.metrics import METRICS
+
+VM, CONTAINER = Arm("vm"), Arm("container")
+BOTH = (VM, CONTAINER)
 
 _MANY = 2.0
 _WHY_MANY = "a factor below two is a matter of how one tunes a guest, not of having one"
@@ -23,37 +27,6 @@ _FELTER = (
     "Felter et al., 2014: on the same machine CPU-bound work costs a VM under KVM about as much as a container; "
     "I/O and many small messages cost it up to twice as much."
 )
-
-
-def _facts(run: Run, experiment: str) -> Mapping[str, list[Mapping[str, Any]]] | None:
-    """Side -> the facts of its repeats that count; None unless there are two sides."""
-    found = run.experiment(experiment)
-    if found is None:
-        return None
-    sides: dict[str, list[Mapping[str, Any]]] = {}
-    for one in found.repeats:
-        if one.counts:
-            sides.setdefault(one.side, []).append(one.facts)
-    return sides if len(sides) > 1 else None
-
-
-def _seen(
-    experiment: str, see: Callable[[Mapping[str, Any], Mapping[str, Any]], tuple[bool, Mapping[str, Any]] | None]
-) -> Callable[[Run], Observation | None]:
-    """An observation of the last facts of both sides, `see(vm, container)`."""
-
-    def observe(run: Run) -> Observation | None:
-        facts = _facts(run, experiment)
-        if facts is None:
-            return None
-        try:
-            found = see(facts["vm"][-1], facts["container"][-1])
-        except (KeyError, TypeError):
-            # A run of another version of this experiment: what it did not see is not known.
-            return None
-        return Observation(*found) if found else None
-
-    return observe
 
 
 def own_kernel(vm: Mapping[str, Any], _container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
@@ -153,7 +126,7 @@ def nothing_lost(run: Run) -> Observation | None:
     """All that was acknowledged in any update or roll back is stored, once, as it was sent."""
     found = run.experiment("update")
     repeats = [one for one in found.repeats if not one.problem and "ledger" in one.facts] if found else []
-    if len({one.side for one in repeats}) < len(("vm", "container")):
+    if not all(any(arm.covers(one.arm) for one in repeats) for arm in BOTH):
         return None
     ledgers: dict[str, list[Mapping[str, Any]]] = {}
     for one in repeats:
@@ -174,7 +147,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Resource usage",
         text="One more VM takes more of the server's memory than one more container.",
         metric=METRICS["working_memory_mib"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_MANY,
         bound_by="memory",
         because="a guest keeps a kernel, an init and a page cache of its own, and QEMU stands around them; "
@@ -186,7 +160,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Resource usage",
         text="A VM that nobody asks anything uses more CPU than such a container.",
         metric=METRICS["idle_cpu_percent"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_MANY,
         bound_by="cpu",
         because="a guest's kernel has timers of its own, and QEMU wakes for each of its devices.",
@@ -198,7 +173,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Resource usage",
         text="One more VM takes more of the server's storage than one more container.",
         metric=METRICS["own_disk_bytes"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
         because="both share their image; a guest writes keys, the service's files and its file system's records into "
@@ -210,7 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Operating system",
         text="A VM runs a kernel of its own.",
         experiment="operating-system",
-        observe=_seen("operating-system", own_kernel),
+        observe=seen("operating-system", BOTH, own_kernel),
         because="the hypervisor gives a guest a machine, and a kernel must be booted on it.",
     ),
     Observed(
@@ -218,7 +194,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Operating system",
         text="A container has the user-mode part only: its server's kernel runs it.",
         experiment="operating-system",
-        observe=_seen("operating-system", servers_kernel),
+        observe=seen("operating-system", BOTH, servers_kernel),
         because="a container is processes of its server with namespaces and control groups around them.",
     ),
     Observed(
@@ -226,7 +202,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Operating system",
         text="A VM runs a whole operating system around the service, a container little more than the service.",
         experiment="operating-system",
-        observe=_seen("operating-system", whole_system),
+        observe=seen("operating-system", BOTH, whole_system),
         because="a guest's init starts what a machine needs; a container's first process is the service.",
     ),
     Observed(
@@ -234,7 +210,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Operating system",
         text="A VM can run another kernel; a container given the same files runs its server's.",
         experiment="operating-system",
-        observe=_seen("operating-system", another_kernel),
+        observe=seen("operating-system", BOTH, another_kernel),
         because="QEMU loads the kernel that it is given; an engine never reads a kernel out of a container image.",
     ),
     Observed(
@@ -242,7 +218,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Operating system",
         text="The server sees a container's processes and not a VM's; neither sees the server's.",
         experiment="operating-system",
-        observe=_seen("operating-system", sight),
+        observe=seen("operating-system", BOTH, sight),
         because="process namespaces hide upwards only: an outer one holds all that the inner ones do. "
         "A guest's processes are known to its own kernel alone; the server has QEMU.",
     ),
@@ -251,7 +227,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Deployment",
         text="A VM is deployed by a manager for single VMs, a container by an engine from the command line.",
         experiment="portability",
-        observe=_seen("portability", by_hand),
+        observe=seen("portability", BOTH, by_hand),
         because="libvirt (here for Hyper-V Manager) defines and starts one domain at a time, the engine one container; "
         "the orchestrator for many is put to the test in the lab failover.",
     ),
@@ -260,7 +236,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Deployment",
         text="Both run in a second place, from content with the same digest.",
         experiment="portability",
-        observe=_seen("portability", same_elsewhere),
+        observe=seen("portability", BOTH, same_elsewhere),
         because="a container image is named by the digest of its content; a disk image is a file that one digests.",
     ),
     Measured(
@@ -268,7 +244,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Deployment",
         text="To move a VM to a second place takes more bytes than to move a container.",
         metric=METRICS["moved_bytes"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="bytes",
         because="a disk image goes along with kernel, initrd and overlay; a container's image has the service's "
@@ -280,7 +257,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Deployment",
         text="A VM takes longer to answer in a second place than a container.",
         metric=METRICS["moved_s"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="cpu",
         because="there are more bytes to carry, and a guest must boot before its service starts.",
@@ -291,7 +269,8 @@ CLAIMS: tuple[Claim, ...] = (
         row="Deployment",
         text="Replaced by a new version, a VM is out of reach for longer than a container.",
         metric=METRICS["replaced_gap_s"],
-        greater="vm",
+        greater=VM,
+        other=CONTAINER,
         effect=_A_WHOLE_SYSTEM,
         bound_by="cpu",
         because="a new guest boots and is configured before it answers, and the data on its old disk must be carried "

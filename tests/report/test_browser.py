@@ -5,22 +5,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no marker for it
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from labkit.judge.rows import judge
 from labkit.report import compare, html, merge, streams
 from labkit.setup.packages import PACKAGES
+from labkit.sides import kinds
 from labkit.system.root import which
-from tests.unit import judged, runs
+from tests.unit import arms, judged, runs
 
 pytestmark = pytest.mark.engine
 
 SCHEMES = ("light", "dark")
-WIDTHS = (400, 800, 1600)
-PAGES = ("report", "compare", "merge")
+WIDTHS = (360, 400, 768, 800, 1280, 1600)
+PAGES = ("report", "compare", "merge", "arms")
 _LOADED_MS = 30_000
 
 
@@ -42,6 +44,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "merge.html").write_text(
         merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"), encoding="utf-8"
     )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cast(dict[str, Any], kinds.KINDS), arms.TOY, arms.KINDS_OF_THREE[arms.TOY])
+        many = arms.run()
+        runs.samples(many, made / "samples.jsonl", seconds=12)
+        wanted = [repeat.stream for experiment in many.experiments for repeat in experiment.repeats if repeat.stream]
+        drawn = streams.read(made / "samples.jsonl", wanted)
+        (made / "arms.html").write_text(html.page(many, judge(many, arms.CLAIMS), drawn), encoding="utf-8")
     return made
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 
 from labkit.judge.model import Judgement, Measured, Metric, Observation, Observed, Row, Spread, Verdict
-from labkit.runs.records import Run
-from tests.unit.runs import SIDES
+from labkit.runs.records import Arm, Run
 
+VM, CONTAINER = Arm("vm"), Arm("container")
 VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")
 
 
@@ -32,20 +32,20 @@ MEMORY = metric("host_memory_mib", "resources", "MiB")
 CPU = metric("idle_cpu_percent", "resources", "%")
 OUTAGE = metric("outage_s", "update", "s", action="replaced")
 
-LARGER = Measured("image-larger", "Size", "A VM's image takes more bytes.", SIZE, "vm", 1.2, "bytes",
+LARGER = Measured("image-larger", "Size", "A VM's image takes more bytes.", SIZE, VM, CONTAINER, 1.2, "bytes",
                   "A VM's disk image carries a kernel, an init and their packages.")  # fmt: skip
-MORE = Measured("memory-more", "Resource usage", "A VM needs more of the server's memory.", MEMORY, "vm", 1.2,
+MORE = Measured("memory-more", "Resource usage", "A VM needs more of the server's memory.", MEMORY, VM, CONTAINER, 1.2,
                 "sharing", "Each guest has its own kernel and page cache, which nobody else can use.")  # fmt: skip
-BUSIER = Measured("idle-cpu-more", "Resource usage", "An idle VM needs more CPU.", CPU, "vm", 1.5, "cpu",
+BUSIER = Measured("idle-cpu-more", "Resource usage", "An idle VM needs more CPU.", CPU, VM, CONTAINER, 1.5, "cpu",
                   "A guest's timers fire even when nothing is to be done.",
                   reference="Felter 2014: CPU equal in VMs and containers, under KVM")  # fmt: skip
-SLOWER = Measured("start-slower", "Speed", "A VM starts slower than a container.", START, "vm", 1.5, "cpu",
+SLOWER = Measured("start-slower", "Speed", "A VM starts slower than a container.", START, VM, CONTAINER, 1.5, "cpu",
                   "A guest boots a kernel and an init before its service; a container starts a process.",
                   reference="Firecracker, NSDI 2020: boot 110-160 ms, QEMU 244 ms (p50)")  # fmt: skip
-DEPLOYS = Measured("deploy-slower", "Speed", "A VM is deployed slower than a container.", DEPLOY, "vm", 1.5, "timer",
-                   "Configuring a guest waits for its sshd.")  # fmt: skip
-LONGER = Measured("update-longer", "Deployment", "Replacing a VM takes the service away for longer.", OUTAGE, "vm", 1.5,
-                  "timer", "The new guest boots while nobody answers.")  # fmt: skip
+DEPLOYS = Measured("deploy-slower", "Speed", "A VM is deployed slower than a container.", DEPLOY, VM, CONTAINER, 1.5,
+                   "timer", "Configuring a guest waits for its sshd.")  # fmt: skip
+LONGER = Measured("update-longer", "Deployment", "Replacing a VM takes the service away for longer.", OUTAGE, VM,
+                  CONTAINER, 1.5, "timer", "The new guest boots while nobody answers.")  # fmt: skip
 
 
 def _kernels(run: Run) -> Observation | None:
@@ -58,19 +58,19 @@ BY_HAND = Observed("manager-single", "Deployment", "A manager for single VMs kno
                    "update", _kernels, "libvirt stands for Hyper-V Manager.")  # fmt: skip
 
 
-def spread(run: Run, claim: Measured, side: str) -> Spread:
-    """What the judge hands over for one side."""
+def spread(run: Run, claim: Measured, arm: Arm) -> Spread:
+    """What the judge hands over for one arm."""
     experiment = run.experiment(claim.metric.experiment)
-    repeats = experiment.of(side, claim.metric.action) if experiment else ()
+    repeats = experiment.of(arm, claim.metric.action) if experiment else ()
     values = tuple(v for r in repeats if r.counts and (v := claim.metric.of(r)) is not None)
     if not values:
-        return Spread(side, 0, float("nan"), float("nan"), float("nan"), ())
-    return Spread(side, len(values), statistics.median(values), min(values), max(values), values)
+        return Spread(arm, 0, float("nan"), float("nan"), float("nan"), ())
+    return Spread(arm, len(values), statistics.median(values), min(values), max(values), values)
 
 
 def judge(run: Run, claim: Measured, verdict: Verdict, reason: str, n_needed: int | None = None) -> Judgement:
     """A judgement with this verdict, on the run's own numbers."""
-    both = tuple(spread(run, claim, side) for side in SIDES)
+    both = tuple(spread(run, claim, arm) for arm in (claim.greater, claim.other))
     ratio = both[0].median / both[1].median if both[0].n and both[1].n else None
     interval = None if ratio is None or claim.metric.exact else (ratio * 0.93, ratio * 1.08)
     return Judgement(claim, verdict, reason, both, ratio, interval, n_needed)

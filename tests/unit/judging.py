@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.judge.model import Measured
-from labkit.runs.records import Repeat, Results, Run
+from labkit.runs.records import Arm, Repeat, Results, Run
 from labs.deployment.metrics import METRICS
 
+VM, CONTAINER = Arm("vm"), Arm("container")
 SERVER, GUEST = "5e70e0d2-server", "9a77c104-guest"
 
 COMMON: Mapping[str, str | int] = {
@@ -35,13 +36,16 @@ BYTES = {
     },
 }
 
-STARTS = Measured("starts-slower", "Speed", "A VM starts slower.", METRICS["start_s"], "vm", 1.5, "cpu", "it boots.")
+STARTS = Measured(
+    "starts-slower", "Speed", "A VM starts slower.", METRICS["start_s"], VM, CONTAINER, 1.5, "cpu", "it boots."
+)
 LARGER = Measured(
     "larger",
     "Size",
     "A VM's image is larger.",
     METRICS["image_allocated_bytes"],
-    "vm",
+    VM,
+    CONTAINER,
     1.5,
     "bytes",
     "it has a kernel.",

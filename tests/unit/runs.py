@@ -228,7 +228,7 @@ def samples(one: Run, file: Path, *, every_s: float = 0.05, seconds: float = 30.
     count = 0
     with file.open("w", encoding="utf-8") as out:
         for repeat in (repeat for experiment in one.experiments for repeat in experiment.repeats if repeat.stream):
-            outage = repeat.values["outage_s"]
+            outage = repeat.values.get("outage_s", 0.0)
             for seq in range(int(seconds / every_s)):
                 at = repeat.begun_s + seq * every_s
                 kind = "write" if seq % 6 == 5 else "read"

@@ -7,7 +7,7 @@ import pytest
 from labkit.judge import _fairness
 from labkit.judge._verdict import judge
 from labkit.judge.model import Judgement, Measured
-from labkit.runs.records import Repeat, Run
+from labkit.runs.records import Arm, Repeat, Run
 from labkit.sides.kinds import KINDS
 from tests.unit import judging
 from tests.unit.judging import GUEST, LARGER, SERVER, STARTS, changed, having, without
@@ -161,9 +161,10 @@ def test_all_differences_are_named_at_once() -> None:
 def test_the_guard_asks_no_side_by_its_name() -> None:
     """With other sides of the same kinds it says the same of them."""
     kinds = {"one": KINDS["vm"], "two": KINDS["container"]}
+    one, two = Arm("one"), Arm("two")
     experiment = BASE.experiment("start")
     assert experiment is not None
-    repeats = {"one": experiment.of("vm", "start"), "two": experiment.of("container", "start")}
+    repeats = {one: experiment.of("vm", "start"), two: experiment.of("container", "start")}
     assert not _fairness.differences(repeats, subject=(), exact=False, accelerator="kvm", kinds=kinds)
-    exchanged = {"one": repeats["two"], "two": repeats["one"]}
+    exchanged = {one: repeats[two], two: repeats[one]}
     assert _fairness.differences(exchanged, subject=(), exact=False, accelerator="kvm", kinds=kinds)

@@ -12,7 +12,7 @@ from rich.console import Console
 from labkit.judge.model import Judgement, Observation, Observed, Row, Spread, Verdict
 from labkit.judge.outcome import outcome_of
 from labkit.report import _verdicts, html, merge, terminal
-from tests.unit.judging import LARGER, STARTS, run
+from tests.unit.judging import CONTAINER, LARGER, STARTS, VM, run
 
 YES = Observed("own-kernel", "Operating system", "A VM has its own kernel.", "start",
                lambda _run: Observation(True, {}), "it boots.")  # fmt: skip
@@ -20,7 +20,7 @@ YES = Observed("own-kernel", "Operating system", "A VM has its own kernel.", "st
 
 def measured(verdict: Verdict, ratio: float | None, interval: tuple[float, float] | None = None) -> Judgement:
     """A judgement of the claim that a VM's time is at least 1.5 times a container's."""
-    spreads = tuple(Spread(side, 10, 1.0, 1.0, 1.0, (1.0,)) for side in ("vm", "container"))
+    spreads = tuple(Spread(arm, 10, 1.0, 1.0, 1.0, (1.0,)) for arm in (VM, CONTAINER))
     return Judgement(STARTS, verdict, "so it is", spreads, ratio, interval)
 
 
@@ -58,7 +58,7 @@ def test_every_page_says_the_same_of_a_prediction() -> None:
         LARGER,
         "does not hold",
         "counted exactly",
-        (Spread("vm", 1, 1.0, 1.0, 1.0, (1.0,)), Spread("container", 1, 2.0, 2.0, 2.0, (2.0,))),
+        (Spread(VM, 1, 1.0, 1.0, 1.0, (1.0,)), Spread(CONTAINER, 1, 2.0, 2.0, 2.0, (2.0,))),
         0.5,
     )
     rows = (Row("Size", "large", "small", "does not hold", (small,)),)

@@ -9,6 +9,7 @@ import pytest
 
 from labkit.judge import rows
 from labkit.judge.model import Claim, Measured, Verdict
+from labkit.runs.records import Arm
 from labkit.sides import SIDES
 from labkit.sides.kinds import KINDS
 from labs.deployment.claims import CLAIMS
@@ -48,7 +49,12 @@ def test_the_table_has_the_articles_nine_rows() -> None:
     [
         ((LARGER, LARGER), "there are several claims 'larger'"),
         ((dataclasses.replace(LARGER, row="Colour"),), "the table has no row 'Colour'"),
-        ((dataclasses.replace(LARGER, greater="podman"),), "'podman' is no side; there are vm, container"),
+        ((dataclasses.replace(LARGER, greater=Arm("podman")),), "'podman' is no side; there are vm, container"),
+        ((dataclasses.replace(LARGER, other=Arm("podman")),), "'podman' is no side; there are vm, container"),
+        (
+            (dataclasses.replace(LARGER, other=Arm("vm", {"path": "nat"})),),
+            "vm and vm nat are not two arms, one is in the other",
+        ),
         ((dataclasses.replace(LARGER, effect=1.0),), "is 1, and must be above 1"),
         ((dataclasses.replace(LARGER, bound_by="cpu"),), "image_allocated_bytes (bytes) cannot be bound by cpu"),
         *(

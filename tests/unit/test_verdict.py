@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from labkit.judge import _emulation
+from labkit.judge import _emulation, words
 from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge._verdict import judge
 from labkit.judge.model import BoundBy, Judgement, Measured, Metric, Observation, Observed, Verdict
 from labkit.runs.records import Repeat, Run
 from tests.unit import judging
-from tests.unit.judging import LARGER, STARTS
+from tests.unit.judging import CONTAINER, LARGER, STARTS, VM
 
 TEN = (9.6, 9.7, 9.8, 9.9, 10.0, 10.0, 10.1, 10.2, 10.3, 10.4)
 TWENTY = tuple(2 * value for value in TEN)
@@ -93,11 +93,11 @@ def test_the_well_formed_run_is_judged() -> None:
     """Both claims of the base from which the other cases differ by one fact hold, with all that they rest on."""
     starts, larger = judge(judging.run(), STARTS), judge(judging.run(), LARGER)
     assert (starts.verdict, larger.verdict) == ("holds", "holds")
-    assert [(one.side, one.n) for one in starts.spreads] == [("vm", 10), ("container", 10)]
+    assert [(one.arm, one.n) for one in starts.spreads] == [(VM, 10), (CONTAINER, 10)]
     assert starts.ratio is not None
     assert starts.interval is not None
     assert starts.interval[0] < starts.ratio < starts.interval[1]
-    assert [(one.side, one.n) for one in larger.spreads] == [("vm", 1), ("container", 1)]
+    assert [(one.arm, one.n) for one in larger.spreads] == [(VM, 1), (CONTAINER, 1)]
     assert larger.interval is None
 
 
@@ -106,7 +106,8 @@ def _metric(unit: str, *, better: str = "lower") -> Metric:
 
 
 def _claim(bound_by: BoundBy, greater: str = "vm", unit: str = "s", better: str = "lower") -> Measured:
-    return Measured("one", "Speed", "", _metric(unit, better=better), greater, 1.5, bound_by, "")
+    arms = (VM, CONTAINER) if greater == "vm" else (CONTAINER, VM)
+    return Measured("one", "Speed", "", _metric(unit, better=better), *arms, 1.5, bound_by, "")
 
 
 def _valued(run: Run, values: Mapping[str, float], **more: float) -> Run:
@@ -156,7 +157,7 @@ def test_an_emulated_cpu_shows_only_a_bound(
     assert judgement.verdict == tcg
     assert judgement.n_needed is None
     if tcg != kvm:
-        assert _emulation.EMULATED in judgement.reason
+        assert words.EMULATED in judgement.reason
 
 
 def test_each_repeat_must_prove_that_the_translation_cache_is_subtracted() -> None:
@@ -177,7 +178,7 @@ def test_more_repeats_are_not_asked_for_where_they_would_not_help() -> None:
     assert judgement.verdict == "not decidable here"
     assert judgement.interval is not None
     assert judgement.interval[0] < 15.0 < judgement.interval[1]
-    assert _emulation.EMULATED in judgement.reason
+    assert words.EMULATED in judgement.reason
     assert judgement.n_needed is None
 
 
@@ -213,7 +214,7 @@ def _marked(repeat: Repeat) -> Repeat:
 
 
 @pytest.mark.parametrize(
-    ("run", "verdict", "words"),
+    ("run", "verdict", "reason"),
     [
         (dataclasses.replace(judging.run(), experiments=()), "not measured", "./lab run deployment start"),
         (_stopped(3, problem="Ctrl-C"), "not measured", "was interrupted too early (Ctrl-C)"),
@@ -223,11 +224,11 @@ def _marked(repeat: Repeat) -> Repeat:
         (judging.changed(judging.run(), _marked), "not decidable here", "n too small: 5 a side"),
     ],
 )
-def test_what_was_not_measured_says_what_to_run(run: Run, verdict: Verdict, words: str) -> None:
+def test_what_was_not_measured_says_what_to_run(run: Run, verdict: Verdict, reason: str) -> None:
     """Warm-ups, failed and marked repeats do not count; an interrupted run is judged if enough of it is there."""
     judgement = judge(run, STARTS)
     assert judgement.verdict == verdict
-    assert words in judgement.reason
+    assert reason in judgement.reason
 
 
 def test_repeats_that_do_not_count_are_named() -> None:

@@ -10,6 +10,8 @@ import pytest
 from labkit.judge import words
 from labkit.judge._verdict import judge
 from labkit.judge.model import Judgement, Observation, Observed
+from labkit.runs.records import Arm
+from labkit.sides.kinds import KINDS, SideKind
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS, changed, having
 
@@ -56,29 +58,29 @@ def test_numbers_read_together_share_a_unit() -> None:
 
 
 def _told(judgement: Judgement) -> str:
-    return "\n".join(words.sentences(judgement)).replace("\u00a0", " ")
+    """All that a page says of it."""
+    parts = (words.verdict(judgement), words.compared(judgement), words.interval(judgement), words.medians(judgement),
+             words.reason(judgement))  # fmt: skip
+    return "\n".join(parts).replace("\u00a0", " ")
 
 
 def test_a_verdict_is_told_with_all_its_numbers() -> None:
-    """Verdict, reason, ratio with interval, medians with unit, spread and n."""
-    told = _told(judge(judging.run(), dataclasses.replace(STARTS, reference="Someone, 2020.")))
+    """Verdict, reason, what is divided by what, interval, medians with unit, spread and n."""
+    told = _told(judge(judging.run(), STARTS))
     for part in (
-        "A VM starts slower.",
         "Holds: the whole interval lies beyond 1.5.",
-        "The VM's median is 17.7 times the container's (95 % interval: 16.6 to 18.9); the claim asks for at least 1.5",
-        "VM: median 8.82 s (8.09 s to 10.1 s, n = 10); container: median 0.497 s (0.473 s to 0.540 s, n = 10).",
-        "Why: it boots.",
-        "Published elsewhere, not measured here: Someone, 2020.",
+        "VM ÷ container",
+        "16.6 to 18.9",
+        "VM 8.82 s (8.09 s to 10.1 s), n = 10; container 497 ms (473 ms to 540 ms), n = 10",
     ):
         assert part in told
 
 
 def test_exact_bytes_have_no_spread() -> None:
     """They are told as they are."""
-    told = _told(judge(judging.run(), LARGER))
-    assert "VM: 583 MiB; container: 173 MiB." in told
-    assert "The VM's number is 3.37 times the container's; the claim" in told
-    assert "interval" not in told
+    larger = judge(judging.run(), LARGER)
+    assert words.medians(larger).replace("\u00a0", " ") == "VM 583 MiB, n = 1; container 173 MiB, n = 1"
+    assert words.interval(larger) == ""
 
 
 def test_too_few_repeats_are_told_what_would_do() -> None:
@@ -102,28 +104,45 @@ def test_missing_numbers_are_told_as_missing() -> None:
     """No NaN reaches a reader."""
     run = dataclasses.replace(judging.run(), experiments=())
     told = _told(judge(run, STARTS))
-    assert "VM: no repeat counts; container: no repeat counts." in told
+    assert "VM -, n = 0; container -, n = 0" in told
     assert "nan" not in told
 
 
-def test_repeats_that_do_not_count_are_told() -> None:
-    """With their reason."""
-    late = changed(
-        judging.run(), lambda one: dataclasses.replace(one, marks=("late prober",) if one.number == 2 else ())
-    )
-    assert "Not counted for the container: repeat 2: late prober." in _told(judge(late, STARTS))
-
-
-def test_an_observed_claim_is_told_with_its_evidence() -> None:
-    """Facts, one a line, and no numbers."""
+def test_an_observed_claim_has_no_numbers() -> None:
+    """It has a verdict with its reason."""
     claim = Observed(
-        "kernel",
-        "Operating system",
-        "Own kernel.",
-        "start",
-        lambda run: Observation(True, {"kernel": ["6.1", "6.12"]}),
-        "it boots",
+        "kernel", "Operating system", "Own kernel.", "start", lambda run: Observation(True, {}), "it boots"
     )
-    assert (
-        _told(judge(judging.run(), claim)) == "Own kernel.\nHolds: seen in this run.\nkernel: 6.1, 6.12\nWhy: it boots"
-    )
+    told = _told(judge(judging.run(), claim)).split("\n")
+    assert told == ["Holds: seen in this run.", "", "", "", "Seen in this run."]
+
+
+@pytest.mark.parametrize(
+    ("arm", "name"),
+    [
+        (Arm("vm"), "VM"),
+        (Arm("vm", {"path": "bridged"}), "VM (bridged)"),
+        (Arm("container", {"path": "own address", "limit": "no limit"}), "container (own address, no limit)"),
+        (Arm("pod", {"path": "nat"}), "pod (nat)"),
+    ],
+)
+def test_an_arm_is_named_by_its_side_and_its_factors(arm: Arm, name: str) -> None:
+    """A side of another version by its own name."""
+    assert words.named(arm) == name
+
+
+def test_a_prediction_is_read_as_the_arm_that_it_names() -> None:
+    """What names none is read as it is."""
+    claim = dataclasses.replace(STARTS, greater=Arm("vm", {"path": "nat"}))
+    assert [words.predicted(claim, word) for word in ("vm nat", "container", "same")] == [
+        "VM (nat)",
+        "container",
+        "same",
+    ]
+
+
+def test_the_banner_names_each_side_that_has_a_kernel_of_its_own() -> None:
+    """The others run on their server's kernel, which nobody emulates."""
+    assert words.banner() == "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
+    kinds = {**KINDS, "kata": SideKind("Kata pod", shares_kernel=False)}
+    assert words.banner(kinds) == "EMULATED CPU (TCG): the VM's and the Kata pod's times and CPU are upper bounds."
