@@ -19,6 +19,9 @@ from labkit.commands import status
 from labkit.lifecycle import steady
 
 
+pytestmark = pytest.mark.slow
+
+
 @contextmanager
 def serving(status: int, body: bytes) -> Iterator[str]:
     """A server on loopback that gives one answer to everything."""

@@ -20,6 +20,9 @@ from labkit.system.paths import CHECKOUT
 from tests.unit.host_calls import BOUND_S, Engine, Started, command, gone, program_info, request, wait_for
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """An engine to answer to."""

@@ -14,6 +14,9 @@ from labkit.measure.prober.reference import reference
 from labkit.system.errors import LabError
 
 
+pytestmark = pytest.mark.slow
+
+
 def entries(*numbers: int) -> list[tuple[int, str]]:
     """What a store lists."""
     return [(seq, payload("c", seq)) for seq in numbers]
