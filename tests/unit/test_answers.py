@@ -18,7 +18,6 @@ from infra.outputs import Replica
 from labkit.commands import status
 from labkit.lifecycle import steady
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -19,7 +19,6 @@ from pulumi.runtime.proto import (
 from labkit.system.paths import CHECKOUT
 from tests.unit.host_calls import BOUND_S, Engine, Started, command, gone, program_info, request, wait_for
 
-
 pytestmark = pytest.mark.slow
 
 

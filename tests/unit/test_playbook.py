@@ -20,7 +20,6 @@ from infra import bounds, last_lines, playbook, playbook_worker
 from infra.playbook import _Provider
 from infra.playbook_worker import Log, PlaybookError, Tally
 
-
 pytestmark = pytest.mark.slow
 
 

@@ -13,7 +13,6 @@ from labkit.measure.prober.handle import Result, probing
 from labkit.measure.prober.reference import reference
 from labkit.system.errors import LabError
 
-
 pytestmark = pytest.mark.slow
 
 
