@@ -269,15 +269,20 @@ def bench(what: str, repeats: int, engine_too: bool, yes: bool) -> None:
 
 @lab.command(context_settings={"ignore_unknown_options": True})
 @click.option("--long", "long_", is_flag=True, help="Everything, hours included.")
+@click.option("--unit", is_flag=True, help="What needs no set-up, no engine and no root, within a minute.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @YES
-def test(long_: bool, pytest_arguments: tuple[str, ...], yes: bool) -> None:
+def test(pytest_arguments: tuple[str, ...], *, long_: bool, unit: bool, yes: bool) -> None:
     """Run the tests, real engines included.
 
     A skip is a failure. What stands behind -- goes to pytest.
     """
     from labkit.commands import test as command
 
+    if long_ and unit:
+        raise click.UsageError("--long and --unit do not go together.")
+    if unit:
+        sys.exit(command.run_unit(pytest_arguments))
     sys.exit(command.run(pytest_arguments, long=long_, yes=yes))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from infra import environment
@@ -21,6 +21,21 @@ from labkit.system.signals import interrupts_wait
 _INTERRUPTED = 130
 _TEST_S = 1200
 """Bound of a test that has none of its own and is not for --long: one that hangs must not hang the rest."""
+
+_UNIT = ("tests/unit", "tests/program", "-n", "logical", "--no-loadscope-reorder", "--durations=5")
+"""What --unit runs where no tests are named: what decides, and what would be declared. As many at once as there are
+CPUs, a file at a time."""
+
+_ALWAYS = {"VVC_TESTS": "1"}
+"""Where ./lab runs the tests a skip is a failure."""
+
+
+def run_unit(arguments: Sequence[str]) -> int:
+    """Run what needs neither set-up nor an engine, and is quick: in the checkout, whose labs and runs it lets be.
+
+    pytest has the last line.
+    """
+    return _followed(["-m", "not (engine or long or slow)", *(arguments or _UNIT)], suite.for_unit, _ALWAYS)
 
 
 def run(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
@@ -69,17 +84,22 @@ def _checks(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
     """In the copy: set up, then run ruff, mypy and pytest."""
     suite_processes.begin_in_the_copy()
     ready = setup.prepare(yes=yes, tests=True)
-    own = {**pulumi.environment(ready.toolchain, ready.machine.docker_host), "VVC_TESTS": "1"}
-    python = [sys.executable, "-m"]
+    own = {**pulumi.environment(ready.toolchain, ready.machine.docker_host), **_ALWAYS}
     selection = [] if long else ["-m", "not long", "--timeout", str(_TEST_S)]
+    return _followed([*selection, *arguments], environment.for_tests, own)
+
+
+def _followed(pytest: Sequence[str], gets: environment.Gets, own: Mapping[str, str]) -> int:
+    """Run ruff, mypy and pytest with these arguments; the exit status of all."""
+    python = [sys.executable, "-m"]
     checks = [
         [*python, "ruff", "check", "."],
         [*python, "ruff", "format", "--check", "."],
         [*python, "mypy"],
-        [*python, "pytest", *selection, *arguments],
+        [*python, "pytest", *pytest],
     ]
     try:
-        *others, tests = [suite_processes.follow(check, CHECKOUT, environment.for_tests, own) for check in checks]
+        *others, tests = [suite_processes.follow(check, CHECKOUT, gets, own) for check in checks]
     except KeyboardInterrupt:
         return _INTERRUPTED
     return tests or (1 if any(others) else 0)

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from infra import plan
 from infra.checkout import identify
-from infra.environment import for_python
+from infra.environment import for_python, for_tests
 from infra.source import git
 from labkit.lifecycle import suite_processes
 from labkit.lifecycle.clean import elsewhere, remove_elsewhere
@@ -187,16 +187,24 @@ def environment(person: Mapping[str, str], source: Path, place: Copy) -> dict[st
 
     What makes the next run faster or finds a failure again is kept in the checkout `source`.
     """
-    kept = {
-        key: value for key, value in person.items() if not key.startswith("PULUMI_") and key not in _OF_A_REPOSITORY
-    }
     return {
-        **kept,
+        **_without_labs(person),
         **suite_processes.mark(place.checkout),
         "TMPDIR": str(place.temporary.resolve()),
         "MYPY_CACHE_DIR": str(source / ".mypy_cache"),
         "RUFF_CACHE_DIR": str(source / ".ruff_cache"),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(source / ".hypothesis"),
+    }
+
+
+def for_unit(person: Mapping[str, str]) -> dict[str, str]:
+    """What the tests get of the `person`'s environment that run in the checkout itself and need no engine."""
+    return for_tests(_without_labs(person))
+
+
+def _without_labs(person: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value for key, value in person.items() if not key.startswith("PULUMI_") and key not in _OF_A_REPOSITORY
     }
 
 

@@ -18,6 +18,8 @@ from infra.outputs import Replica
 from labkit.commands import status
 from labkit.lifecycle import steady
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def serving(status: int, body: bytes) -> Iterator[str]:

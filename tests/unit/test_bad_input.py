@@ -25,6 +25,9 @@ from labkit.system.outcome import Outcome
 ROOT = Path(__file__).parents[2]
 
 
+pytestmark = pytest.mark.slow
+
+
 class _Engine(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
 

@@ -18,6 +18,15 @@ ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
 
 
+def test_the_setting_that_the_house_follows_is_where_it_says() -> None:
+    """Each file of that table is there and speaks of it."""
+    page = (ROOT / "docs/explanation/house.md").read_text(encoding="utf-8")
+    section = page.partition("followed: `memory_mib`")[2].partition("\n## ")[0]
+    files = re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)
+    assert len(files) > 5
+    assert [name for name in files if "memory_mib" not in (ROOT / name).read_text(encoding="utf-8")] == []
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built pages."""
@@ -43,6 +52,7 @@ def text(file: Path) -> str:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.slow
 def test_they_are_built_without_a_warning_and_load_nothing_from_elsewhere(pages: Path) -> None:
     """No script, style, font or picture of another host."""
     loaded = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*(?:src|href)=["'](?:https?:)?//""")
@@ -53,6 +63,7 @@ def test_they_are_built_without_a_warning_and_load_nothing_from_elsewhere(pages:
     )
 
 
+@pytest.mark.slow
 def test_the_tutorial_is_the_guide(pages: Path) -> None:
     """With its picture drawn, its checks named, and its links leading to pages."""
     html = (pages / "tutorial" / "deployment.html").read_text(encoding="utf-8")
@@ -62,6 +73,7 @@ def test_the_tutorial_is_the_guide(pages: Path) -> None:
     assert 'href="../reference/guest.html"' in html
 
 
+@pytest.mark.slow
 def test_references_name_what_the_program_knows(pages: Path) -> None:
     """Every command, configuration key, metric and claim."""
     commands = text(pages / "reference" / "cli.html")

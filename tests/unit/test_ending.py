@@ -22,6 +22,9 @@ from labkit.system.outcome import Outcome
 ROOT = Path(__file__).parents[2]
 
 
+pytestmark = pytest.mark.slow
+
+
 def ended(tmp_path: Path, body: str, *words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     """A tool whose `doctor` does what `body` says, ended as ./lab ends; its log lies in tmp_path."""
     program = (

@@ -31,6 +31,9 @@ TABLE = """\
 """.splitlines()
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     ("words", "port"),
     [

@@ -25,7 +25,22 @@ import infra, sys
 print(sys.argv[1:], sys.executable, infra.__file__)
 """
 
+QUICK = """\
+#!/bin/sh
+# The launcher asks an interpreter for its path, makes .venv with it, then installs with .venv's own pip.
+case $1.$2 in
+    -c.*) echo "$0" ;;
+    -m.venv)
+        '{real}' -m venv --without-pip --clear "$4" &&
+            for site in "$4"/lib/python3*/site-packages; do mkdir "$site/pip" && : >"$site/pip/__main__.py"; done
+        ;;
+    *) exec '{real}' "$@" ;;
+esac
+"""
+
 pytestmark = pytest.mark.timeout(300)
+with_pip = pytest.mark.slow
+"""Of a test that makes a real .venv, pip and all: seconds for each, where most need to see only that one is made."""
 
 
 @pytest.fixture
@@ -43,12 +58,21 @@ def checkout(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def python_on_path(tmp_path: Path) -> Path:
-    """A folder with this Python's interpreter, as python3, so that the tests do not hang on the machine's."""
+def python_on_path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A folder with this Python's interpreter, so that the tests do not hang on the machine's.
+
+    It is under the name that the launcher looks for first; without `with_pip` it makes a .venv whose pip does nothing.
+    """
     folder = tmp_path / "python"
     folder.mkdir()
     real = Path(sys.base_prefix) / "bin" / "python3"
-    (folder / "python3").symlink_to(real)
+    first = folder / "python3.13"
+    if request.node.get_closest_marker(with_pip.name):
+        first.symlink_to(real)
+    else:
+        first.write_text(QUICK.format(real=real), encoding="utf-8")
+        first.chmod(0o755)
+    (folder / "python3").symlink_to(first)
     return folder
 
 
@@ -70,6 +94,7 @@ def lab(
     )
 
 
+@with_pip
 def test_it_works_from_everywhere_and_is_fast_the_second_time(checkout: Path, tmp_path: Path) -> None:
     """A path with a space and a quote, another folder, a link; arguments arrive as they are."""
     first = lab(checkout / "lab", "status", "a b", "")
@@ -99,6 +124,7 @@ def test_it_works_from_everywhere_and_is_fast_the_second_time(checkout: Path, tm
     assert not lab(checkout / "lab", "test").stderr
 
 
+@with_pip
 def test_no_setting_of_another_python_or_pip_counts(checkout: Path) -> None:
     """The first time and later; standard output is UTF-8 in every locale. Where packages come from stays."""
     (checkout / "labkit" / "__main__.py").write_text("print('✓ …')\n", encoding="utf-8")
@@ -154,6 +180,7 @@ def test_a_venv_that_does_not_fit_is_made_anew(checkout: Path, tmp_path: Path) -
         assert not (checkout / ".venv" / "relic").exists()
 
 
+@with_pip
 def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
     """Ctrl-C while .venv is made: nothing is taken for finished."""
     process = subprocess.Popen(
@@ -176,6 +203,7 @@ def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
     assert lab(checkout / "lab", "x").stdout.startswith("['x']")
 
 
+@with_pip
 def test_pip_that_fails_is_one_message_and_a_log(checkout: Path) -> None:
     """An index that cannot be reached; the log says the rest."""
     (checkout / "requirements.txt").write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
@@ -234,6 +262,7 @@ def class_file(checkout: Path, tmp_path: Path) -> Path:
 NOWHERE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
 
 
+@with_pip
 def test_a_class_file_stands_in_for_the_package_index(checkout: Path, class_file: Path, tmp_path: Path) -> None:
     """Given once; a .venv that is made anew later takes the wheels from the cache."""
     env = {**NOWHERE, "VVC_CACHE": str(tmp_path / "cache")}

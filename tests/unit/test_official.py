@@ -48,6 +48,9 @@ Test = Callable[..., None]
 SHOWN: set[str] = set()
 
 
+pytestmark = pytest.mark.slow
+
+
 def row(name: str) -> Callable[[Test], Test]:
     """The test shows this row."""
     SHOWN.add(name)

@@ -20,6 +20,8 @@ from infra import bounds, last_lines, playbook, playbook_worker
 from infra.playbook import _Provider
 from infra.playbook_worker import Log, PlaybookError, Tally
 
+pytestmark = pytest.mark.slow
+
 
 def event(kind: str, task: str = "A task", **data: Any) -> dict[str, Any]:
     return {"event": kind, "event_data": {"task": task, "host": "vm-1", **data}}

@@ -13,6 +13,8 @@ from labkit.measure.prober.handle import Result, probing
 from labkit.measure.prober.reference import reference
 from labkit.system.errors import LabError
 
+pytestmark = pytest.mark.slow
+
 
 def entries(*numbers: int) -> list[tuple[int, str]]:
     """What a store lists."""

@@ -26,6 +26,9 @@ EXPECTED = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 def probe(url: str, folder: Path, **changes: object) -> Result:
     """Half a second of probing, to its end."""
     given = {**RATES, **changes}

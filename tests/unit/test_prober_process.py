@@ -24,6 +24,9 @@ from labkit.system.paths import CHECKOUT
 BOUND_S = 60
 
 
+pytestmark = pytest.mark.slow
+
+
 def run(
     settings: dict[str, object] | str, *, before: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -25,6 +25,9 @@ PLACE = Copy(SOURCE / ".state" / "test")
 GIT = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
 
 
+pytestmark = pytest.mark.slow
+
+
 def write(folder: Path, files: dict[str, str]) -> None:
     """Files with their text, and the folders that they need."""
     for name, text in files.items():
