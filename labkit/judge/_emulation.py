@@ -18,11 +18,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from infra.sides import SideKind
 from labkit.judge import words
 from labkit.judge._decision import Decision
 from labkit.judge.model import Measured, Verdict
 from labkit.runs.records import Arm, Repeat
-from labkit.sides.kinds import SideKind
 
 TRANSLATION_CACHE = "translation_cache_mib"
 MEMORY_UNIT = "MiB"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from infra.sides import SideKind
 from labkit.judge import words
 from labkit.runs.records import Arm, Repeat
-from labkit.sides.kinds import SideKind
 
 Value = str | int | float
 Arms = Mapping[Arm, Sequence[Repeat]]

@@ -11,11 +11,11 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from infra.sides import KINDS, SideKind
 from labkit.judge import _emulation, _fairness, words
 from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
 from labkit.runs.records import Arm, Repeat, Results, Run
-from labkit.sides.kinds import KINDS, SideKind
 
 MIN_N = 6
 """Repeats a side below which no interval is believed: a median of five is one of three values nearly always."""

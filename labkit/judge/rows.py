@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.sides import KINDS, SideKind
 from labkit.judge._verdict import judge as judge_claim
 from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.runs.records import Run
-from labkit.sides.kinds import KINDS, SideKind
 
 
 @dataclass(frozen=True)

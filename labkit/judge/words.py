@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from infra.sides import KINDS, SideKind
 from labkit.judge.model import Claim, Judgement, Measured, Metric, Spread
 from labkit.runs.records import Arm
-from labkit.sides.kinds import KINDS, SideKind
 
 EMULATED = "EMULATED CPU (TCG)"
 

@@ -5,8 +5,8 @@ style.css defines the colours (--side-1 …) and draws the same shapes in the te
 
 from __future__ import annotations
 
+from infra.sides import KINDS
 from labkit.runs.records import Arm
-from labkit.sides.kinds import KINDS
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 """As Vega calls them; as many as style.css has colours. More sides than that begin anew."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.sides import KINDS
 from labkit.judge.model import Claim, Measured, Observation, Observed
 from labkit.judge.observed import seen
 from labkit.runs.records import Arm, Run
-from labkit.sides.kinds import KINDS
 from labs.deployment.metrics import METRICS
 
 VM, CONTAINER = Arm("vm"), Arm("container")

@@ -11,10 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no marker for it
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from infra import sides as kinds
 from labkit.judge.rows import judge
 from labkit.report import compare, html, merge, streams
 from labkit.setup.packages import PACKAGES
-from labkit.sides import kinds
 from labkit.system.root import which
 from tests.unit import arms, judged, runs
 

@@ -7,14 +7,14 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from infra.sides import KINDS, SideKind
 from labkit.judge.model import Claim, Measured, Metric, Observed
 from labkit.judge.observed import Facts, seen
 from labkit.runs.records import Arm, Repeat, Results, Run, Stage
-from labkit.sides.kinds import KINDS, SideKind
 from tests.unit import runs
 
 TOY = "toy"
-KINDS_OF_THREE: Mapping[str, SideKind] = {**KINDS, TOY: SideKind("plain process", shares_kernel=True)}
+KINDS_OF_THREE: Mapping[str, SideKind] = {**KINDS, TOY: SideKind(TOY, "plain process", "", shares_kernel=True)}
 
 BRIDGED, NAT = Arm("vm", {"path": "bridged"}), Arm("vm", {"path": "NAT"})
 PUBLISHED = Arm("container", {"path": "published port"})

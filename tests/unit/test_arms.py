@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
+from infra import sides as kinds
 from labkit.commands.run import choices
 from labkit.judge import _fairness, rows
 from labkit.judge._verdict import judge
@@ -22,7 +23,6 @@ from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.report import _plots, _view, as_json, compare, html, merge, tables, terminal
 from labkit.runs import run_folder
 from labkit.runs.records import Arm, Repeat, Run
-from labkit.sides import kinds
 from labkit.system.errors import LabError
 from tests.unit import arms
 from tests.unit.arms import ARMS, BRIDGED, CLAIMS, HOST, KINDS_OF_THREE, NAT, OWN, PLAIN, PUBLISHED

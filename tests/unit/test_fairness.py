@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from infra.sides import KINDS
 from labkit.judge import _fairness
 from labkit.judge._verdict import judge
 from labkit.judge.model import Judgement, Measured
 from labkit.runs.records import Arm, Repeat, Run
-from labkit.sides.kinds import KINDS
 from tests.unit import judging
 from tests.unit.judging import GUEST, LARGER, SERVER, STARTS, changed, having, without
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from infra.sides import KINDS
 from labkit.judge import rows
 from labkit.judge.model import Claim, Measured, Verdict
 from labkit.runs.records import Arm
 from labkit.sides import SIDES
-from labkit.sides.kinds import KINDS
 from labs.deployment.claims import CLAIMS
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS

@@ -7,11 +7,11 @@ import math
 
 import pytest
 
+from infra.sides import KINDS, SideKind
 from labkit.judge import words
 from labkit.judge._verdict import judge
 from labkit.judge.model import Judgement, Observation, Observed
 from labkit.runs.records import Arm
-from labkit.sides.kinds import KINDS, SideKind
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS, changed, having
 
@@ -144,5 +144,5 @@ def test_a_prediction_is_read_as_the_arm_that_it_names() -> None:
 def test_the_banner_names_each_side_that_has_a_kernel_of_its_own() -> None:
     """The others run on their server's kernel, which nobody emulates."""
     assert words.banner() == "EMULATED CPU (TCG): the VM's times and CPU are upper bounds."
-    kinds = {**KINDS, "kata": SideKind("Kata pod", shares_kernel=False)}
+    kinds = {**KINDS, "kata": SideKind("kata", "Kata pod", "", shares_kernel=False)}
     assert words.banner(kinds) == "EMULATED CPU (TCG): the VM's and the Kata pod's times and CPU are upper bounds."
