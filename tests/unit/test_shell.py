@@ -56,7 +56,7 @@ def _until_gone(pid: int, within_s: float = 5) -> None:
 
 STARTER = """
 import sys
-from labkit import shell
+from labkit.system import shell
 told = {"timeout_s": 60, "ends_with_us": True}
 shell.run(["sh", "-c", "echo $$; exec sleep 98.6"], **told, on_line=lambda line: print(line, flush=True))
 """

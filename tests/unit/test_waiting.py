@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-
-import pytest
+from contextlib import suppress
 
 from labkit.system.signals import caught
 from labkit.system.waiting import until
@@ -28,8 +27,8 @@ def test_signals_are_told_inside_and_go_back_afterwards() -> None:
     """Also when the block raises."""
     came: list[int] = []
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(ValueError, match="inside"), caught(came.append):
+    with suppress(ValueError), caught(came.append):
         signal.raise_signal(signal.SIGTERM)
-        raise ValueError("inside")
+        raise ValueError
     assert came == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) is before
