@@ -20,6 +20,7 @@ from labkit.lifecycle.pulumi import DESTROY
 from labkit.lifecycle.set_up import Ready
 from labkit.measure.first_answers import POLL_S
 from labkit.measure.machine_box import machine_box
+from labkit.system import waiting
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Progress, Quiet
@@ -117,8 +118,5 @@ def urls_of(contract: Contract, sides: str) -> dict[str, str]:
 
 def until(condition: Callable[[], bool], within_s: float) -> None:
     """Wait for a condition. Raises LabError at the bound."""
-    begin = time.monotonic()
-    while not condition():
-        if time.monotonic() - begin > within_s:
-            raise LabError(f"what the bench waits for did not come within {within_s:.0f} s", hint="./lab status")
-        time.sleep(POLL_S)
+    if not waiting.until(condition, within_s, POLL_S):
+        raise LabError(f"what the bench waits for did not come within {within_s:.0f} s", hint="./lab status")

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
+import requests
+from urllib3.exceptions import HTTPError
 
 from infra import last_lines
 from infra.bounds import READY
@@ -19,19 +20,55 @@ class NotReadyError(Exception):
     """The service did not give the right answer within the bound."""
 
 
-def ask(url: str, within_s: float) -> httpx.Response:
-    """The answer of `url`/whoami, straight from there: no proxy, no .netrc of the person's. Raises httpx.HTTPError."""
-    return httpx.get(f"{url}/whoami", timeout=within_s, trust_env=False)
+class UnansweredError(OSError):
+    """A replica did not say who it is; the text is what happened instead."""
+
+
+class Service(requests.Session):
+    """Asks a service straight at its address, by paths: no proxy, no .netrc of the person's, no way to elsewhere.
+
+    `within_s` bounds the connection, and each silence after it. Requests raise what requests raises, an OSError.
+    """
+
+    def __init__(self, url: str, within_s: float) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._url, self._within_s = url, within_s
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """Ask for a path."""
+        kwargs = {"timeout": self._within_s, **kwargs, "allow_redirects": False}
+        return super().request(method, f"{self._url}{url!s}", *args, **kwargs)
 
 
 def whoami(url: str, within_s: float) -> dict[str, Any]:
-    """What a replica says of itself. Raises httpx.HTTPError, or ValueError where the answer is no JSON object."""
-    answer = ask(url, within_s)
-    answer.raise_for_status()
+    """What a replica says of itself. Raises UnansweredError unless that is a JSON object with status 200."""
+    try:
+        return _said(ask(url, within_s))
+    except (OSError, ValueError) as error:
+        raise UnansweredError(_in_words(error)) from error
+
+
+def ask(url: str, within_s: float) -> requests.Response:
+    """The answer of `url`/whoami, whatever it is."""
+    with Service(url, within_s) as service:
+        return service.get("/whoami")
+
+
+def _said(answer: requests.Response) -> dict[str, Any]:
+    if answer.status_code != requests.codes.ok:
+        raise UnansweredError(f"status {answer.status_code}: {answer.text[:200]}")
     said = answer.json()
     if not isinstance(said, dict):
-        raise ValueError(f"not an object: {answer.text[:200]}")  # noqa: TRY004 - as of what is no JSON
+        raise UnansweredError(f"not an object: {answer.text[:200]}")
     return said
+
+
+def _in_words(error: Exception) -> str:
+    """What happened; of an error of requests its cause: that names the addresses of objects around it."""
+    while isinstance(error, requests.RequestException | HTTPError) and isinstance(error.__context__, Exception):
+        error = error.__context__
+    return str(error) if isinstance(error, UnansweredError) else f"{type(error).__name__}: {error}"
 
 
 def wait_until_ready(
@@ -48,18 +85,14 @@ def wait_until_ready(
     last = ""
     while (left := timeout_s - (time.monotonic() - begin)) > 0:
         try:
-            answer = ask(url, min(_REQUEST_S, left))
-            if answer.status_code == httpx.codes.OK:
-                body = answer.json()
-                if (body.get("replica"), body.get("version")) == (replica, version):
-                    return
-                last = f"it is {body.get('replica')} with version {body.get('version')}"
-            else:
-                last = f"status {answer.status_code}: {answer.text[:200]}"
-        except (httpx.HTTPError, ValueError) as error:
+            said = whoami(url, min(_REQUEST_S, left))
+            if (said.get("replica"), said.get("version")) == (replica, version):
+                return
+            last = f"it is {said.get('replica')} with version {said.get('version')}"
+        except UnansweredError as error:
             # A request that the bound cuts short says less than the answer before it.
-            if not (last and isinstance(error, httpx.TimeoutException) and left < _REQUEST_S):
-                last = f"{type(error).__name__}: {error}"
+            if not (last and isinstance(error.__cause__, requests.Timeout) and left < _REQUEST_S):
+                last = str(error)
         time.sleep(_PAUSE_S)
     raise NotReadyError(
         f"Rung 'service answers': {url}/whoami did not answer 200 as {replica}, version {version} "

@@ -9,16 +9,38 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import docker
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
 
 EMPTY_CONFIG = Path(__file__).resolve().parent / "no_docker_config"
 """A Docker configuration in which nothing is set, for DOCKER_CONFIG."""
 
 _VARIABLE = "DOCKER_CONFIG"
 _one_at_a_time = threading.RLock()
+
+
+class EngineError(Exception):
+    """An engine gives no answer; the message is for a person."""
+
+
+class RefusalError(EngineError):
+    """An engine answers, and refuses."""
+
+
+@contextmanager
+def connected(host: str, timeout_s: int) -> Iterator[docker.DockerClient]:
+    """A client while inside. Raises EngineError for whatever the SDK raises there."""
+    try:
+        with closing(connect(host, timeout_s)) as client:
+            yield client
+    except APIError as error:
+        raise RefusalError(f"The Docker Engine refused: {error.explanation or error}") from error
+    except (DockerException, RequestException) as error:
+        raise EngineError(f"The Docker Engine at {host} does not answer.") from error
 
 
 def connect(host: str, timeout_s: int) -> docker.DockerClient:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from infra import engine_client, environment, networks, plan, settings
 from infra.machine import Machine
@@ -62,12 +60,9 @@ def subnets(docker_host: str, own_bridge: str) -> tuple[dict[str, str], str]:
 
 def _engine_networks(docker_host: str) -> list[dict[str, Any]]:
     try:
-        client = engine_client.connect(docker_host, _ENGINE_S)
-        try:
+        with engine_client.connected(docker_host, _ENGINE_S) as client:
             return list(client.api.networks())
-        finally:
-            client.close()
-    except (DockerException, RequestException):
+    except engine_client.EngineError:
         return []
 
 

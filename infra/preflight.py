@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException, NotFound
+from docker.errors import NotFound
 
 from infra import engine_client, engine_place
 from infra.machine import Machine
@@ -25,17 +25,12 @@ class RefusedError(Exception):
 def check(machine: Machine, plan: Plan, servers: Sequence[str]) -> None:
     """Raise RefusedError when a server is stopped, a name is taken by something foreign, or the engine is silent."""
     try:
-        client = engine_client.connect(machine.docker_host, _TIMEOUT_S)
-        try:
+        with engine_client.connected(machine.docker_host, _TIMEOUT_S) as client:
             _check_place(client, machine)
             for server in servers:
                 _check_server(client, plan, plan.name(server))
-        finally:
-            client.close()
-    except DockerException as error:
-        raise RefusedError(
-            f"No Docker Engine answers at {machine.docker_host} ({error}). Start it and the lab: ./lab up {plan.lab}"
-        ) from error
+    except engine_client.EngineError as error:
+        raise RefusedError(f"{error} Start it and the lab: ./lab up {plan.lab}") from error
 
 
 def _check_place(client: docker.DockerClient, machine: Machine) -> None:

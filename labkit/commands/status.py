@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
-import httpx
 
 from infra import answers, outputs
 from labkit.lifecycle import servers, set_up
@@ -56,8 +55,8 @@ def _lab(ready: set_up.Ready, lab: str) -> dict[str, Any]:
 def _ask(replica: outputs.Replica) -> dict[str, Any]:
     try:
         return answers.whoami(replica.url, _ASK_S)
-    except (httpx.HTTPError, ValueError) as error:
-        return {"error": f"{type(error).__name__}: {error}"}
+    except answers.UnansweredError as error:
+        return {"error": str(error)}
 
 
 def _well(found: dict[str, Any]) -> bool:

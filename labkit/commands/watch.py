@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import shutil
-import signal
 import sys
 import tempfile
 import termios
@@ -31,6 +30,7 @@ from labkit.report.live import LiveStream, View
 from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE
+from labkit.system.signals import caught
 
 _REDRAW_S = 0.25
 _PLAIN_S = 1.0
@@ -74,7 +74,9 @@ def run(lab: str, *, plain: bool, seconds: float | None) -> int:
             sides = [
                 stack.enter_context(_probed(contract.side(name), name, folder)) for name in SIDES if contract.side(name)
             ]
-            ended = stack.enter_context(_ctrl_c())
+            ended = threading.Event()
+            # Whatever is under way: a watch ends in order, with its last view.
+            stack.enter_context(caught(lambda _: ended.set()))
             show = _live if live else _plain
             views = show(sides, banner, time.monotonic() + (seconds or MAX_DURATION_S), ended)
     finally:
@@ -100,18 +102,6 @@ def _probed(replicas: Sequence[outputs.Replica], name: str, folder: Path) -> Ite
         file = samples_file(folder, name)
         file.touch()
         yield _Side(prober, LiveStream(name), file)
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """Set by Ctrl-C and TERM, whatever is under way: a watch ends in order, with its last view."""
-    ended = threading.Event()
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _plain(sides: Sequence[_Side], banner: str, until: float, ended: threading.Event) -> list[View]:

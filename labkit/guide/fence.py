@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 
 from infra import environment
 from labkit.guide.text import CHECK, Fence
 from labkit.guide.walk import Ran
 from labkit.system import outcome, shell
 from labkit.system.paths import CHECKOUT, STATE
+from labkit.system.signals import caught
 
 WITHIN_S = 30 * 60
 """Bound of one fence: the slowest, a first set-up, takes about 7 minutes on 2 cores."""
@@ -66,24 +66,22 @@ def _run(fence: Fence, exports: Mapping[str, str]) -> tuple[int, str]:
     process: subprocess.Popen[str] | None = None
     came: list[int] = []
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
+    def pass_on(number: int) -> None:
         came.append(number)
         if process is not None:
             _tell(process, number, terminal=terminal)
 
     # Before the start: an interrupt in between would leave the fence's programs alone.
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        process = _start(fence, exports, terminal=terminal)
-        if came:
-            _tell(process, came[0], terminal=terminal)
-        output = _wait(process, came)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if process is not None and process.poll() is None:
-            process.kill()
-            process.wait()
+    with caught(pass_on):
+        try:
+            process = _start(fence, exports, terminal=terminal)
+            if came:
+                _tell(process, came[0], terminal=terminal)
+            output = _wait(process, came)
+        finally:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
     if came:
         raise KeyboardInterrupt
     return process.returncode, output

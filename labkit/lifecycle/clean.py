@@ -7,19 +7,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra import engine_client, plan, telling
+from infra import plan, telling
 from labkit.lifecycle import inventory, leftovers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.leftovers import Leftover
 from labkit.lifecycle.pulumi import BACKEND, DESTROY, Pulumi
 from labkit.setup.building import images
 from labkit.setup.docker import engine
+from labkit.setup.docker.client import connected
 from labkit.setup.docker.engine import Engine
-from labkit.setup.docker.private import Folders
 from labkit.system import paths, shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.progress import Progress
-from labkit.system.sockets import listens
 
 _CACHES = ("images", "toolchain", "wheels", "accelerator.json")
 """What set-up keeps in the cache; a folder that VVC_CACHE names may hold more."""
@@ -117,20 +116,17 @@ def cache(found: Engine | None, progress: Progress) -> None:
     """Remove images (those that a container uses stay) and toolchain; all checkouts share them."""
     with progress.step(f"Deleting the caches in {paths.cache()}"):
         if found is not None:
-            client = found.client()
-            try:
+            with found.client() as client:
                 images.clean(client)
-            finally:
-                client.close()
         for name in _CACHES:
             _delete(paths.cache() / name)
 
 
 def private_engine(progress: Progress) -> None:
     """Stop the private engine and delete its data. Raises LabError while other checkouts' labs are on it."""
-    folders = Folders.here()
-    if listens(folders.socket):
-        foreign = others(_read(folders.host), paths.CHECKOUT_ID)
+    host = engine.private_host()
+    if host is not None:
+        foreign = others(_read(host), paths.CHECKOUT_ID)
         if foreign:
             told = "; ".join(f"{checkout}: {', '.join(sorted(names))}" for checkout, names in foreign.items())
             raise LabError(
@@ -148,8 +144,5 @@ def _delete(path: Path) -> None:
 
 
 def _read(host: str) -> list[Thing]:
-    client = engine_client.connect(host, _REMOVAL_S)
-    try:
+    with connected(host) as client:
         return inventory.read(client)
-    finally:
-        client.close()

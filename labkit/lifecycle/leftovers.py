@@ -14,20 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
-from infra import engine_client, plan
+from infra import plan
 from labkit.lifecycle import inventory, orphans, programs
 from labkit.lifecycle.inventory import Mine, Thing
+from labkit.setup.docker.client import connected
 from labkit.setup.docker.engine import DEFAULT_HOST
 from labkit.system import shell
-from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID, STATE, runtime
 from labkit.system.processes import alive
 from labkit.system.waiting import until
 
-_CLIENT_S = 30
 _REMOVAL_S = 60
 _END_S = 3.0
 _VERBS = {"container": ("rm", "-f", "-v"), "network": ("network", "rm"), "volume": ("volume", "rm", "-f")}
@@ -164,14 +160,8 @@ def _ours(machine: OnEngine, lab: str, things: list[Thing], known: Collection[st
 
 
 def _read(machine: OnEngine) -> list[Thing]:
-    try:
-        client = engine_client.connect(machine.docker_host, _CLIENT_S)
-        try:
-            return inventory.read(client)
-        finally:
-            client.close()
-    except (DockerException, RequestException) as error:
-        raise LabError(f"No Docker Engine answers at {machine.docker_host} ({error}).", hint="./lab setup") from error
+    with connected(machine.docker_host) as client:
+        return inventory.read(client)
 
 
 def _labs(things: Iterable[Thing]) -> set[str]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +27,7 @@ from labkit.system import outcome, processes, shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
 from labkit.system.processes import STARTED_BY, alive, starter_gone
+from labkit.system.signals import caught
 from labkit.system.waiting import until
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
@@ -143,14 +143,13 @@ class Pulumi:
         bond = shell.end_with_starter()
         started: list[subprocess.Popen[bytes]] = []
 
-        def take(number: int, _frame: FrameType | None) -> None:
+        def take(number: int) -> None:
             came.append(number)
             if number == signal.SIGTERM and started:
                 started[0].send_signal(signal.SIGINT)
 
-        before = {number: signal.signal(number, take) for number in (signal.SIGINT, signal.SIGTERM)}
         begin = time.monotonic()
-        try:
+        with caught(take):
             process = subprocess.Popen(
                 command,
                 env={**for_pulumi(os.environ), **own},
@@ -177,9 +176,6 @@ class Pulumi:
                 f"{why or 'Gave up'} after {time.monotonic() - begin:.0f} s: pulumi {shlex.join(words)}",
                 hint="What is there: ./lab status",
             )
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def quiet(self, words: Sequence[str]) -> outcome.Outcome:
         """Run a command without showing it; how it ended. The flag --event-log is known here.

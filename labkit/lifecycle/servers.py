@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 import docker
-from docker.errors import APIError, DockerException
 from docker.models.containers import Container
-from requests.exceptions import RequestException
-from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
-from infra import engine_client, plan
+from infra import plan
 from infra.bounds import HEALTHY
 from infra.machine import Machine
 from infra.reach import Reach
+from labkit.setup.docker.client import connected
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Progress
+from labkit.system.waiting import until
 
 SERVER: plan.Role = "server"
-_TIMEOUT_S = 30
+_POLL_S = 0.2
 
 
-@contextmanager
-def engine(machine: Machine) -> Iterator[docker.DockerClient]:
-    """A client of the engine that this checkout was set up with. Raises LabError when it stops answering."""
-    client = None
-    try:
-        client = engine_client.connect(machine.docker_host, _TIMEOUT_S)
-        yield client
-    except APIError as error:
-        raise LabError(f"The Docker Engine refused: {error.explanation or error}", hint="./lab doctor") from error
-    except (DockerException, RequestException) as error:
-        raise LabError(f"The Docker Engine at {machine.docker_host} does not answer.", hint="./lab setup") from error
-    finally:
-        if client is not None:
-            client.close()
+def engine(machine: Machine) -> AbstractContextManager[docker.DockerClient]:
+    """A client, while inside, of the engine that this checkout was set up with. Raises LabError as `connected` does."""
+    return connected(machine.docker_host)
 
 
 def filters(lab: str) -> dict[str, str | list[str] | bool]:
@@ -107,24 +95,16 @@ def wait_healthy(server: Container, within_s: float | None = None) -> None:
     begin = time.monotonic()
     within_s = HEALTHY.seconds if within_s is None else within_s
 
-    @retry(
-        stop=stop_after_delay(within_s), wait=wait_fixed(0.2), retry=retry_if_result(lambda health: health == "wait")
-    )
-    def poll() -> str:
+    def reached() -> str:
         server.reload()
-        if server.status == "exited":
-            return "exited"
-        health = server.attrs["State"].get("Health", {}).get("Status")
-        return "healthy" if health == "healthy" else "wait"
+        healthy = server.attrs["State"].get("Health", {}).get("Status") == "healthy"
+        return "exited" if server.status == "exited" else "healthy" if healthy else ""
 
-    try:
-        reached = poll()
-    except RetryError:
-        reached = "not healthy"
-    if reached != "healthy":
+    state = until(reached, within_s, _POLL_S) or "not healthy"
+    if state != "healthy":
         lines = server.logs(tail=15).decode(errors="replace")
         raise LabError(
-            f"Rung 'server healthy': {server.name} is {reached} after {time.monotonic() - begin:.0f} s "
+            f"Rung 'server healthy': {server.name} is {state} after {time.monotonic() - begin:.0f} s "
             f"(bound {within_s:.0f} s). Its last lines:\n{lines}",
             hint="./lab doctor",
         )

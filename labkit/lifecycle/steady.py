@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-import httpx
-
 from infra import answers, outputs, telling
 from infra.outputs import Contract, Replica
 from labkit.lifecycle import heal, servers
@@ -69,9 +67,9 @@ def whoami(replica: Replica, within_s: float = _ASK_S) -> dict[str, Any]:
     """What a replica says of itself. Raises LabError when it does not answer 200."""
     try:
         return answers.whoami(replica.url, within_s)
-    except (httpx.HTTPError, ValueError) as error:
+    except answers.UnansweredError as error:
         raise LabError(
-            f"{replica.name} at {replica.url} does not answer: {type(error).__name__}: {error}".rstrip(": ") + ".",
+            f"{replica.name} at {replica.url} does not answer: {error}".rstrip(": ") + ".",
             hint=f"./lab exec {replica.name}",
         ) from error
 

@@ -16,6 +16,7 @@ from infra.environment import Gets
 from labkit.system import processes, shell
 from labkit.system.errors import LabError
 from labkit.system.processes import Process
+from labkit.system.signals import INTERRUPTS, caught
 from labkit.system.waiting import until
 
 CHECKOUT = "VVC_SUITE_CHECKOUT"
@@ -69,7 +70,7 @@ def interrupt_once() -> None:
         if latest[0] - before > _SAME_S:
             raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in INTERRUPTS:
         signal.signal(number, take)
 
 
@@ -82,7 +83,7 @@ def follow(words: Sequence[str], cwd: Path, gets: Gets, env: Mapping[str, str]) 
     came: list[float] = []
     started: list[subprocess.Popen[bytes]] = []
 
-    def take(_number: int, _frame: FrameType | None) -> None:
+    def take(_number: int) -> None:
         now = time.monotonic()
         if came and now - came[-1] < _SAME_S:
             return
@@ -90,12 +91,9 @@ def follow(words: Sequence[str], cwd: Path, gets: Gets, env: Mapping[str, str]) 
         if started:
             started[0].send_signal(signal.SIGINT if len(came) == 1 else signal.SIGKILL)
 
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
-        wanted.append(signal.SIGHUP)
-    before = {number: signal.signal(number, take) for number in wanted}
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN  # as nohup sets it
     bond = shell.end_with_starter()
-    try:
+    with caught(take, INTERRUPTS if ignored else (*INTERRUPTS, signal.SIGHUP)):
         process = subprocess.Popen(words, cwd=cwd, env={**gets(os.environ), **env}, preexec_fn=bond)  # noqa: PLW1509 - see there
         started.append(process)
         if came:  # before there was anything to end
@@ -106,9 +104,6 @@ def follow(words: Sequence[str], cwd: Path, gets: Gets, env: Mapping[str, str]) 
                 break
             if came and time.monotonic() - came[0] > _GRACE_S:
                 process.kill()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if came:
         raise KeyboardInterrupt
     return status

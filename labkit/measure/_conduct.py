@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import httpx
-
 from infra.outputs import Replica
 from labkit.lifecycle import steady
 from labkit.measure import _conditions as conditions
@@ -19,7 +17,7 @@ from labkit.runs.records import Arm, Repeat, Results, Run, State
 from labkit.system.errors import LabError
 from labkit.system.signals import interrupts_wait
 
-FAILURES = (LabError, httpx.HTTPError, OSError, ValueError, KeyError)
+FAILURES = (LabError, OSError, ValueError, KeyError)
 """What spoils a repeat. Anything else is a bug: it ends the run, after the restore."""
 
 IN_A_ROW = 2

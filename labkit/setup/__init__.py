@@ -2,7 +2,8 @@
 
 ensure                 all parts, in their order
 packages               Debian packages, as data
-docker.engine          which Docker Engine; docker.private ours, docker.rules its packet filter rules
+docker.engine          which Docker Engine; docker.client asks one, docker.private is ours, docker.rules its packet
+                       filter rules
 building.images        the images that a lab starts from; .base the file system, .workshop what builds
 tools.toolchain        which Pulumi; .build from Go modules, .release the official one, .check does it start
 accelerator            kvm or tcg, decided by booting

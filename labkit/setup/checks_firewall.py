@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
 from labkit.setup.checks import Check
 from labkit.setup.docker import engine, rules
 from labkit.system import root, shell
@@ -18,16 +15,13 @@ _QUICK_S = 10
 def firewall() -> Check:
     """The backend of the engine's rules: nftables by itself (Docker 29), or iptables of one of two kinds."""
     driver = ""
-    with suppress(DockerException, RequestException, LabError):
+    with suppress(LabError):
         found = engine.connect()
         if found is not None:
-            client = found.client()
-            try:
+            with found.client() as client:
                 info = client.info()
                 driver = str((info.get("FirewallBackend") or {}).get("Driver", ""))
                 gone, obstacle = rules.look_again(client, info, private=found.private)
-            finally:
-                client.close()
             if gone:
                 # What we start again ourselves is nothing that `up` could not do without.
                 return Check("firewall", False, gone, rules.hint(private=found.private), not found.private)

@@ -40,13 +40,10 @@ def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tes
     check.ensure(tools)
     docker = engine.ensure(progress)
     rules.ensure(docker, progress)
-    client = docker.client()
-    try:
+    with docker.client() as client:
         bootstrap = partial(packages.ensure_bootstrap, progress, yes=yes, confirm=confirm)
         built = images.ensure(client, progress, bootstrap)
         kind = accelerator.probe(client, built)
-    finally:
-        client.close()
     machine = Machine(
         schema_version=machine_file.SCHEMA_VERSION,
         checkout=str(CHECKOUT),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from infra.plan import Plan
 from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
+from labkit.system.waiting import until
 
 _OFF_WITHIN_S = 60.0
 _PRESS_AGAIN_S = 5.0
@@ -122,20 +122,20 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
 
         The button is pressed again from time to time: a guest that serves already may not be listening to it yet.
         """
-        begin = pressed = time.monotonic()
+
+        def off() -> bool:
+            return run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() == "shut off"
+
         run(["virsh", "--quiet", "shutdown", replica.handle])
-        while run(["virsh", "--quiet", "domstate", replica.handle]).output.strip() != "shut off":
-            now = time.monotonic()
-            if now - begin > _OFF_WITHIN_S:
-                raise LabError(
-                    f"The guest {replica.name} did not shut down within {_OFF_WITHIN_S:.0f} s.",
-                    hint=f"./lab exec {replica.name} journalctl -b",
-                )
-            if now - pressed > _PRESS_AGAIN_S:
-                pressed = now
-                with suppress(CommandError):  # it may have gone off just now
-                    run(["virsh", "--quiet", "shutdown", replica.handle])
-            time.sleep(0.2)
+        for _ in range(int(_OFF_WITHIN_S / _PRESS_AGAIN_S)):
+            if until(off, _PRESS_AGAIN_S, 0.2):
+                return
+            with suppress(CommandError):  # it may have gone off just now
+                run(["virsh", "--quiet", "shutdown", replica.handle])
+        raise LabError(
+            f"The guest {replica.name} did not shut down within {_OFF_WITHIN_S:.0f} s.",
+            hint=f"./lab exec {replica.name} journalctl -b",
+        )
 
     def kill(self, replica: Replica, run: Runner) -> None:
         """Cut its power."""

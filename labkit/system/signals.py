@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
-from types import FrameType
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def caught(take: Callable[[int], object], numbers: Collection[int] = INTERRUPTS) -> Iterator[None]:
+    """These signals come to `take` while inside, and afterwards go where they went before. In the main thread only."""
+    before = {number: signal.signal(number, lambda came, _frame: take(came)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -17,19 +29,12 @@ def interrupts_wait(tell: Callable[[str], None] | None = None, doing: str = "") 
         return
     came: list[int] = []
 
-    def note(number: int, _frame: FrameType | None) -> None:
+    def note(number: int) -> None:
         came.append(number)
         if tell is not None:
             tell(f"Interrupted: {doing} first; this is bounded.")
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: handler for number in numbers if callable(handler := signal.getsignal(number))}
-    for number in before:
-        signal.signal(number, note)
-    try:
+    with caught(note, [number for number in INTERRUPTS if callable(signal.getsignal(number))]):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     for late in came[:1]:
         signal.raise_signal(late)

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+<<<<<<< ours
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from infra import names, telling
+=======
+from infra import telling
+>>>>>>> theirs
 from infra.outputs import Replica
 from labkit.lifecycle import steady
 from labkit.lifecycle.following import following
@@ -22,6 +26,7 @@ from labkit.measure.first_answers import POLL_S, polling
 from labkit.measure.stages import Mark
 from labkit.sides import SIDES, Runner
 from labkit.system.errors import CommandError, LabError
+from labkit.system.waiting import until
 
 REPEATS = 10
 QUICK_REPEATS = 2
@@ -80,10 +85,8 @@ def measure(place: Place, turn: Turn) -> Seen:
 
 
 def _first(replica: Replica, first: Mapping[str, float], begin: float) -> float:
-    while replica.url not in first:
-        if time.monotonic() - begin > _FIRST_WITHIN_S:
-            raise LabError(f"{replica.name} gave no 200 within {_FIRST_WITHIN_S:.0f} s.", hint="./lab status")
-        time.sleep(POLL_S)
+    if not until(lambda: replica.url in first, begin + _FIRST_WITHIN_S - time.monotonic(), POLL_S):
+        raise LabError(f"{replica.name} gave no 200 within {_FIRST_WITHIN_S:.0f} s.", hint="./lab status")
     return first[replica.url]
 
 
@@ -100,7 +103,8 @@ def _own_marks(place: Place, replica: Replica, said: Mapping[str, Any], action: 
     """What engine, kernel, init and service noted, on this process's monotonic clock."""
     run, inside = place.run(replica), place.inside(replica)
     # The service may answer before one can log in.
-    _until_inside(inside)
+    if not until(lambda: _lets_in(inside), _INSIDE_WITHIN_S, 0.5):
+        raise LabError(f"{replica.name} lets nobody in within {_INSIDE_WITHIN_S:.0f} s.", hint="./lab status")
     events = place.side(replica).events(replica, run, inside)
     since_boot_s = clocks.boot_s() - time.monotonic()
     offsets = {
@@ -115,14 +119,11 @@ def _own_marks(place: Place, replica: Replica, said: Mapping[str, Any], action: 
     ]
 
 
-@retry(
-    stop=stop_after_delay(_INSIDE_WITHIN_S),
-    wait=wait_fixed(0.5),
-    retry=retry_if_exception_type(CommandError),
-    reraise=True,
-)
-def _until_inside(inside: Runner) -> None:
-    inside(["true"])
+def _lets_in(inside: Runner) -> bool:
+    try:
+        return inside(["true"]).ok
+    except CommandError:
+        return False
 
 
 def _remove(place: Place, replica: Replica) -> None:

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from infra import answers
 from infra.outputs import Replica
 from labkit.lifecycle import change, steady, strays
@@ -145,7 +143,7 @@ def _first_answer(url: str, version: str) -> Iterator[list[float]]:
                 if answers.whoami(url, _ASK_S).get("version") == version:
                     first.append(time.monotonic())
                     return
-            except (httpx.HTTPError, ValueError):
+            except answers.UnansweredError:
                 continue
 
     thread = threading.Thread(target=watch, daemon=True)

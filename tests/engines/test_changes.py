@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
 from infra import outputs
 from labkit.lifecycle.change import config_file
@@ -36,7 +36,7 @@ def change(lab: outputs.Contract) -> Iterator[Change]:
 def holds(found: outputs.Contract, *, vcpus: int = 1, memory_mib: int = 512, disk_gib: int = 2) -> None:
     """Every replica has these resources and answers with the contract's version."""
     for replica in found.replicas:
-        answer = httpx.get(f"{replica.url}/whoami", timeout=10).json()
+        answer = requests.get(f"{replica.url}/whoami", timeout=10).json()
         assert (answer["replica"], answer["version"]) == (replica.name, found.service_version)
     for replica in found.side("vm"):
         assert int(inside(replica.name, "nproc")) == vcpus

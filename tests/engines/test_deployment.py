@@ -8,10 +8,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
 from infra import outputs
+from infra.answers import Service
 from tests.engines.real import LAB, ROOT, command, engine, inside, pulumi, tool
 from tests.service import strace_order
 
@@ -22,7 +23,7 @@ CHANGED = re.compile(r"^\s*[-+~]+ *\d+ (created|updated|deleted|replaced|to )", 
 
 
 def whoami(replica: outputs.Replica) -> dict[str, object]:
-    answer = httpx.get(f"{replica.url}/whoami", timeout=5)
+    answer = requests.get(f"{replica.url}/whoami", timeout=5)
     assert answer.status_code == 200
     found: dict[str, object] = answer.json()
     return found
@@ -64,10 +65,10 @@ def test_a_write_is_kept_on_both_sides(lab: outputs.Contract) -> None:
     """201, then 200 for the same again, then it is read back once."""
     for replica in lab.replicas:
         entry = {"client": "engine-test", "seq": 1, "payload": "x"}
-        with httpx.Client(base_url=replica.url, timeout=10) as client:
+        with Service(replica.url, 10) as client:
             assert client.post("/entries", json=entry).status_code in (200, 201)
             assert client.post("/entries", json=entry).status_code == 200
-            answer = client.get("/entries", params={"client": "engine-test", "after": 0}).json()
+            answer = client.get("/entries", params={"client": "engine-test", "after": "0"}).json()
         assert [one["seq"] for one in answer["entries"]] == [1]
 
 
@@ -168,7 +169,7 @@ def test_201_leaves_after_fsync_on_both_sides(lab: outputs.Contract) -> None:
             encoding="utf-8",
         )
         time.sleep(4)
-        with httpx.Client(base_url=replica.url, timeout=20) as client:
+        with Service(replica.url, 20) as client:
             for seq in range(5):
                 entry = {"client": f"strace-{time.time_ns()}", "seq": seq, "payload": "x"}
                 assert client.post("/entries", json=entry).status_code == 201

@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
 from bench.recover import INSIDE
 from infra import outputs, plan
@@ -23,13 +23,13 @@ def write(lab: outputs.Contract) -> str:
     client = uuid.uuid4().hex[:12]
     for replica in lab.replicas:
         entry = {"client": client, "seq": 1, "payload": "kept"}
-        assert httpx.post(f"{replica.url}/entries", json=entry, timeout=10).status_code in (200, 201)
+        assert requests.post(f"{replica.url}/entries", json=entry, timeout=10).status_code in (200, 201)
     return client
 
 
 def kept(replica: outputs.Replica, client: str) -> bool:
     """Whether the replica still has the entry."""
-    answer = httpx.get(f"{replica.url}/entries?client={client}&after=0", timeout=10)
+    answer = requests.get(f"{replica.url}/entries?client={client}&after=0", timeout=10)
     assert answer.status_code == 200
     return [entry["payload"] for entry in answer.json()["entries"]] == ["kept"]
 
@@ -109,7 +109,7 @@ def test_a_port_that_something_foreign_has_is_named(lab: outputs.Contract) -> No
     finally:
         in_server(lab, "docker rm -f foreign")
         tool("up", LAB, "--yes", timeout_s=UP_S)
-    assert httpx.get(f"{lab.side('container')[0].url}/healthz", timeout=10).status_code == 200
+    assert requests.get(f"{lab.side('container')[0].url}/healthz", timeout=10).status_code == 200
 
 
 MOVED = """

@@ -9,8 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
 from infra import outputs, plan
 from infra.checkout import identify
@@ -49,14 +49,14 @@ def test_down_leaves_nothing(lab: outputs.Contract, fate: str) -> None:
     assert tool("status", LAB).stdout.startswith(f"{LAB}: down.")
     tool("up", LAB, "--yes", timeout_s=UP_S)
     for replica in lab.replicas:
-        assert httpx.get(f"{replica.url}/healthz", timeout=5).status_code == 200
+        assert requests.get(f"{replica.url}/healthz", timeout=5).status_code == 200
 
 
 def test_a_stopped_server_is_named_at_once_and_up_starts_it(lab: outputs.Contract) -> None:
     """Plain `pulumi up` fails within 10 s naming ./lab up, which brings both sides back with their data."""
     entry = {"client": "before-stop", "seq": 7, "payload": "kept"}
     for replica in lab.replicas:
-        assert httpx.post(f"{replica.url}/entries", json=entry, timeout=10).status_code in (200, 201)
+        assert requests.post(f"{replica.url}/entries", json=entry, timeout=10).status_code in (200, 201)
     engine("stop", "-t", "15", lab.servers[0].container)
     begin = time.monotonic()
     done = command(["pulumi", "up", "--yes", "-s", LAB, "--non-interactive"], check=False)
@@ -74,11 +74,11 @@ def wait_for(url: str, within_s: float = 90) -> dict[str, list[dict[str, str]]]:
     begin = time.monotonic()
     while True:
         try:
-            answer = httpx.get(url, timeout=5)
+            answer = requests.get(url, timeout=5)
             if answer.status_code == 200:
                 found: dict[str, list[dict[str, str]]] = answer.json()
                 return found
-        except httpx.HTTPError:
+        except requests.RequestException:
             pass
         assert time.monotonic() - begin < within_s, f"no 200 from {url} within {within_s} s"
         time.sleep(0.2)

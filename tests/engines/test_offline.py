@@ -10,6 +10,7 @@ import pytest
 
 from infra import outputs
 from labkit.setup.building import images, workshop
+from labkit.setup.docker.client import connected
 from labkit.setup.docker.engine import connect
 from labkit.setup.offline import _archive
 from tests.engines.real import ROOT, tool
@@ -76,17 +77,13 @@ def test_an_engine_without_the_server_image_loads_it(class_file: Path, lab: outp
     (file,) = tmp_path.rglob(images.SERVER_FILE)
     here = connect()
     assert here is not None
-    client = here.client()
-    try:
+    with here.client() as client:
         found = images.find(client)
         assert found is not None
-    finally:
-        client.close()
-    inner = type(here)(**{**vars(here), "host": lab.servers[0].docker_host}).client(600)
-    try:
-        assert workshop.image_id(inner, found.server_tag) is None
-        workshop.load(inner, file, found.server_tag)
-        assert workshop.image_id(inner, found.server_tag) is not None
-    finally:
-        workshop.remove_images(inner, found.server_tag)
-        inner.close()
+    with connected(lab.servers[0].docker_host, 600) as inner:
+        try:
+            assert workshop.image_id(inner, found.server_tag) is None
+            workshop.load(inner, file, found.server_tag)
+            assert workshop.image_id(inner, found.server_tag) is not None
+        finally:
+            workshop.remove_images(inner, found.server_tag)

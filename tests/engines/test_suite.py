@@ -7,10 +7,10 @@ import re
 import subprocess
 from pathlib import Path
 
-import httpx
 import pytest
 
 from infra import outputs
+from infra.answers import Service
 from tests.engines.apart.test_interrupted_suite import TEST_S, environment
 from tests.engines.real import ROOT
 
@@ -28,7 +28,8 @@ def test_the_lab_that_is_up_stays_with_its_data(lab: outputs.Contract) -> None:
     """Tests that take their lab down take down the copy's; state and runs are as they were, the place is gone."""
     entry = {"client": "person", "seq": 1, "payload": "before ./lab test"}
     for replica in lab.replicas:
-        httpx.post(f"{replica.url}/entries", json=entry, timeout=10, trust_env=False).raise_for_status()
+        with Service(replica.url, 10) as service:
+            service.post("/entries", json=entry).raise_for_status()
     before = kept(ROOT)
     done = subprocess.run(
         [ROOT / "lab", "test", "--yes", "--", "tests/guides/test_engine.py", "-k", "shows_its_hint"],
@@ -46,5 +47,6 @@ def test_the_lab_that_is_up_stays_with_its_data(lab: outputs.Contract) -> None:
     assert kept(ROOT) == before
     assert not (ROOT / ".state" / "test").exists()
     for replica in lab.replicas:
-        answer = httpx.get(f"{replica.url}/entries?client=person&after=0", timeout=10, trust_env=False).json()
+        with Service(replica.url, 10) as service:
+            answer = service.get("/entries?client=person&after=0").json()
         assert [found["payload"] for found in answer["entries"]] == [entry["payload"]], replica.name

@@ -17,14 +17,11 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     """A guest that has just begun to boot."""
     found = engine.connect()
     assert found is not None, "no Docker Engine answers: run ./lab setup"
-    client = found.client()
-    try:
+    with found.client() as client:
         made = images.find(client)
         assert made is not None, "the images are missing: run ./lab setup"
         with boot(client, made, tmp_path_factory.mktemp("a guest")) as running:
             yield running
-    finally:
-        client.close()
 
 
 @pytest.fixture(scope="package")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+import requests
 
 from infra.playbook import PlaybookError
 from tests.playbooks.guest import Guest
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 
 def test_first_converge_changes_the_guest_and_the_service_answers(guest: Guest, first: dict[str, Any]) -> None:
     assert first["changed"] > 0
-    body = httpx.get(f"http://127.0.0.1:{guest.http_port}/whoami", timeout=10).json()
+    body = requests.get(f"http://127.0.0.1:{guest.http_port}/whoami", timeout=10).json()
     assert (body["replica"], body["side"], body["version"], body["commit"]) == ("vm-1", "vm", "1", "abc")
     log = (guest.logs / "vm-1.log").read_text(encoding="utf-8")
     assert "vm-1: Unit of the service: changed" in log
@@ -65,7 +65,7 @@ def test_a_file_that_the_service_no_longer_has_goes_and_a_stopped_service_starts
     guest.ssh("systemctl stop vvc-service.service; touch /opt/vvc-service/service/old.py")
     assert guest.play()["changed"] > 0
     assert "old.py" not in guest.ssh("ls /opt/vvc-service/service")
-    assert httpx.get(f"http://127.0.0.1:{guest.http_port}/healthz", timeout=10).status_code == 200
+    assert requests.get(f"http://127.0.0.1:{guest.http_port}/healthz", timeout=10).status_code == 200
 
 
 def test_a_host_key_that_was_cut_off_while_it_was_written_is_made_anew(guest: Guest, first: dict[str, Any]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from infra.answers import Service
 from tests.service.running import Replica, replica
 
 
@@ -19,7 +19,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replica]:
 
 
 @pytest.fixture(scope="module")
-def http(shared: Replica) -> Iterator[httpx.Client]:
+def http(shared: Replica) -> Iterator[Service]:
     """A client of the shared replica."""
     with shared.client() as client:
         yield client

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+from infra.answers import Service
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "service")
@@ -45,9 +45,9 @@ class Replica:
         """What it wrote to stderr."""
         return self.log_file.read_text(encoding="utf-8")
 
-    def client(self) -> httpx.Client:
+    def client(self) -> Service:
         """A client with a connection of its own."""
-        return httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        return Service(self.url, 10)
 
     def wait_until_listening(self) -> None:
         """Returns when it has said where it listens."""
@@ -88,12 +88,14 @@ def entry(seq: int, payload: str = "x", client: str = "c") -> dict[str, object]:
     return {"client": client, "seq": seq, "payload": payload}
 
 
-def stored(client: httpx.Client, of: str = "c") -> list[tuple[int, str]]:
+def stored(client: Service, of: str = "c") -> list[tuple[int, str]]:
     """All that the service has of a client, page by page."""
     found: list[tuple[int, str]] = []
     after: int | None = -1
     while after is not None:
-        page = client.get("/entries", params={"client": of, "after": after, "limit": 500}).raise_for_status().json()
+        answer = client.get("/entries", params={"client": of, "after": str(after), "limit": "500"})
+        answer.raise_for_status()
+        page = answer.json()
         found += [(one["seq"], one["payload"]) for one in page["entries"]]
         after = page["next"]
     return found

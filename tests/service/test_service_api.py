@@ -11,23 +11,24 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.answers import Service
 from tests.service.running import PROBLEM, Replica, entry, stored
 
 JSON = {"Content-Type": "application/json"}
 
 
-def test_healthz_answers_ok_with_the_replica_in_the_headers(http: httpx.Client) -> None:
+def test_healthz_answers_ok_with_the_replica_in_the_headers(http: Service) -> None:
     answer = http.get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert (answer.headers["VVC-Replica"], answer.headers["VVC-Server"]) == ("vm-0", "server-0")
 
 
-def test_whoami_tells_who_answers_and_on_which_kernel(shared: Replica, http: httpx.Client) -> None:
+def test_whoami_tells_who_answers_and_on_which_kernel(shared: Replica, http: Service) -> None:
     me = http.get("/whoami").json()
     assert {key: me[key] for key in ("replica", "side", "server", "version", "commit", "pid", "kernel_release")} == {
         "replica": "vm-0",
@@ -43,7 +44,7 @@ def test_whoami_tells_who_answers_and_on_which_kernel(shared: Replica, http: htt
     assert me["started_at"].endswith("+00:00")
 
 
-def test_a_repeated_write_is_answered_200_and_stored_once(http: httpx.Client) -> None:
+def test_a_repeated_write_is_answered_200_and_stored_once(http: Service) -> None:
     statuses = [http.post("/entries", json=entry(1, "once", "repeat")).status_code for _ in range(3)]
     assert statuses == [201, 200, 200]
     assert stored(http, "repeat") == [(1, "once")]
@@ -64,23 +65,23 @@ def test_concurrent_repeats_of_one_write_are_stored_once(shared: Replica) -> Non
     assert sorted(statuses) == [200] * 7 + [201]
 
 
-def test_another_payload_for_a_known_seq_is_a_conflict_and_changes_nothing(http: httpx.Client) -> None:
+def test_another_payload_for_a_known_seq_is_a_conflict_and_changes_nothing(http: Service) -> None:
     http.post("/entries", json=entry(1, "first", "conflict"))
     answer = http.post("/entries", json=entry(1, "second", "conflict"))
     assert (answer.status_code, answer.headers["Content-Type"]) == (409, PROBLEM)
     assert stored(http, "conflict") == [(1, "first")]
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(http: httpx.Client) -> None:
+def test_pages_follow_each_other_without_gap_or_repeat(http: Service) -> None:
     for seq in range(5):
         http.post("/entries", json=entry(seq, f"p{seq}", "pages"))
-    first = http.get("/entries", params={"client": "pages", "limit": 2}).json()
+    first = http.get("/entries", params={"client": "pages", "limit": "2"}).json()
     assert ([e["seq"] for e in first["entries"]], first["next"]) == ([0, 1], 1)
-    last = http.get("/entries", params={"client": "pages", "limit": 4, "after": 1}).json()
+    last = http.get("/entries", params={"client": "pages", "limit": "4", "after": "1"}).json()
     assert ([e["seq"] for e in last["entries"]], last["next"]) == ([2, 3, 4], None)
 
 
-def test_payload_and_seq_come_back_as_they_were_at_their_limits(http: httpx.Client) -> None:
+def test_payload_and_seq_come_back_as_they_were_at_their_limits(http: Service) -> None:
     wanted = [(0, ""), (1, "ä€😀\x00\n"), (2**63 - 1, "x" * 4096)]
     for seq, payload in wanted:
         assert http.post("/entries", json=entry(seq, payload, "limits")).status_code == 201
@@ -89,7 +90,7 @@ def test_payload_and_seq_come_back_as_they_were_at_their_limits(http: httpx.Clie
 
 def test_work_uses_the_cpu_time_it_was_asked_for_and_others_are_answered_meanwhile(shared: Replica) -> None:
     done = threading.Event()
-    answers: list[httpx.Response] = []
+    answers: list[requests.Response] = []
 
     def work() -> None:
         with shared.client() as client:
@@ -147,12 +148,12 @@ BODIES: dict[str, tuple[str, bytes, int]] = {
 
 
 @pytest.mark.parametrize(("path", "body", "status"), BODIES.values(), ids=BODIES)
-def test_a_bad_body_is_refused_with_a_problem(http: httpx.Client, path: str, body: bytes, status: int) -> None:
-    _assert_problem(http.post(path, content=body, headers=JSON), status)
+def test_a_bad_body_is_refused_with_a_problem(http: Service, path: str, body: bytes, status: int) -> None:
+    _assert_problem(http.post(path, data=body, headers=JSON), status)
 
 
-def test_a_long_body_without_a_length_is_refused_too(http: httpx.Client) -> None:
-    _assert_problem(http.post("/entries", content=(b" " * 8192 for _ in range(9)), headers=JSON), 413)
+def test_a_long_body_without_a_length_is_refused_too(http: Service) -> None:
+    _assert_problem(http.post("/entries", data=(b" " * 8192 for _ in range(9)), headers=JSON), 413)
 
 
 REQUESTS: dict[str, tuple[str, str, int]] = {
@@ -175,16 +176,16 @@ REQUESTS: dict[str, tuple[str, str, int]] = {
 
 
 @pytest.mark.parametrize(("method", "target", "status"), REQUESTS.values(), ids=REQUESTS)
-def test_a_bad_request_is_refused_with_a_problem(http: httpx.Client, method: str, target: str, status: int) -> None:
+def test_a_bad_request_is_refused_with_a_problem(http: Service, method: str, target: str, status: int) -> None:
     _assert_problem(http.request(method, target), status)
 
 
-def test_all_wrong_fields_are_named_at_once(http: httpx.Client) -> None:
+def test_all_wrong_fields_are_named_at_once(http: Service) -> None:
     answer = http.post("/entries", json={"client": "", "seq": -1, "payload": 3})
     assert [error["field"] for error in answer.json()["errors"]] == ["client", "seq", "payload"]
 
 
-def test_a_refused_method_is_told_which_are_allowed(http: httpx.Client) -> None:
+def test_a_refused_method_is_told_which_are_allowed(http: Service) -> None:
     assert "POST" in http.get("/work").headers["Allow"]
 
 
@@ -209,23 +210,23 @@ NEARLY_RIGHT = st.fixed_dictionaries(
 
 @settings(max_examples=80, derandomize=True)
 @given(path=st.sampled_from(["/entries", "/work"]), body=ANY_JSON | NEARLY_RIGHT)
-def test_no_json_body_makes_the_service_fail(http: httpx.Client, path: str, body: Any) -> None:
-    _assert_never_5xx(http.post(path, content=json.dumps(body).encode(), headers=JSON))
+def test_no_json_body_makes_the_service_fail(http: Service, path: str, body: Any) -> None:
+    _assert_never_5xx(http.post(path, data=json.dumps(body).encode(), headers=JSON))
 
 
 @settings(max_examples=50, derandomize=True)
 @given(path=st.sampled_from(["/entries", "/work"]), body=st.binary(max_size=2000))
-def test_no_bytes_make_the_service_fail(http: httpx.Client, path: str, body: bytes) -> None:
-    _assert_never_5xx(http.post(path, content=body, headers=JSON))
+def test_no_bytes_make_the_service_fail(http: Service, path: str, body: bytes) -> None:
+    _assert_never_5xx(http.post(path, data=body, headers=JSON))
 
 
 @settings(max_examples=50, derandomize=True)
 @given(client=st.text(), after=st.text() | st.integers().map(str), limit=st.text() | st.integers().map(str))
-def test_no_query_makes_the_service_fail(http: httpx.Client, client: str, after: str, limit: str) -> None:
+def test_no_query_makes_the_service_fail(http: Service, client: str, after: str, limit: str) -> None:
     _assert_never_5xx(http.get("/entries", params={"client": client, "after": after, "limit": limit}))
 
 
-def test_a_client_that_goes_away_within_its_body_harms_nobody(shared: Replica, http: httpx.Client) -> None:
+def test_a_client_that_goes_away_within_its_body_harms_nobody(shared: Replica, http: Service) -> None:
     host, _, port = shared.url.removeprefix("http://").rpartition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         head = b"POST /entries HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
@@ -234,7 +235,7 @@ def test_a_client_that_goes_away_within_its_body_harms_nobody(shared: Replica, h
     assert http.post("/entries", json=entry(0, client=client)).status_code == 201
 
 
-def _assert_problem(answer: httpx.Response, status: int) -> None:
+def _assert_problem(answer: requests.Response, status: int) -> None:
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, PROBLEM), answer.text
     problem = answer.json()
     assert problem["status"] == status
@@ -242,7 +243,7 @@ def _assert_problem(answer: httpx.Response, status: int) -> None:
     assert problem["detail"]
 
 
-def _assert_never_5xx(answer: httpx.Response) -> None:
+def _assert_never_5xx(answer: requests.Response) -> None:
     assert answer.status_code < 500, answer.text
     if answer.status_code >= 400:
         _assert_problem(answer, answer.status_code)

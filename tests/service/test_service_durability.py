@@ -13,9 +13,10 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
+from infra.answers import Service
 from service.store import LOCK_WAIT_S, TURN_WAIT_S
 from tests.service.running import PROBLEM, Replica, entry, replica, stored
 from tests.service.strace_order import STRACE_OPTIONS, check_order
@@ -39,7 +40,7 @@ class Ledger:
             while self.next_seq < 5000:
                 try:
                     status = client.post("/entries", json=entry(self.next_seq, f"p{self.next_seq}")).status_code
-                except httpx.TransportError:
+                except requests.RequestException:
                     return
                 assert status in {200, 201}
                 self.repeats_found += status == 200
@@ -108,7 +109,7 @@ def test_every_201_is_sent_after_the_fsync_returned(data_dir: Path, tmp_path: Pa
     assert order.acknowledged == 30
 
 
-def _write_ten(client: httpx.Client, name: str) -> None:
+def _write_ten(client: Service, name: str) -> None:
     for seq in range(10):
         client.post("/entries", json=entry(seq, client=name))
 
@@ -147,7 +148,7 @@ def test_a_locked_database_refuses_writes_within_the_bound_and_reads_go_on(data_
         assert client.post("/entries", json=entry(0)).status_code == 201
         with closing(sqlite3.connect(data_dir / "entries.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            refusals: list[tuple[httpx.Response, float]] = []
+            refusals: list[tuple[requests.Response, float]] = []
             threads = [threading.Thread(target=_timed_write, args=(running, seq, refusals)) for seq in range(1, 9)]
             for thread in threads:
                 thread.start()
@@ -177,7 +178,7 @@ def test_a_database_locked_at_the_start_is_opened_when_it_is_free(data_dir: Path
             assert client.get("/healthz").status_code == 200
 
 
-def _timed_write(running: Replica, seq: int, into: list[tuple[httpx.Response, float]]) -> None:
+def _timed_write(running: Replica, seq: int, into: list[tuple[requests.Response, float]]) -> None:
     with running.client() as client:
         begin = time.monotonic()
         answer = client.post("/entries", json=entry(seq))

@@ -10,9 +10,10 @@ import threading
 import time
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
+from infra.answers import Service
 from service.app import EXIT_SETTINGS
 from service.settings import Release, Settings, SettingsError, read_release, read_settings
 from tests.service.running import CHECKOUT, COMMAND, entry, environment, replica, stored
@@ -108,7 +109,7 @@ def test_a_port_in_use_is_named(data_dir: Path) -> None:
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_the_request_under_way_end(data_dir: Path, sign: signal.Signals) -> None:
     with replica(data_dir) as running:
-        answers: list[httpx.Response] = []
+        answers: list[requests.Response] = []
 
         def work() -> None:
             with running.client() as client:
@@ -145,10 +146,10 @@ def test_endless_work_does_not_hold_up_a_stop(data_dir: Path) -> None:
 
 
 def _work_ignoring_the_answer(url: str) -> None:
-    with httpx.Client(base_url=url, timeout=15, trust_env=False) as client:
+    with Service(url, 15) as client:
         try:
             client.post("/work", json={"ms": 10_000})
-        except httpx.TransportError:
+        except requests.RequestException:
             return
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
+import requests
 
 from infra import answers
 from infra.outputs import Replica
@@ -72,21 +72,22 @@ def test_another_answer_is_told_at_the_bound(status: int, body: bytes, last: str
 
 def test_silence_is_told_too() -> None:
     """Nobody listens."""
-    with pytest.raises(answers.NotReadyError, match="ConnectError"):
+    with pytest.raises(answers.NotReadyError, match="ConnectionRefusedError"):
         answers.wait_until_ready("http://127.0.0.1:9", "vm-1", "2", timeout_s=0.3)
 
 
 def test_a_request_that_the_bound_cuts_short_does_not_hide_the_last_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that answers once and then no more."""
-    found = [httpx.Response(500, text="broken")]
+    found = [requests.Response()]
+    found[0].status_code, found[0]._content = 500, b"broken"
 
-    def get(_url: str, timeout: float, trust_env: bool) -> httpx.Response:
+    def ask(_url: str, within_s: float) -> requests.Response:
         if found:
             return found.pop()
-        time.sleep(timeout)
-        raise httpx.ReadTimeout("timed out")
+        time.sleep(within_s)
+        raise requests.ReadTimeout("timed out")
 
-    monkeypatch.setattr(httpx, "get", get)
+    monkeypatch.setattr(answers, "ask", ask)
     with pytest.raises(answers.NotReadyError, match="Last: status 500: broken"):
         answers.wait_until_ready("http://127.0.0.1:9", "vm-1", "2", timeout_s=0.5)
 
@@ -124,6 +125,15 @@ def test_a_netrc_of_the_persons_is_not_sent(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_answer_that_is_no_object_is_a_problem_in_words() -> None:
-    """Such as of a captive portal."""
-    with serving(200, b"[]") as url, pytest.raises(ValueError, match="not an object"):
-        answers.whoami(url, 5)
+    """Such as of a captive portal; who waits for the right answer goes on waiting."""
+    with serving(200, b"[]") as url:
+        with pytest.raises(answers.UnansweredError, match="not an object"):
+            answers.whoami(url, 5)
+        with pytest.raises(answers.NotReadyError, match="Last: not an object"):
+            answers.wait_until_ready(url, "vm-1", "2", timeout_s=0.5)
+
+
+def test_what_went_wrong_is_told_without_a_librarys_objects() -> None:
+    """The system's own words, as `./lab status` shows them."""
+    with pytest.raises(answers.UnansweredError, match=r"^ConnectionRefusedError: \[Errno 111\] Connection refused$"):
+        answers.whoami("http://127.0.0.1:9", 1)

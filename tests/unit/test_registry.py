@@ -147,12 +147,9 @@ def test_nothing_of_the_persons_docker_configuration_matters(
     monkeypatch.setattr("infra.engine_place.problem", lambda *_: "")
     found = engine._ask(fake.host, private=False)
     assert found is not None
-    own = found.client()
-    try:
+    with found.client() as own:
         workshop.build(own, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, progress=Quiet())
         workshop.pull(own, "debian:trixie-slim", Quiet())
-    finally:
-        own.close()
     sent = {name for _, headers, _ in fake.asked for name in headers}
     assert not {"X-Registry-Auth", "X-Registry-Config"} & sent
 

@@ -93,7 +93,7 @@ def test_a_replica_that_does_not_answer_is_named() -> None:
     """With its address and what happened."""
     silent = CONTRACT.replicas[0].__class__("vm-1", "vm", "server-1", "http://127.0.0.1:9", "vm-1")
     told = steady.wrong(silent, "1")
-    assert told.startswith("vm-1 at http://127.0.0.1:9 does not answer: ConnectError")
+    assert told.startswith("vm-1 at http://127.0.0.1:9 does not answer: ConnectionRefusedError")
 
 
 @pytest.mark.parametrize("claim", labs.load("deployment").claims, ids=lambda claim: claim.name)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
+import requests
 
+from infra.answers import Service
 from labkit.measure.switch import switching
 from labkit.system.carry import carry
 from labkit.system.errors import CommandError
@@ -45,7 +46,8 @@ def answering(text: str, wait: threading.Event | None = None) -> Iterator[str]:
 
 def ask(url: str) -> str:
     """One request on a connection of its own."""
-    return httpx.get(url, timeout=10, trust_env=False).text
+    with Service(url, 10) as service:
+        return service.get("/").text
 
 
 def test_new_connections_go_to_the_newest_target() -> None:
@@ -55,7 +57,7 @@ def test_new_connections_go_to_the_newest_target() -> None:
         switch.to(two)
         assert ask(switch.url) == "two"
         switch.away()
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(requests.RequestException):
             ask(switch.url)
         switch.to(one)
         assert ask(switch.url) == "one"
@@ -82,7 +84,7 @@ def test_a_target_that_is_gone_is_a_reset_connection() -> None:
     with answering("gone") as gone:
         pass
     with answering("here") as here, switching(gone) as switch:
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(requests.RequestException):
             ask(switch.url)
         switch.to(here)
         assert ask(switch.url) == "here"

@@ -73,17 +73,17 @@ def audit(client: str, samples: Iterable[Sample], urls: Sequence[str], within_s:
 
 def fetch(url: str, client: str, deadline: float) -> Entries:
     """All entries of a client that a store has, page by page, asking again until `deadline` (monotonic)."""
-    import httpx  # noqa: PLC0415 - heavy, and only an audit needs it
+    from infra.answers import Service  # noqa: PLC0415 - heavy, and only an audit needs it
 
     found: list[tuple[int, str]] = []
     after: int | None = -1
-    with httpx.Client(base_url=url, timeout=_ANSWER_S, trust_env=False) as http:
+    with Service(url, _ANSWER_S) as service:
         while after is not None:
             try:
-                answer = http.get("/entries", params={"client": client, "after": after, "limit": _PAGE})
-                page: Mapping[str, object] = answer.raise_for_status().json()
-                entries, following = _page(page, after)
-            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+                answer = service.get(f"/entries?client={client}&after={after}&limit={_PAGE}")
+                answer.raise_for_status()
+                entries, following = _page(answer.json(), after)
+            except (OSError, ValueError, KeyError, TypeError) as error:
                 if time.monotonic() > deadline:
                     raise LabError(
                         f"The ledger of {client} cannot be settled: {url}/entries: {error}", hint="./lab status"

@@ -32,6 +32,7 @@ from labkit.system import endings
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.signals import interrupts_wait
+from labkit.system.waiting import until
 
 _POLL_S = 0.02
 _START_S = 20.0
@@ -185,17 +186,17 @@ class Prober:
         return self._settings.deadline_s if for_s else 0.0
 
     def _until(self, condition: Callable[[], bool], within_s: float, what: str) -> None:
-        deadline = time.monotonic() + within_s
-        while not condition():
-            if self._running().poll() is not None:
-                if condition():
-                    return
+        def met() -> bool:
+            # Asked before: what it left at its end is looked at once more.
+            ended = self._running().poll() is not None
+            if condition():
+                return True
+            if ended:
                 raise self._failure(f"while {what} was waited for")
-            if time.monotonic() > deadline:
-                raise LabError(
-                    f"The prober waited {within_s:g} s for {what}: {self._tail.latest()}", hint="./lab status"
-                )
-            time.sleep(_POLL_S)
+            return False
+
+        if not until(met, within_s, _POLL_S):
+            raise LabError(f"The prober waited {within_s:g} s for {what}: {self._tail.latest()}", hint="./lab status")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

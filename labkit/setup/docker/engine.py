@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 import docker
 from docker.context import ContextAPI
 from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from infra import engine_client, engine_place, plan
+from labkit.setup.docker import client
 from labkit.setup.docker import private as engine_private
 from labkit.setup.docker.private import Folders
 from labkit.system import root
@@ -54,9 +55,9 @@ class Engine:
     cgroup_version: int
     storage_driver: str
 
-    def client(self, timeout_s: int = _CLIENT_S) -> docker.DockerClient:
-        """A client; the caller closes it. `timeout_s` bounds each answer."""
-        return engine_client.connect(self.host, timeout_s)
+    def client(self, timeout_s: int = _CLIENT_S) -> AbstractContextManager[docker.DockerClient]:
+        """A client while inside, see labkit.setup.docker.client."""
+        return client.connected(self.host, timeout_s)
 
 
 def connect() -> Engine | None:
@@ -150,16 +151,13 @@ def _ask(host: str, *, private: bool) -> Engine | None:
 def _version_and_info(host: str) -> tuple[dict[str, Any], dict[str, Any], str] | None:
     """What the engine says of itself, and why it is in the wrong place, if it is."""
     try:
-        client = engine_client.connect(host, _ANSWER_S)
-        try:
-            version, info = client.version(), client.info()
+        with engine_client.connected(host, _ANSWER_S) as asked:
+            version, info = asked.version(), asked.info()
             if api_problem(version["ApiVersion"], version.get("MinAPIVersion", "")):
                 return version, info, ""
-            place = engine_place.look(client, version, info, host, (STATE, cache(), runtime()))
+            place = engine_place.look(asked, version, info, host, (STATE, cache(), runtime()))
             return version, info, engine_place.problem(place, engine_place.this_kernel())
-        finally:
-            client.close()
-    except (DockerException, RequestException):
+    except engine_client.EngineError:
         return None
 
 
@@ -246,6 +244,12 @@ def stop(progress: Progress, *, labs_too: bool = False) -> None:
         _as_root(progress, "stop", lambda: engine_private.stop(folders, progress.line))
 
 
+def private_host() -> str | None:
+    """The URL of our private engine, where it listens."""
+    folders = Folders.here()
+    return folders.host if listens(folders.socket) else None
+
+
 def remove(progress: Progress) -> None:
     """Stop the private engine and delete all that it holds: images, containers, volumes."""
     stop(progress)
@@ -268,13 +272,10 @@ def _running_labs(folders: Folders) -> list[str]:
     if not listens(folders.socket):
         return []
     try:
-        client = engine_client.connect(folders.host, _ANSWER_S)
-        try:
-            containers = client.containers.list(filters={"label": plan.LAB_LABEL})
+        with engine_client.connected(folders.host, _ANSWER_S) as asked:
+            containers = asked.containers.list(filters={"label": plan.LAB_LABEL})
             return sorted({container.labels[plan.LAB_LABEL] for container in containers})
-        finally:
-            client.close()
-    except (DockerException, RequestException):
+    except engine_client.EngineError:
         return []
 
 

@@ -18,9 +18,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from docker.errors import DockerException
-from requests.exceptions import RequestException
-
 from infra import engine_client, environment
 from labkit.setup.docker import _daemons, _network
 from labkit.system import mounts, processes, root, sockets
@@ -225,15 +222,10 @@ def _answers(folders: Folders) -> bool:
     if not sockets.listens(folders.socket):
         return False
     try:
-        client = engine_client.connect(folders.host, _PING_S)
-    except (DockerException, RequestException):
+        with engine_client.connected(folders.host, _PING_S) as client:
+            return bool(client.ping())
+    except engine_client.EngineError:
         return False
-    try:
-        return bool(client.ping())
-    except (DockerException, RequestException):
-        return False
-    finally:
-        client.close()
 
 
 def _end(pid: int) -> None:

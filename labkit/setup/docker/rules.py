@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from infra import engine_place, plan
 from labkit.setup.docker import engine
@@ -132,12 +130,9 @@ def _sentence(told: str) -> str:
 
 def _look_at(found: engine.Engine) -> str:
     try:
-        client = found.client()
-        try:
+        with found.client() as client:
             return look_again(client, client.info(), private=found.private)[0]
-        finally:
-            client.close()
-    except (DockerException, RequestException):
+    except LabError:
         return ""
 
 

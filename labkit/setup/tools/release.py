@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import ssl
 import tarfile
 import tempfile
 import threading
 from pathlib import Path
 
-import httpx
+import requests
 
 from infra import environment
 from labkit.setup import _downloads
@@ -24,6 +23,7 @@ _REACH_S = 5.0
 """How long the download host may take to answer at all, names and connections included."""
 _STALL_S = 30.0
 _QUICK_S = 30
+_PIECE = 2**20
 _PLUGIN_S = 10 * 60
 _ARCHITECTURES = {"x86_64": ("x64", "amd64"), "aarch64": ("arm64", "arm64")}
 _AGAIN = "the download was cut short or changed on the way; look at the network: ./lab doctor"
@@ -160,19 +160,20 @@ def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
 
 def _download(url: str, target: Path, progress: Progress) -> None:
     try:
-        with _http(_STALL_S) as http, http.stream("GET", url) as answer, target.open("wb") as file:
+        with _request("GET", url, _STALL_S, stream=True) as answer, target.open("wb") as file:
             answer.raise_for_status()
-            for piece in answer.iter_bytes():
+            for piece in answer.iter_content(_PIECE):
                 file.write(piece)
                 progress.detail(f"{file.tell() / 2**20:.0f} MiB")
-    except httpx.HTTPError as error:
+    except requests.RequestException as error:
         raise LabError(f"The download of {url} broke off: {error}", hint=_AGAIN) from error
 
 
-def _http(timeout_s: float) -> httpx.Client:
-    """A client that trusts what this machine trusts, a network's own certificates too, and takes the person's proxy."""
-    trusted = ssl.create_default_context(cafile=_downloads.certificates(os.environ))
-    return httpx.Client(verify=trusted, timeout=timeout_s, follow_redirects=True)
+def _request(method: str, url: str, timeout_s: float, *, stream: bool = False) -> requests.Response:
+    """Trusts what this machine trusts, a network's own certificates too; the person's proxy, not their .netrc."""
+    trusted = _downloads.certificates(os.environ)
+    verify = str(trusted) if trusted is not None else True
+    return requests.request(method, url, timeout=timeout_s, verify=verify, stream=stream, auth=lambda asked: asked)
 
 
 def _text(url: str) -> str | None:
@@ -184,23 +185,16 @@ def _reaches(url: str) -> bool:
     return _within("HEAD", url) is not None
 
 
-def _within(method: str, url: str) -> httpx.Response | None:
+def _within(method: str, url: str) -> requests.Response | None:
     """A small answer within the bound, or None. A thread, for the lookup of a name has no timeout of its own."""
-    answers: list[httpx.Response] = []
+    answers: list[requests.Response] = []
 
     def ask() -> None:
         try:
-            with _http(_REACH_S) as http:
-                answer = http.request(method, url)
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            OSError,
-            ValueError,
-            ImportError,
-        ):  # of a proxy that httpx cannot use
+            answer = _request(method, url, _REACH_S)
+        except (OSError, ValueError):
             return
-        if answer.is_success:
+        if answer.ok:
             answers.append(answer)
 
     thread = threading.Thread(target=ask, daemon=True)

@@ -7,10 +7,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from infra import plan
+from infra.answers import Service
 from infra.checkout import identify
 from tests.engines.apart.kills import Site
 from tests.engines.real import LAB, ROOT, command, engine
@@ -57,7 +57,8 @@ def test_a_copy_takes_nothing_and_a_moved_checkout_loses_nothing(site: Site, tmp
     urls = replicas(site)
     assert len(urls) == 2
     for url in urls:
-        assert httpx.post(f"{url}/entries", json=ENTRY, timeout=10, trust_env=False).status_code in (200, 201)
+        with Service(url, 10) as service:
+            assert service.post("/entries", json=ENTRY).status_code in (200, 201)
     assert site.tool("exec", "vm-1", "hostname").stdout.strip() == "vm-1"
     before, id_ = objects(site), site.id
 
