@@ -9,13 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-<<<<<<< ours
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
-
 from infra import names, telling
-=======
-from infra import telling
->>>>>>> theirs
 from infra.outputs import Replica
 from labkit.lifecycle import steady
 from labkit.lifecycle.following import following
