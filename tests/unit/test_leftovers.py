@@ -215,7 +215,7 @@ def test_other_checkouts_are_those_with_both_labels_and_another_id() -> None:
 def test_the_private_engine_stays_while_other_checkouts_have_labs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped ones count too; nothing is stopped or deleted."""
     foreign = Thing("container", "b", "2", BOTH | {plan.CHECKOUT_LABEL: "ffffffff"})
-    monkeypatch.setattr(clean, "listens", lambda _: True)
+    monkeypatch.setattr(engine, "private_host", lambda: "unix:///private")
     monkeypatch.setattr(clean, "_read", lambda _: [foreign])
     monkeypatch.setattr(engine, "remove", lambda _: pytest.fail("it was removed"))
     with pytest.raises(LabError) as refused:
