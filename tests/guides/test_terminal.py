@@ -23,10 +23,11 @@ PROGRAM = """\
 import sys
 sys.argv[0] = "lab"
 from pathlib import Path
-from labkit import cli, guide, guide_fence
+from labkit import cli
+from labkit.guide import fence, model
 import labkit.commands.guide as command
-command.read = lambda lab: guide.parse(Path({guide!r}).read_text(), lab="demo")
-guide_fence.STATE = Path({state!r})
+command.read = lambda lab: model.parse(Path({guide!r}).read_text(), lab="demo")
+fence.STATE = Path({state!r})
 cli.main()
 """
 
