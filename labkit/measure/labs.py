@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from labkit.judge.metrics import MetricError, Metrics, unknown
@@ -101,21 +102,29 @@ def load(name: str) -> Lab:
 
     Raises LabError, also where the CPU could not judge what is measured.
     """
-    module = f"labs.{known(name)}.lab"
+    known(name)
     checks_cpu.need()
     try:
-        lab: Lab = importlib.import_module(module).LAB
-    except ModuleNotFoundError as error:
-        if error.name is None or not module.startswith(error.name):
-            raise
-        raise LabError(
-            f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs"
-        ) from error
+        module = part(name, "lab")
     except MetricError as error:
         raise LabError(f"The lab {name} cannot be read: {error}", hint=f"correct labs/{name}") from error
+    if module is None:
+        raise LabError(f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs")
+    lab: Lab = module.LAB
     if lab.name != name:
         raise LabError(f"The lab in labs/{name} calls itself {lab.name!r}.", hint=f"correct labs/{name}/lab.py")
     return lab
+
+
+def part(name: str, part: str) -> ModuleType | None:
+    """A module of a lab's folder; None where there is none."""
+    module = f"labs.{name}.{part}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module.startswith(error.name):
+            raise
+        return None
 
 
 def metrics() -> list[tuple[str, Metric]]:
