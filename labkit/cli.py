@@ -283,6 +283,18 @@ def bench(what: str, lab: str | None, repeats: int, engine_too: bool, yes: bool)
     sys.exit(command.run(what, named, repeats, engine_too=engine_too, yes=yes))
 
 
+@lab.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Make a lab of your own: labs/NAME and Pulumi.NAME.yaml, which work as they are.
+
+    NAME is one word of small letters and digits.
+    """
+    from labkit.commands import new as command
+
+    sys.exit(command.run(name))
+
+
 @lab.command(context_settings={"ignore_unknown_options": True})
 @click.option("--long", "long_", is_flag=True, help="Everything, hours included.")
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)

@@ -37,7 +37,7 @@ def test_help_names_every_command() -> None:
     """In the order in which one meets them."""
     text = tool("--help").stdout
     names = ("setup", "doctor", "up", "guide", "watch", "status", "exec", "run", "report", "down", "leftovers", "clean",
-             "engine", "env", "bench", "test")  # fmt: skip
+             "engine", "env", "bench", "new", "test")  # fmt: skip
     places = [text.index(f"\n  {name} ") for name in names]
     assert places == sorted(places)
 
