@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 ENGINES = "On the engines"
 """Heading below which a page's fences need the engines."""
 
-_PART = re.compile(r"^## (?P<section>.+)$|^```sh\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_PART = re.compile(r"^## (?P<section>[^\n]+)$|^```sh\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
