@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from labkit.commands import bench, doctor
+from bench import common
+from labkit.commands import bench, doctor, setup
 from labkit.judge.metrics import Metrics
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
@@ -89,8 +90,8 @@ def test_a_labs_own_bench_writes_into_its_folder(tmp_path: Path, monkeypatch: py
     """Under its name, and only there."""
     result = {"schema_version": 1, "machine": {}, "repeats": 3, "figures": []}
     monkeypatch.setattr(labs, "load", lambda _name: toy(benches={"moves": lambda *_words: result}))
-    monkeypatch.setattr(bench.setup, "prepare", lambda **_words: None)
-    monkeypatch.setattr(bench.common, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(setup, "prepare", lambda **_words: None)
+    monkeypatch.setattr(common, "CHECKOUT", tmp_path)
     (tmp_path / "labs" / "toy").mkdir(parents=True)
     assert bench.run("moves", "toy", 3, engine_too=False, yes=True) == 0
     assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*.json")] == ["labs/toy/bench/moves.json"]
