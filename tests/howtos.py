@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.environment import for_python
+from labkit.lifecycle import suite
 
 ROOT = Path(__file__).parents[1]
 ENGINES = "On the engines"
@@ -25,6 +27,14 @@ class Fence:
 
     section: str
     text: str
+
+
+def copy(target: Path) -> None:
+    """A copy of this checkout in which there is no lab of the name that the pages use, with a .venv of its own."""
+    suite.copy(ROOT, target)
+    suite.make_venv(ROOT, target)
+    shutil.rmtree(target / "labs" / "demo", ignore_errors=True)
+    (target / "Pulumi.demo.yaml").unlink(missing_ok=True)
 
 
 def fences(page: str) -> list[Fence]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from labkit.lifecycle import suite
-from tests.howtos import Fence, execute, fences
+from tests.howtos import Fence, copy, execute, fences
 
 pytestmark = [pytest.mark.engine, pytest.mark.long, pytest.mark.timeout(2400)]
-
-ROOT = Path(__file__).parents[3]
 
 
 def lab(checkout: Path, *words: str, check: bool = True) -> str:
@@ -29,8 +25,7 @@ def lab(checkout: Path, *words: str, check: bool = True) -> str:
 def checkout(tmp_path: Path) -> Iterator[Path]:
     """A copy of this checkout; whatever is up in it is taken down."""
     made = tmp_path / "checkout"
-    suite.copy(ROOT, made)
-    suite.make_venv(Path(sys.prefix).parent, made)
+    copy(made)
     try:
         yield made
     finally:
@@ -39,7 +34,7 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_page_says_what_works(checkout: Path) -> None:
     """Each fence in its order, beside the first lab that is up as well; executed == fences, and nothing is left."""
-    others = [file.name.split(".")[1] for file in checkout.glob("Pulumi.*.yaml")]
+    others = sorted(file.name.split(".")[1] for file in checkout.glob("Pulumi.*.yaml"))
     executed: list[Fence] = []
     for fence in fences("own-lab"):
         if "lab run demo" in fence.text:
@@ -54,8 +49,6 @@ def test_the_page_says_what_works(checkout: Path) -> None:
     lab(checkout, "leftovers", "demo")
     lab(checkout, "status", others[0])
     lab(checkout, "down", others[0])
-    changed = subprocess.check_output(["git", "-C", str(checkout), "status", "--porcelain"], text=True, timeout=60)
-    assert {"?? Pulumi.demo.yaml", "?? labs/demo/"} <= set(changed.splitlines())
     assert (checkout / "Pulumi.demo.yaml").read_text(encoding="utf-8") == (
         checkout / "labkit/commands/skeleton/Pulumi.yaml.in"
     ).read_text(encoding="utf-8")
