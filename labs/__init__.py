@@ -1,1 +1,1 @@
-"""The labs: one folder a question. Of each the tool knows lab.py (LAB); its tests know fakes.py; `./lab new` makes one."""
+"""The labs: one folder a question. The tool asks for lab.py (LAB), its tests for fakes.py; `./lab new` makes one."""

@@ -1,1 +1,1 @@
-"""One module a command of ./lab. These print; what they call does not. `skeleton/` is what `./lab new` makes a lab of."""
+"""One module a command of ./lab; these print, what they call does not. `./lab new` makes a lab of `skeleton/`."""
