@@ -37,10 +37,10 @@ _TIMEOUT_S = 300
 _PAGE = """
 import sys
 from pathlib import Path
-from labkit.commands import report_html
-from labkit.judge.rows import judge
 from labkit.measure import labs
 from labkit.runs import run_folder
+from labkit.commands import report_html
+from labkit.judge.rows import judge
 folder = Path(sys.argv[1])
 run = run_folder.load(folder)
 source = report_html.source_of(run, judge(run, labs.load(run.lab).claims), folder)

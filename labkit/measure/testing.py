@@ -167,6 +167,7 @@ class FakeSide:
     """Stands in for a side: it stops and starts replicas."""
 
     SUSPENDED = "suspended"
+    GUEST_MEMORY = ()
 
     def __init__(self, fake: FakeLab) -> None:
         self.fake = fake
