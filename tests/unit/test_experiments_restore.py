@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ TURNS = [
     pytest.param(lab, experiment, turn, id=f"{lab} {experiment.name} {turn.side} {turn.action}".strip())
     for lab in stack_files.names()
     for experiment in labs.load(lab).experiments
-    for turn in dict.fromkeys(Turn(one.side, 1, one.action) for one in experiment.turns(tuple(SIDES), True))
+    for turn in dict.fromkeys(dataclasses.replace(one, number=1) for one in experiment.turns(tuple(SIDES), True))
 ]
 """Each kind of turn of each experiment there is: nobody keeps a list by hand."""
 
