@@ -25,15 +25,14 @@ from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Progress, Quiet
 
-LAB = "deployment"
 BOTH = "vm,container"
 FIRST_200_S = 120.0
 """Bound of the wait for a side's first answer after a command has ended."""
 
 
-def file(what: str) -> Path:
-    """Where a bench keeps its result."""
-    return CHECKOUT / "bench" / f"{what}.json"
+def file(what: str, lab: str = "") -> Path:
+    """Where a bench keeps its result: one that is about a lab's own things beside them."""
+    return (CHECKOUT / "labs" / lab if lab else CHECKOUT) / "bench" / f"{what}.json"
 
 
 @dataclass
@@ -58,11 +57,12 @@ class Figure:
 
 
 class Bench(ABC):
-    """Measures one set-up machine, round by round."""
+    """Measures one set-up machine by one lab, round by round."""
 
-    def __init__(self, ready: Ready, progress: Progress) -> None:
+    def __init__(self, ready: Ready, progress: Progress, lab: str) -> None:
         self._ready = ready
         self._progress = progress
+        self._lab = lab
         self._figures: dict[str, Figure] = {}
 
     def run(self, repeats: int) -> dict[str, Any]:
@@ -91,16 +91,16 @@ class Bench(ABC):
 
     def _contract(self) -> Contract:
         """What the lab, which is up, exports: its addresses are not known before."""
-        return outputs.from_outputs(self._ready.pulumi.outputs(LAB))
+        return outputs.from_outputs(self._ready.pulumi.outputs(self._lab))
 
     def _down(self) -> None:
-        heal.after_a_kill(self._ready, LAB, Quiet(), leftovers.remove, lambda _: None)
-        pulumi(self._ready, [*DESTROY, "-s", LAB])
-        leftovers.remove(self._ready.machine, LAB)
+        heal.after_a_kill(self._ready, self._lab, Quiet(), leftovers.remove, lambda _: None)
+        pulumi(self._ready, [*DESTROY, "-s", self._lab])
+        leftovers.remove(self._ready.machine, self._lab)
 
     def _time(self, words: Sequence[str]) -> float:
         begin = time.monotonic()
-        pulumi(self._ready, [*words, "-s", LAB])
+        pulumi(self._ready, [*words, "-s", self._lab])
         return time.monotonic() - begin
 
 

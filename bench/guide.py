@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import tables
-from bench.common import LAB, Bench
+from bench.common import Bench
 from labkit.guide import walk
 from labkit.guide.fence import Runner
 from labkit.guide.model import Guide, Section, Step
@@ -23,28 +23,30 @@ from labkit.system.progress import Progress
 Run = Callable[[Fence], Ran]
 
 
-def runner(ready: Ready) -> Run:
+def runner(ready: Ready, lab: str) -> Run:
     """Runs fences as ./lab guide does. What a command prints is shown, as a reader sees it."""
-    return Runner(LAB, lambda: pulumi.environment(ready.toolchain, ready.machine.docker_host))
+    return Runner(lab, lambda: pulumi.environment(ready.toolchain, ready.machine.docker_host))
 
 
 class GuideWalk(Bench):
     """A walk through the whole guide, which takes its lab up and down itself. `begin` makes each walk's runner."""
 
-    def __init__(self, ready: Ready, progress: Progress, found: Guide, begin: Callable[[Ready], Run] = runner) -> None:
-        super().__init__(ready, progress)
+    def __init__(
+        self, ready: Ready, progress: Progress, lab: str, found: Guide, begin: Callable[[Ready, str], Run] = runner
+    ) -> None:
+        super().__init__(ready, progress, lab)
         self._found = found
         self._begin = begin
 
     def _round(self) -> None:
         ran: list[Ran] = []
-        run = self._begin(self._ready)
+        run = self._begin(self._ready, self._lab)
 
         def noted(fence: Fence) -> Ran:
             ran.append(run(fence))
             return ran[-1]
 
-        with _restored(CHECKOUT / f"Pulumi.{LAB}.yaml"):
+        with _restored(CHECKOUT / f"Pulumi.{self._lab}.yaml"):
             walk.walk(self._found, self._found.steps[0], _Screen(self._progress), noted)
         for name, seconds in times(self._found, ran).items():
             self._add(name, None, seconds)

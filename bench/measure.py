@@ -16,7 +16,7 @@ from typing import Any
 
 from bench import run as bench_run
 from bench import vegeta
-from bench.common import LAB, pulumi
+from bench.common import pulumi
 from infra import outputs
 from labkit.lifecycle import leftovers
 from labkit.lifecycle.pulumi import DESTROY, UP
@@ -72,29 +72,29 @@ class _Shot:
     cpu_s: float
 
 
-def prober(ready: Ready, progress: Progress, repeats: int) -> list[Figure]:
+def prober(ready: Ready, progress: Progress, lab: str, repeats: int) -> list[Figure]:
     """The prober's scheduling error and CPU time, alone and beside the lab. The lab is down before and after."""
-    _down(ready)
+    _down(ready, lab)
     with reference() as server:
         figures = measure_prober([server.url], "alone", progress, repeats)
-    with _up(ready, progress) as urls:
+    with _up(ready, progress, lab) as urls:
         return figures + measure_prober(urls, "beside the lab", progress, repeats)
 
 
-def whole_run(ready: Ready, progress: Progress, _repeats: int) -> list[Figure]:
+def whole_run(ready: Ready, progress: Progress, lab: str, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
-    with _up(ready, progress):
-        return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(progress, LAB)]
+    with _up(ready, progress, lab):
+        return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(progress, lab)]
 
 
-PARTS: tuple[Callable[[Ready, Progress, int], list[Figure]], ...] = (prober, whole_run)
+PARTS: tuple[Callable[[Ready, Progress, str, int], list[Figure]], ...] = (prober, whole_run)
 """What is measured, in order. A further part is one more function here."""
 
 
-def run(ready: Ready, progress: Progress, repeats: int) -> dict[str, Any]:
+def run(ready: Ready, progress: Progress, lab: str, repeats: int) -> dict[str, Any]:
     """Measure everything; what bench/measure.json holds."""
     before = os.getloadavg()[0]
-    figures = [figure for part in PARTS for figure in part(ready, progress, repeats)]
+    figures = [figure for part in PARTS for figure in part(ready, progress, lab, repeats)]
     return {
         "schema_version": 1,
         "machine": machine_box(ready),
@@ -163,16 +163,16 @@ def _attack(program: Path, urls: Sequence[str], per_s: int) -> _Shot:
 
 
 @contextmanager
-def _up(ready: Ready, progress: Progress) -> Iterator[list[str]]:
+def _up(ready: Ready, progress: Progress, lab: str) -> Iterator[list[str]]:
     """The lab's URLs while it is up."""
     try:
         with progress.step("pulumi up"):
-            pulumi(ready, [*UP, "-s", LAB])
-        yield [replica.url for replica in outputs.from_outputs(ready.pulumi.outputs(LAB)).replicas]
+            pulumi(ready, [*UP, "-s", lab])
+        yield [replica.url for replica in outputs.from_outputs(ready.pulumi.outputs(lab)).replicas]
     finally:
-        _down(ready)
+        _down(ready, lab)
 
 
-def _down(ready: Ready) -> None:
-    pulumi(ready, [*DESTROY, "-s", LAB])
-    leftovers.remove(ready.machine, LAB)
+def _down(ready: Ready, lab: str) -> None:
+    pulumi(ready, [*DESTROY, "-s", lab])
+    leftovers.remove(ready.machine, lab)

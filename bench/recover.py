@@ -14,7 +14,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
+from bench.common import BOTH, FIRST_200_S, Bench, pulumi, until, urls_of
 from labkit.lifecycle import clean, heal, orphans, servers
 from labkit.lifecycle.following import following
 from labkit.lifecycle.programs import PARTS
@@ -54,8 +54,8 @@ _SCRIPT_S = 60.0
 class Recover(Bench):
     """What healing and ending take. With `engine_too` a reboot stops the private Docker Engine as well."""
 
-    def __init__(self, ready: Ready, progress: Progress, *, engine_too: bool = False) -> None:
-        super().__init__(ready, progress)
+    def __init__(self, ready: Ready, progress: Progress, lab: str, *, engine_too: bool = False) -> None:
+        super().__init__(ready, progress, lab)
         self._engine_too = engine_too
         if engine_too:
             self._check_engine()
@@ -92,7 +92,7 @@ class Recover(Bench):
     def _up(self) -> None:
         if self._engine_too:
             engine.ensure(Quiet())
-        pulumi(self._ready, [*UP, *heal.before_up(self._ready, LAB, Quiet()), "-s", LAB])
+        pulumi(self._ready, [*UP, *heal.before_up(self._ready, self._lab, Quiet()), "-s", self._lab])
 
     def _time_down(self, after: str) -> None:
         begin = time.monotonic()
@@ -101,12 +101,12 @@ class Recover(Bench):
 
     def _servers(self, action: Callable[[Container], object]) -> None:
         with servers.engine(self._ready.machine) as client:
-            for server in servers.of(client, LAB):
+            for server in servers.of(client, self._lab):
                 action(server)
 
     def _remove_with_volumes(self) -> None:
         with servers.engine(self._ready.machine) as client:
-            for server in servers.of(client, LAB):
+            for server in servers.of(client, self._lab):
                 names = [mount["Name"] for mount in server.attrs["Mounts"] if mount["Type"] == "volume"]
                 server.remove(force=True)
                 for name in names:
@@ -142,7 +142,7 @@ class Recover(Bench):
             events = Path(folder, "events.json")
             events.touch()
             with following(events) as seen:
-                words = [*UP, "-s", LAB, "--event-log", str(events)]
+                words = [*UP, "-s", self._lab, "--event-log", str(events)]
                 ended = pool.submit(self._ready.pulumi.quiet, words)
                 try:
                     until(lambda: event in seen or ended.done(), _EVENT_S)

@@ -31,7 +31,6 @@ SAMPLES = 1_000_000
 AIMS: Mapping[str, float] = {"wall_s": 5.0, "peak_memory_bytes": float(1 << 30), "page_bytes": 1_000_000.0}
 """What a report must stay below."""
 
-_LAB = "deployment"
 _SIDES = ("vm", "container")
 _STREAMS = 16
 _TIMEOUT_S = 300
@@ -49,12 +48,14 @@ Path(sys.argv[2]).write_text(source)
 """
 
 
-def run(machine: Mapping[str, Any], repeats: int, progress: Progress, samples: int = SAMPLES) -> dict[str, Any]:
+def run(
+    machine: Mapping[str, Any], lab: str, repeats: int, progress: Progress, samples: int = SAMPLES
+) -> dict[str, Any]:
     """Measure `repeats` times; what bench/report.json holds. Raises LabError when a page cannot be made."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, _LAB, "made-up")
+        folder = Path(name, lab, "made-up")
         folder.mkdir(parents=True)
-        made_up(folder, machine, samples)
+        made_up(folder, machine, lab, samples)
         found: dict[str, list[float]] = {"wall_s": [], "cpu_s": [], "peak_memory_bytes": [], "page_bytes": []}
         for number in range(repeats):
             one = _once(folder)
@@ -71,7 +72,7 @@ def run(machine: Mapping[str, Any], repeats: int, progress: Progress, samples: i
     }
 
 
-def made_up(folder: Path, machine: Mapping[str, Any], samples: int) -> Run:
+def made_up(folder: Path, machine: Mapping[str, Any], lab: str, samples: int) -> Run:
     """A run of experiment *update* with this many samples in 16 streams, some of them failed, written to a folder."""
     rng = random.Random(1)  # noqa: S311 - made-up latencies, no secret
     each = samples // _STREAMS
@@ -85,7 +86,7 @@ def made_up(folder: Path, machine: Mapping[str, Any], samples: int) -> Run:
             file.writelines(_line(rng, stream, seq, each) for seq in range(each))
     one = Run(
         id=folder.name,
-        lab=_LAB,
+        lab=lab,
         started="2026-01-01T00:00:00+00:00",
         finished="2026-01-01T00:20:00+00:00",
         commit="unknown",

@@ -10,7 +10,7 @@ from labkit.runs.records import Results, Run
 from labkit.system.progress import Progress
 
 
-def measure(progress: Progress, lab: str = "deployment", *, quick: bool = False) -> list[Figure]:
+def measure(progress: Progress, lab: str, *, quick: bool = False) -> list[Figure]:
     """Run a lab that is up, once, and time it. Raises what the run raises."""
     loaded = labs.load(lab)
     run, _ = session.conduct(loaded, loaded.experiments, progress, quick=quick)

@@ -9,9 +9,9 @@ from typing import Any
 PAGES: Mapping[str, str] = {
     "up": "README.md",
     "recover": "README.md",
-    "guide": "labs/deployment/INSTRUCTOR.md",
+    "guide": "labs/{lab}/INSTRUCTOR.md",
 }
-"""Bench -> the page, from the checkout's folder, that has its block."""
+"""Bench -> the page, from the checkout's folder, that has its block. One with a lab's name in it is about that lab."""
 
 SECTION = "section "
 """With this begins the name of a figure that is a section of the guide."""
@@ -68,7 +68,7 @@ def into(page: str, result: Mapping[str, Any], what: str) -> str:
     begin, end = marks(what)
     block = re.compile(f"{re.escape(begin)}.*{re.escape(end)}", re.DOTALL)
     if not block.search(page):
-        raise ValueError(f"{PAGES[what]} has no block {begin} … {end}")
+        raise ValueError(f"The page has no block {begin} … {end}")
     made = by_section(result, what) if what == "guide" else table(result, what)
     return block.sub(lambda _: f"{begin}\n{made}\n{end}", page)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench.common import BOTH, FIRST_200_S, LAB, Bench, pulumi, until, urls_of
+from bench.common import BOTH, FIRST_200_S, Bench, pulumi, until, urls_of
 from labkit.lifecycle import leftovers, servers
 from labkit.lifecycle.change import config_file
 from labkit.lifecycle.following import following
@@ -36,7 +36,7 @@ class Up(Bench):
 
     def _round(self) -> None:
         # First what needs no address: where the lab answers is known once it is up.
-        pulumi(self._ready, [*UP, "-s", LAB])
+        pulumi(self._ready, [*UP, "-s", self._lab])
         urls = urls_of(self._contract(), BOTH)
         killed_s = self._down_after_a_kill()
         self._add("container side alone: up to its first 200", 15.0, self._time_up("container", urls))
@@ -46,26 +46,26 @@ class Up(Bench):
         self._add("pulumi up without changes", None, self._time([*UP]))
         self._add("VM: from QEMU's start to the configured service's 200", 12.0, self._restart())
         self._add("down", 8.0, self._time([*DESTROY]))
-        leftovers.remove(self._ready.machine, LAB)
+        leftovers.remove(self._ready.machine, self._lab)
         self._add("down after the server was killed", 8.0, killed_s)
 
     def _down_after_a_kill(self) -> float:
         with servers.engine(self._ready.machine) as engine:
-            for server in servers.of(engine, LAB):
+            for server in servers.of(engine, self._lab):
                 server.kill()
         seconds = self._time([*DESTROY])
-        leftovers.remove(self._ready.machine, LAB)
+        leftovers.remove(self._ready.machine, self._lab)
         return seconds
 
     def _time_up(self, sides: str, every: Mapping[str, str]) -> float:
         """Seconds from the start of `pulumi up` to the last of the sides' first correct 200."""
         urls = {side: every[side] for side in sides.split(",")}
-        with config_file(LAB, {"sides": sides}) as config, tempfile.TemporaryDirectory() as folder:
+        with config_file(self._lab, {"sides": sides}) as config, tempfile.TemporaryDirectory() as folder:
             events = Path(folder, "events.json")
             events.touch()
             begin = time.monotonic()
             with polling(urls) as first, following(events) as seen:
-                pulumi(self._ready, [*UP, "-s", LAB, "--config-file", str(config), "--event-log", str(events)])
+                pulumi(self._ready, [*UP, "-s", self._lab, "--config-file", str(config), "--event-log", str(events)])
                 end = time.monotonic()
                 time.sleep(2 * POLL_S)
             missing = set(urls.values()) - set(first)

@@ -8,6 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from docs.ext import labs  # noqa: E402 - from the checkout, whose pages are built
+
+labs.write()
+
 project = "vm-vs-container"
 copyright = "the authors of vm-vs-container, Apache-2.0"  # noqa: A001 - Sphinx's name
 extensions = ["myst_parser", "sphinx_click", "docs.ext.generated", "docs.ext.guides"]

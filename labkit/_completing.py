@@ -49,6 +49,15 @@ def experiments(context: click.Context, _parameter: click.Parameter, begun: str)
     return _fitting([one.name for one in load(lab).experiments] if lab else [], begun)
 
 
+def benches(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """What can be measured of the tool, and of each lab."""
+    from labkit.commands.bench import TOOL  # noqa: PLC0415 - only where a shell asks
+    from labkit.measure.labs import load  # noqa: PLC0415 - only where a shell asks
+    from labkit.system.stack_files import names  # noqa: PLC0415 - only where a shell asks
+
+    return _fitting([*TOOL, *(name for lab in names() for name in load(lab).benches)], begun)
+
+
 def runs(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Runs of the lab that stands before, the newest first."""
     from labkit.runs import run_folder  # noqa: PLC0415 - only where a shell asks

@@ -28,15 +28,26 @@ def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
     return click.argument("lab", callback=check, shell_complete=_completing.labs)(command)
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
-def lab() -> None:
-    """VMs vs containers, settled with numbers from your own machine.
+def known_bench(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """The name of a bench, of this tool or of a lab."""
+    there = _completing.benches(context, parameter, "")
+    if value not in there:
+        raise click.BadParameter(f"{value!r} is none of {', '.join(there)}")
+    return value
 
-    \b
-    Begin with:  ./lab up deployment
-    Then:        ./lab status        what is up, and where it answers
-                 ./lab down deployment
-    """
+
+WELCOME = f"""VMs vs containers, settled with numbers from your own machine.
+
+\b
+Begin with:  ./lab up {stack_files.example()}
+Then:        ./lab status        what is up, and where it answers
+             ./lab down {stack_files.example()}
+"""
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, help=WELCOME)
+def lab() -> None:
+    """All verbs."""
 
 
 @lab.command()
@@ -256,15 +267,32 @@ def env() -> None:
 
 
 @lab.command()
-@click.argument("what", type=click.Choice(["up", "recover", "measure", "report", "guide"]))
+@click.argument("what", metavar="WHAT", callback=known_bench, shell_complete=_completing.benches)
+@click.argument("lab", required=False, shell_complete=_completing.labs)
 @click.option("--repeats", "-n", type=click.IntRange(3, 50), default=3, show_default=True)
 @click.option("--engine", "engine_too", is_flag=True, help="recover: the reboot stops the private Docker Engine too.")
 @YES
-def bench(what: str, repeats: int, engine_too: bool, yes: bool) -> None:
-    """Measure this tool itself: bench/WHAT.json."""
+def bench(what: str, lab: str | None, repeats: int, engine_too: bool, yes: bool) -> None:
+    """Measure this tool itself by a LAB, which may be left out where there is one.
+
+    WHAT: up, recover, measure, report, guide, or a bench of the lab's own.
+    """
     from labkit.commands import bench as command
 
-    sys.exit(command.run(what, repeats, engine_too=engine_too, yes=yes))
+    named = stack_files.known(lab) if lab else None
+    sys.exit(command.run(what, named, repeats, engine_too=engine_too, yes=yes))
+
+
+@lab.command()
+@click.argument("name")
+def new(name: str) -> None:
+    """Make a lab of your own: labs/NAME and Pulumi.NAME.yaml, which work as they are.
+
+    NAME is one word of small letters and digits.
+    """
+    from labkit.commands import new as command
+
+    sys.exit(command.run(name))
 
 
 @lab.command(context_settings={"ignore_unknown_options": True})

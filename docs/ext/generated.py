@@ -103,6 +103,15 @@ def waits() -> str:
     )
 
 
+def tutorials() -> str:
+    """Every lab: its guide, its question, its page for instructors."""
+    return "\n".join(
+        f"- [{lab}](project:/tutorial/{lab}.md): {labs.load(lab).question} "
+        f"[For the instructor](project:/teach/{lab}.md)."
+        for lab in stack_files.names()
+    )
+
+
 def sections() -> str:
     """The headings of a guide."""
     return ", ".join(rules.SECTIONS)
@@ -137,6 +146,7 @@ KINDS: dict[str, Callable[[], str]] = {
     "packages": packages,
     "run-schema": run_schema,
     "sections": sections,
+    "tutorials": tutorials,
     "waits": waits,
 }
 

@@ -13,11 +13,10 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from docs.ext import ROOT
+from docs.ext import ROOT, labs
 
 PAGES = {
-    "labs/deployment/README.md": "/tutorial/deployment",
-    "labs/deployment/INSTRUCTOR.md": "/howto/teach",
+    **labs.included(),
     "images/README.md": "/reference/images",
     "images/guest/README.md": "/reference/guest",
     "service/README.md": "/reference/service",

@@ -1,1 +1,1 @@
-"""One module a command of ./lab. These print; what they call does not."""
+"""One module a command of ./lab; these print, what they call does not. `./lab new` makes a lab of `skeleton/`."""

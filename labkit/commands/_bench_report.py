@@ -14,9 +14,9 @@ from labkit.system.files import write_whole
 from labkit.system.progress import Terminal
 
 
-def run(repeats: int) -> int:
+def run(lab: str, repeats: int) -> int:
     """Measure, write bench/report.json and show it as a table. Needs no set-up."""
-    result = report.run(machine_box.laptop_box(), repeats, Terminal())
+    result = report.run(machine_box.laptop_box(), lab, repeats, Terminal())
     file = report.FILE
     file.parent.mkdir(exist_ok=True)
     write_whole(file, json.dumps(result, indent=2) + "\n")

@@ -9,6 +9,10 @@ from pathlib import Path
 import click
 
 from labkit.lifecycle import bug_report, doctor
+from labkit.measure import labs
+from labkit.setup.checks import Check
+from labkit.system import stack_files
+from labkit.system.errors import LabError
 
 BY_ITSELF = Path(":auto:")
 """Stands for --bundle without a file."""
@@ -22,7 +26,7 @@ def run(*, as_json: bool, pack: Path | None = None) -> int:
         if not as_json:
             click.echo("Keys, secrets and your home directory are left out; look through it before you send it.")
         return 0
-    checks = doctor.look()
+    checks = [*doctor.look(), *needs()]
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(check) for check in checks], indent=2))
     else:
@@ -32,3 +36,15 @@ def run(*, as_json: bool, pack: Path | None = None) -> int:
             if not check.ok:
                 click.echo(f"    Next: {check.hint}")
     return 0 if all(check.ok or not check.needed for check in checks) else 1
+
+
+def needs() -> list[Check]:
+    """What each lab needs beyond what all need, with its name before it."""
+    found = []
+    for name in stack_files.names():
+        try:
+            checks = [check() for check in labs.load(name).needs]
+        except LabError as error:
+            checks = [Check("its folder", False, error.problem, error.hint)]
+        found += [dataclasses.replace(check, name=f"{name}: {check.name}") for check in checks]
+    return found

@@ -29,7 +29,7 @@ def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
         which = f"The lab {lab_name} is not up" if lab_name else "No lab is up"
         raise LabError(
             f"{which}, so there is no replica {replica!r}.",
-            hint=f"./lab up {lab_name or stack_files.names()[0]}",
+            hint=f"./lab up {lab_name or stack_files.example()}",
         )
     if not matches:
         names = ", ".join(one.name for one in there)

@@ -94,7 +94,8 @@ def figures(lab: str, run_id: str) -> int:
 
 def fill(lab: str, text: str, run: Run, file: str) -> str:
     """A page with its blocks made from a run."""
-    return guide_figures.into(text, run, judge(run, labs.load(lab).claims), file)
+    loaded = labs.load(lab)
+    return guide_figures.into(text, run, judge(run, loaded.claims), file, loaded.figures)
 
 
 def _environment() -> Mapping[str, str]:

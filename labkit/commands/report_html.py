@@ -79,7 +79,12 @@ def source_of(run: Run, rows: Sequence[Row], folder: Path) -> str:
     wanted = [repeat.stream for experiment in run.experiments for repeat in experiment.repeats if repeat.stream]
     digest = hashlib.sha256((folder / run_folder.RUN).read_bytes()).hexdigest()
     return html.page(
-        run, rows, streams.read(folder / run_folder.SAMPLES, wanted), digest=digest, labs=stack_files.names()
+        run,
+        rows,
+        streams.read(folder / run_folder.SAMPLES, wanted),
+        digest=digest,
+        labs=stack_files.names(),
+        own=[figure(run, rows) for figure in labs.load(run.lab).figures.values()],
     )
 
 

@@ -11,6 +11,7 @@ from labkit.lifecycle import servers, set_up
 from labkit.lifecycle.set_up import Ready
 from labkit.setup import packages
 from labkit.setup.offline import class_file
+from labkit.system import stack_files
 from labkit.system.files import write_whole
 from labkit.system.paths import STATE
 from labkit.system.progress import Terminal
@@ -52,7 +53,7 @@ def run(*, yes: bool, bring: Path | None = None, export: Path | None = None) -> 
     machine = ready.machine
     click.echo(f"Pulumi {ready.toolchain.version} ({ready.toolchain.origin}), Docker Engine {machine.engine_version}")
     click.echo(f"Accelerator: {machine.accelerator} ({machine.accelerator_reason})")
-    click.echo("Set up. Next: ./lab up deployment")
+    click.echo(f"Set up. Next: ./lab up {stack_files.example()}")
 
 
 def _export(ready: Ready, target: Path) -> None:

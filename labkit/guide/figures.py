@@ -1,7 +1,7 @@
 """What a guide shows of numbers: blocks `<!-- run:NAME -->` made from the stored run of its lab. Pure.
 
 Nobody types a number into a guide: the blocks are made by `./lab guide LAB --figures RUN`, and a test holds them
-against the run that is stored beside the guide.
+against the run that is stored beside the guide. Before a run is stored they are empty.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from labkit.judge import words
 from labkit.judge.model import Row
+from labkit.measure.labs import Figure, Table
 from labkit.report import tables
 from labkit.runs.records import Run
 from labkit.system.errors import LabError
@@ -18,18 +19,30 @@ from labkit.system.errors import LabError
 _BLOCK = re.compile(r"<!-- run:([a-z-]+) -->\n.*?<!-- /run:\1 -->", re.DOTALL)
 
 
-def into(text: str, run: Run, rows: Sequence[Row], file: str) -> str:
-    """The text with every block made anew. Raises LabError for a block that nobody can make."""
+def into(text: str, run: Run, rows: Sequence[Row], file: str, own: Mapping[str, Figure] | None = None) -> str:
+    """The text with every block made anew; `own` are the figures of the lab. Raises LabError for an unknown block."""
+    own = own or {}
 
     def make(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in BLOCKS:
-            raise LabError(
-                f"{file}: there is no block run:{name}; there is {', '.join(BLOCKS)}.", hint=f"correct {file}"
-            )
-        return f"<!-- run:{name} -->\n{BLOCKS[name](run, rows)}\n<!-- /run:{name} -->"
+        if name not in BLOCKS and name not in own:
+            there = ", ".join([*BLOCKS, *own])
+            raise LabError(f"{file}: there is no block run:{name}; there is {there}.", hint=f"correct {file}")
+        made = table(own[name](run, rows)) if name in own else BLOCKS[name](run, rows)
+        return f"<!-- run:{name} -->\n{made}\n<!-- /run:{name} -->"
 
     return _BLOCK.sub(make, text)
+
+
+def emptied(text: str) -> str:
+    """The text without what any block shows, as it is before a run is stored."""
+    return _BLOCK.sub(lambda match: f"<!-- run:{match[1]} -->\n<!-- /run:{match[1]} -->", text)
+
+
+def table(shown: Table) -> str:
+    """A lab's own table."""
+    lines = [shown.head, ["---"] * len(shown.head), *shown.lines]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 
 
 def machine(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike
@@ -75,6 +88,7 @@ BLOCKS: Mapping[str, Callable[[Run, Sequence[Row]], str]] = {
     "stages": stages,
     "verdicts": verdicts,
 }
+"""The blocks of every lab; LAB.figures are a lab's own."""
 
 
 def _short(value: object) -> str:

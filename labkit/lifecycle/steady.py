@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -27,9 +27,12 @@ def contract(ready: Ready, lab: str) -> Contract:
         raise LabError(f"The lab {lab} cannot be measured: {error}.", hint=f"./lab up {lab}") from error
 
 
-def check(place: RunningLab) -> None:
-    """Raise LabError naming everything that keeps the lab from being measured; all replicas are asked at once."""
-    found = list(problems(place))
+def check(place: RunningLab, more: Callable[[RunningLab], Iterable[str]] = lambda _place: ()) -> None:
+    """Raise LabError naming everything that keeps the lab from being measured; all replicas are asked at once.
+
+    `more` says what else must be well in this lab.
+    """
+    found = [*problems(place), *more(place)]
     if found:
         raise LabError(
             f"The lab {place.lab} is not in its steady state:\n  " + "\n  ".join(found), hint=f"./lab up {place.lab}"

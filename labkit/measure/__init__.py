@@ -1,6 +1,7 @@
 """From a lab that is up to a run.
 
-labs                   what a lab measures and judges; the one place that reaches into labs/
+labs                   all that is a lab's own; the one place that reaches into labs/
+testing                a lab without engines, on which each experiment's restore is tested
 experiment             the shape of an experiment: place, turn, what was seen
 session                from a lab's name to a run; _conduct runs the turns
 growth, neighbours     further replicas; who has which MAC while a replica is off

@@ -1,21 +1,55 @@
-"""What a lab measures and which claims it judges; the one place that reaches into labs/."""
+"""A lab: one question, one folder. The one place that reaches into labs/."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
 
 from labkit.judge.metrics import MetricError, Metrics, unknown
-from labkit.judge.model import Claim, Metric
+from labkit.judge.model import Claim, Metric, Row
+from labkit.lifecycle import steady
+from labkit.lifecycle.running import RunningLab
+from labkit.lifecycle.set_up import Ready
 from labkit.measure.experiment import Experiment
+from labkit.runs.records import Run
 from labkit.setup import checks_cpu
+from labkit.setup.checks import Check
 from labkit.system.errors import LabError, meant
+from labkit.system.progress import Progress
 from labkit.system.stack_files import known, names
 
 
 @dataclass(frozen=True)
+class Table:
+    """What a lab shows of a run in its own way: a title, the words above the columns, and the lines, all as text."""
+
+    title: str
+    head: Sequence[str]
+    lines: Sequence[Sequence[str]]
+
+
+Figure = Callable[[Run, Sequence[Row]], Table]
+"""Makes a table of a run and its judged rows; without lines where the run has nothing of it. Pure."""
+
+Bench = Callable[[Ready, Progress, int], Mapping[str, Any]]
+"""Measures, on a machine that is set up and with the lab down before and after, so many times; gives what its JSON file
+holds: `schema_version`, `machine`, `repeats` and `figures`."""
+
+
+def _nothing_more(_place: RunningLab) -> Iterable[str]:
+    return ()
+
+
+def _nothing_to_do(_place: RunningLab) -> None:
+    """Nothing beyond the replicas has to come back."""
+
+
+@dataclass(frozen=True)
 class Lab:
-    """What a lab measures and which claims it judges; labs/NAME/lab.py holds one as LAB.
+    """All that is a lab's own; labs/NAME/lab.py holds one as LAB. What has a default need not be said.
 
     Raises MetricError where a claim rests on a metric that is not among the lab's.
     """
@@ -25,6 +59,16 @@ class Lab:
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
     metrics: Metrics
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    """Name -> table, for the block `<!-- run:NAME -->` of its guide, and for the pages of its runs."""
+    needs: tuple[Callable[[], Check], ...] = ()
+    """What `./lab doctor` looks at for this lab, beyond what every lab needs of a machine."""
+    steady: Callable[[RunningLab], Iterable[str]] = _nothing_more
+    """What is not as it must be before anything is measured, a sentence each, beyond servers and replicas."""
+    bring_back: Callable[[RunningLab], None] = _nothing_to_do
+    """Makes right what `steady` names, once servers and replicas are back. Raises LabError."""
+    benches: Mapping[str, Bench] = field(default_factory=dict)
+    """Name -> what `./lab bench NAME LAB` measures, into labs/LAB/bench/NAME.json."""
 
     def __post_init__(self) -> None:
         if wrong := unknown(self.claims, self.metrics):
@@ -41,25 +85,46 @@ class Lab:
                 )
         return tuple(one for one in self.experiments if not names or one.name in names)
 
+    def check(self, place: RunningLab) -> None:
+        """Raise LabError naming all that keeps the lab from being measured, its own part of it included."""
+        steady.check(place, self.steady)
+
+    def to_steady_state(self, place: RunningLab) -> None:
+        """Make the lab steady again after whatever was done to it. Raises LabError when that does not help."""
+        steady.bring_back(place)
+        if list(self.steady(place)):
+            self.bring_back(place)
+            self.check(place)
+
 
 def load(name: str) -> Lab:
     """The lab's experiments and claims, for who runs or judges them. The one place where this tool reaches into labs/.
 
     Raises LabError, also where the CPU could not judge what is measured.
     """
-    module = f"labs.{known(name)}.lab"
+    known(name)
     checks_cpu.need()
     try:
-        lab: Lab = importlib.import_module(module).LAB
+        module = part(name, "lab")
+    except MetricError as error:
+        raise LabError(f"The lab {name} cannot be read: {error}", hint=f"correct labs/{name}") from error
+    if module is None:
+        raise LabError(f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs")
+    lab: Lab = module.LAB
+    if lab.name != name:
+        raise LabError(f"The lab in labs/{name} calls itself {lab.name!r}.", hint=f"correct labs/{name}/lab.py")
+    return lab
+
+
+def part(name: str, part: str) -> ModuleType | None:
+    """A module of a lab's folder; None where there is none."""
+    module = f"labs.{name}.{part}"
+    try:
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not module.startswith(error.name):
             raise
-        raise LabError(
-            f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs"
-        ) from error
-    except MetricError as error:
-        raise LabError(f"The lab {name} cannot be read: {error}", hint=f"correct labs/{name}") from error
-    return lab
+        return None
 
 
 def metrics() -> list[tuple[str, Metric]]:

@@ -12,7 +12,7 @@ from infra.outputs import Contract
 from infra.source import commit
 from labkit.lifecycle import set_up, steady
 from labkit.lifecycle.set_up import Ready
-from labkit.measure._conduct import Conductor, stamp
+from labkit.measure._conduct import Conductor, Hands, stamp
 from labkit.measure.experiment import Experiment, Place
 from labkit.measure.labs import Lab
 from labkit.measure.machine_box import machine_box, server_box
@@ -52,7 +52,7 @@ def conduct(
     with only_one(lab.name, runs):
         place, run = begin(lab, progress, quick=quick, predictions=predictions, runs=runs)
         progress.line(f"Run folder: {shown(place.folder)}")
-        conductor = Conductor(place, run)
+        conductor = Conductor(place, run, Hands(check=lab.check, bring_back=lab.to_steady_state))
         try:
             return conductor.conduct(experiments), place.folder
         except KeyboardInterrupt:
@@ -84,7 +84,7 @@ def begin(
     def place(folder: Path) -> Place:
         return Place(lab.name, there, contract, progress, lambda server: reach.runner(server.reach), folder)
 
-    steady.check(place(runs))
+    lab.check(place(runs))
     box = {**machine_box(there), **server_box(reach.runner(contract.servers[0].reach))}
     folder = run_folder.new(lab.name, "".join(started[:19].split("-")).replace(":", ""), runs)
     return place(folder), Run(

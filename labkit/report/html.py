@@ -15,6 +15,7 @@ from markupsafe import Markup
 from labkit.judge import words
 from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
+from labkit.measure.labs import Table
 from labkit.report import _looks, _verdicts, _view, quantities, series
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Run
@@ -28,12 +29,18 @@ _MOST_REPEATS = 400
 
 
 def page(
-    run: Run, rows: Sequence[Row], streams: Iterable[Stream] = (), *, digest: str = "", labs: Collection[str] = ()
+    run: Run,
+    rows: Sequence[Row],
+    streams: Iterable[Stream] = (),
+    *,
+    digest: str = "",
+    labs: Collection[str] = (),
+    own: Sequence[Table] = (),
 ) -> str:
     """The report of one run.
 
     `rows` are the article's rows as judged on this run, `streams` its reduced probe streams, `digest` that of run.json,
-    `labs` those that this version has.
+    `labs` those that this version has, `own` what the lab shows of its runs in its own way.
     """
     parts = [part for row in rows for part in row.parts]
     return render(
@@ -49,6 +56,7 @@ def page(
         metrics=list({id(m): m for m in _metrics(rows)}.values()),
         lab_of={stated.name: stated.lab for stated in ARTICLE},
         labs=set(labs),
+        own=[one for one in own if one.lines],
         most_repeats=_MOST_REPEATS,
     )
 

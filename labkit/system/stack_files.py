@@ -14,6 +14,11 @@ def names() -> list[str]:
     return sorted(file.name.split(".")[1] for file in CHECKOUT.glob("Pulumi.*.yaml"))
 
 
+def example() -> str:
+    """A lab to name in a hint: the first."""
+    return next(iter(names()), "LAB")
+
+
 def known(name: str) -> str:
     """The name, if it is a lab's, and its stack file can be read. Raises LabError naming those that there are."""
     labs = names()
@@ -25,7 +30,7 @@ def known(name: str) -> str:
         raise LabError(f"The stack file {file} is gone from {CHECKOUT}.", hint=f"git checkout -- '{file}'")
     raise LabError(
         f"There is no lab {name!r}; there is {', '.join(labs)}.",
-        hint=meant(name, labs, f"Try: ./lab up {labs[0]}"),
+        hint=meant(name, labs, f"Try: ./lab up {example()}"),
     )
 
 

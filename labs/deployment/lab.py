@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labkit.measure.labs import Lab
-from labs.deployment import operating_system, portability, resources, size, start, update
+from labs.deployment import figures, operating_system, portability, resources, size, start, update
 from labs.deployment.claims import CLAIMS
 from labs.deployment.claims_more import CLAIMS as CLAIMS_MORE
 from labs.deployment.metrics import METRICS
@@ -21,4 +21,5 @@ LAB = Lab(
     ),
     claims=(*CLAIMS, *CLAIMS_MORE),
     metrics=METRICS,
+    figures={"packages": figures.packages},
 )

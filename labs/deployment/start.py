@@ -196,11 +196,16 @@ def turns(sides: Sequence[str], quick: bool) -> Sequence[Turn]:
     )
 
 
+def restore(place: Place) -> None:
+    """What is off starts, and what is gone is made."""
+    steady.bring_back(place)
+
+
 EXPERIMENT = Experiment(
     name="start",
     question="How long until the first correct answer: from nothing, from off, and from a suspended state?",
     prediction="Which side answers first from nothing, and which from off? By what factor?",
     turns=turns,
     measure=measure,
-    restore=steady.bring_back,
+    restore=restore,
 )

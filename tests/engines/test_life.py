@@ -15,7 +15,10 @@ import requests
 from infra import outputs, plan
 from infra.checkout import identify
 from labkit.lifecycle import suite
+from labkit.system import stack_files
 from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
+
+LABS = ", ".join(stack_files.names())
 
 pytestmark = pytest.mark.engine
 
@@ -160,8 +163,8 @@ def test_pulumi_up_without_set_up_names_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["up", "deploiment"], "There is no lab 'deploiment'; there is deployment."),
-        (["down", "x"], "There is no lab 'x'; there is deployment."),
+        (["up", "deploiment"], f"There is no lab 'deploiment'; there is {LABS}."),
+        (["down", "x"], f"There is no lab 'x'; there is {LABS}."),
     ],
 )
 def test_an_unknown_lab_is_refused(words: list[str], message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -11,11 +12,15 @@ import pytest
 
 from labkit import cli
 from labkit.commands import guide as command
+from labkit.guide import figures as guide_figures
 from labkit.guide import model, walk
 from labkit.guide.text import Fence
 from labkit.guide.walk import Ran
+from labkit.judge.rows import judge
+from labkit.measure import labs
 from labkit.runs import run_folder
 from tests.guides.guides import LABS, ROOT, fences, file
+from tests.unit import judging
 from tests.unit.test_guide_walk import Reader
 
 INSTRUCTOR_SECTIONS = ("Time", "Frequent faults", "Expected numbers", "Questions and answers")
@@ -89,11 +94,15 @@ def test_links_lead_somewhere(lab: str, name: str) -> None:
 @pytest.mark.parametrize("lab", LABS)
 @pytest.mark.parametrize("name", command.PAGES)
 def test_shown_numbers_are_those_of_the_stored_run(lab: str, name: str) -> None:
-    """Nobody typed a number in by hand: the blocks come from the run that is stored beside the guide."""
+    """Nobody typed a number in by hand: the blocks come from the run that is stored beside the guide, if one is."""
     page = ROOT / "labs" / lab / name
-    run = run_folder.load(page.parent / command.SHOWN)
-    assert "<!-- run:" in page.read_text(encoding="utf-8")
-    assert command.fill(lab, page.read_text(encoding="utf-8"), run, str(page)) == page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "<!-- run:" in text
+    if (page.parent / command.SHOWN).exists():
+        run = run_folder.load(page.parent / command.SHOWN)
+        assert command.fill(lab, text, run, str(page)) == text
+    else:
+        assert guide_figures.emptied(text) == text
 
 
 @pytest.mark.parametrize("lab", LABS)
@@ -101,3 +110,16 @@ def test_a_lab_has_a_page_for_the_instructor(lab: str) -> None:
     """Time, faults, numbers, questions with answers."""
     text = (ROOT / "labs" / lab / "INSTRUCTOR.md").read_text(encoding="utf-8")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(INSTRUCTOR_SECTIONS)
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_labs_own_figures_stand_beside_those_of_all_labs(lab: str) -> None:
+    """No block that every lab has is hidden; a run of which a figure knows nothing gives a table without lines."""
+    found = labs.load(lab)
+    assert not set(found.figures) & set(guide_figures.BLOCKS)
+    empty = dataclasses.replace(judging.run(), experiments=())
+    for name, figure in found.figures.items():
+        assert re.fullmatch(r"[a-z-]+", name)
+        made = figure(empty, judge(empty, found.claims))
+        assert made.title
+        assert not list(made.lines)

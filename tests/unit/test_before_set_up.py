@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from infra import machine
 from labkit import _completing, cli
 from labkit.runs import run_folder
-from labkit.system import progress
+from labkit.system import progress, stack_files
 from labkit.system.errors import LabError
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ def test_status_says_it_in_its_first_line() -> None:
     done = CliRunner().invoke(cli.lab, ["status"], catch_exceptions=False)
     assert done.output.splitlines() == [
         "This checkout is not set up yet, so no lab is up.",
-        "  Next: ./lab up deployment",
+        f"  Next: ./lab up {stack_files.example()}",
     ]
     assert done.exit_code == 0
 
@@ -81,7 +81,7 @@ def completed(*words: str) -> list[str]:
 
 def test_bash_completes_verbs_labs_and_experiments() -> None:
     """As ./lab, which bash looks up by its last part."""
-    assert completed("./lab", "up") == ["deployment"]
+    assert completed("./lab", "up") == stack_files.names()
     assert {"size", "start"} <= set(completed("./lab", "run", "deployment"))
 
 

@@ -20,6 +20,7 @@ from labkit.lifecycle import clean, heal, leftovers, programs, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.setup.docker import engine
 from labkit.sides import reach
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
 from labkit.system.processes import Process
@@ -53,10 +54,10 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
     monkeypatch.setattr(engine, "connect", lambda: SimpleNamespace(private=private))
     ready: Any = SimpleNamespace()
     if not told:
-        recover.Recover(ready, Quiet(), engine_too=True)
+        recover.Recover(ready, Quiet(), "some", engine_too=True)
         return
     with pytest.raises(LabError) as refused:
-        recover.Recover(ready, Quiet(), engine_too=True)
+        recover.Recover(ready, Quiet(), "some", engine_too=True)
     assert told in refused.value.problem
     assert refused.value.hint == "./lab bench recover, without --engine"
 
@@ -116,7 +117,7 @@ def test_a_bench_asks_where_the_lab_says_that_it_answers(
     """By the contract of the lab that is up, whatever subnet is configured, or was free."""
     lab = BenchedLab()
     lab.build(monkeypatch)
-    made: Any = kind(cast(Any, lab), Quiet())
+    made: Any = kind(cast(Any, lab), Quiet(), stack_files.example())
     made._round()
     assert len(lab.polled) == count
     assert set().union(*lab.polled) == {"http://192.168.77.16:8000", "http://192.168.77.2:8001"}

@@ -31,7 +31,7 @@ class Walker:
         self.walks = 0
         self.ran: list[Fence] = []
 
-    def __call__(self, _ready: object) -> guide.Run:
+    def __call__(self, _ready: object, _lab: str) -> guide.Run:
         self.walks += 1
         return self._run
 
@@ -49,14 +49,14 @@ def stack_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(guide, "CHECKOUT", tmp_path)
     monkeypatch.setattr(common, "machine_box", lambda _: {"cpus": 2})
     monkeypatch.setattr(GuideWalk, "_down", lambda _: None)
-    file = tmp_path / f"Pulumi.{common.LAB}.yaml"
+    file = tmp_path / "Pulumi.some.yaml"
     file.write_text(SETTINGS, encoding="utf-8")
     return file
 
 
 def walked(walker: Walker, repeats: int, progress: Told | None = None) -> dict[str, Any]:
     ready: Any = None
-    return GuideWalk(ready, progress or Told(), GUIDE, walker).run(repeats)
+    return GuideWalk(ready, progress or Told(), "some", GUIDE, walker).run(repeats)
 
 
 def test_steps_sections_and_all_are_sums_of_their_fences(stack_file: Path) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from labkit.system import stack_files
 from labkit.system.processes import alive
 from labkit.system.waiting import until
 
 ROOT = Path(__file__).parents[2]
+LABS = ", ".join(stack_files.names())
 
 
 def tool(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +37,7 @@ def test_help_names_every_command() -> None:
     """In the order in which one meets them."""
     text = tool("--help").stdout
     names = ("setup", "doctor", "up", "guide", "watch", "status", "exec", "run", "report", "down", "leftovers", "clean",
-             "engine", "env", "bench", "test")  # fmt: skip
+             "engine", "env", "bench", "new", "test")  # fmt: skip
     places = [text.index(f"\n  {name} ") for name in names]
     assert places == sorted(places)
 
@@ -43,9 +45,9 @@ def test_help_names_every_command() -> None:
 @pytest.mark.parametrize(
     ("words", "message", "next_step"),
     [
-        (["up", "deploiment"], "There is no lab 'deploiment'; there is deployment.", "Did you mean deployment?"),
-        (["up", "x"], "There is no lab 'x'; there is deployment.", "Try: ./lab up deployment"),
-        (["status", "x"], "There is no lab 'x'; there is deployment.", "Try: ./lab up deployment"),
+        (["up", "deploiment"], f"There is no lab 'deploiment'; there is {LABS}.", "Did you mean deployment?"),
+        (["up", "x"], f"There is no lab 'x'; there is {LABS}.", f"Try: ./lab up {stack_files.example()}"),
+        (["status", "x"], f"There is no lab 'x'; there is {LABS}.", f"Try: ./lab up {stack_files.example()}"),
     ],
 )
 def test_an_unknown_lab_is_refused(words: list[str], message: str, next_step: str) -> None:

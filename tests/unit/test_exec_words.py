@@ -6,6 +6,7 @@ import pytest
 
 from labkit.commands import exec_
 from labkit.lifecycle import places, set_up
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 
 
@@ -21,4 +22,4 @@ def test_where_no_lab_is_up_the_next_step_is_to_bring_it_up(
     with pytest.raises(LabError) as refused:
         exec_.run("vm-1", [], lab)
     assert refused.value.problem == f"{said} there is no replica 'vm-1'."
-    assert refused.value.hint == "./lab up deployment"
+    assert refused.value.hint == f"./lab up {lab or stack_files.example()}"

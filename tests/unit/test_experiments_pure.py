@@ -20,10 +20,10 @@ from labkit.runs.records import Repeat, Results
 from labkit.system.carry import Carried
 from labkit.system.paths import CHECKOUT
 from labs.deployment import claims_more, kernels, operating_system, portability, resources, update
+from labs.deployment.fakes import CONTAINER, Fake
 from labs.deployment.sides import container_again, updating
 from labs.deployment.sides.moving import Move
-from tests.unit import judging, lab_world
-from tests.unit.lab_world import CONTAINER, World
+from tests.unit import judging
 
 SIDES = ("vm", "container")
 
@@ -203,15 +203,15 @@ def test_what_is_moved_to_another_server_is_a_stray_there() -> None:
 
 
 def test_the_second_server_comes_with_the_first_turn_that_wants_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """By one `pulumi up`; the next turn finds it there, and a lab that is to have two has it already."""
-    world = World(tmp_path)
-    lab_world.build(world, monkeypatch)
-    assert [portability.second_server(world.place).name for _ in range(2)] == ["server-2", "server-2"]
-    assert world.steps.count("up") == 1
-    portability.restore(world.place)
-    assert world.contract.servers == (lab_world.SERVER,)
+    fake = Fake("deployment", tmp_path)
+    with fake.standing_in() as place:
+        assert [portability.second_server(place).name for _ in range(2)] == ["server-2", "server-2"]
+        assert fake.steps.count("up") == 1
+        portability.restore(place)
+    assert [server.name for server in fake.contract.servers] == ["server-1"]
 
 
 @pytest.mark.parametrize(("second", "identity", "same"), [("a", "id", True), ("b", "id", False), ("a", "other", False)])

@@ -1,4 +1,4 @@
-"""The pages' figures are those of bench/*.json."""
+"""The pages' figures are those of the benches' JSON files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import tables
+from bench import common, tables
+from labkit.system import stack_files
 
 BEGIN, END = tables.marks("up")
 ROOT = Path(__file__).parents[2]
@@ -62,11 +63,18 @@ def test_a_guide_is_told_by_section_with_the_machine() -> None:
     )
 
 
-@pytest.mark.parametrize("what", tables.PAGES)
-def test_the_page_says_what_was_measured(what: str) -> None:
+PAGES = [
+    pytest.param(what, lab if "{lab}" in page else "", id=f"{what} {lab}")
+    for what, page in tables.PAGES.items()
+    for lab in stack_files.names()
+]
+
+
+@pytest.mark.parametrize(("what", "lab"), PAGES)
+def test_the_page_says_what_was_measured(what: str, lab: str) -> None:
     """Nobody typed a figure in by hand; what has not been measured has an empty block."""
-    page = (ROOT / tables.PAGES[what]).read_text(encoding="utf-8")
-    file = ROOT / "bench" / f"{what}.json"
+    page = (ROOT / tables.PAGES[what].format(lab=lab)).read_text(encoding="utf-8")
+    file = common.file(what, lab)
     if file.exists():
         assert tables.into(page, json.loads(file.read_text(encoding="utf-8")), what) == page
     else:

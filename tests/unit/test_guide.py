@@ -98,7 +98,7 @@ def test_a_mistake_is_told_with_its_line(body: str, where: str, message: str) ->
 
 SECTION_MISTAKES = [
     ("bring_up", guide_text.step("S"), "the section 'Bring up' runs: pulumi up -s demo"),
-    ("look_inside", guide_text.step("S"), "the section 'Look inside' looks at vm-1 and at container-1"),
+    ("look_inside", guide_text.step("S"), "the section 'Look inside' looks at 2 of vm-1, container-1"),
     ("clean_up", guide_text.step("S"), "the section 'Clean up' proves itself: a check with ./lab leftovers"),
     ("picture", "None.\n", "the section 'Picture' has one `mermaid` fence"),
     ("sources", "", "the section 'Sources' is empty"),

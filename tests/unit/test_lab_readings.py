@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from labkit.measure import clocks, first_answers, neighbours, session
+from labkit.measure import clocks, first_answers, neighbours, session, testing
 from labkit.sides import _processes, container
 from labkit.system import shell
 from labkit.system.outcome import Outcome
 from labs.deployment import size
-from tests.unit import lab_world
 from tests.unit.lab_fakes import CONTRACT
 
 ARP = """IP address       HW type     Flags       HW address            Mask     Device
@@ -81,14 +80,15 @@ def test_a_clock_under_the_same_kernel_is_the_same_clock() -> None:
     assert clocks.offset_s(_answers("10.0\n10.5\n9.0\n"), "other") == pytest.approx(clocks.boot_s() - 10.5, abs=0.5)
 
 
-def test_settings_are_those_in_force() -> None:
+def test_settings_are_those_in_force(tmp_path: Path) -> None:
     """What the lab exports beats what its file says; all keys are there."""
     found = session.settings({"vcpus": 4, "subnet": "10.0.0.0/24", "nonsense": 1}, CONTRACT)
     assert (found["vcpus"], found["subnet"], found["accelerator"]) == (1, "10.0.0.0/24", "tcg")
     assert (found["sides"], found["replicas"], found["disk_gib"]) == ("vm,container", 1, "2")
     assert "nonsense" not in found
-    several = dataclasses.replace(CONTRACT, servers=(lab_world.SERVER, lab_world.SECOND))
-    assert session.settings({"servers": 1}, several)["servers"] == len(several.servers)
+    several = testing.FakeLab("some", tmp_path)
+    several.servers = 2
+    assert session.settings({"servers": 1}, several.contract)["servers"] == 2
 
 
 class _Late(BaseHTTPRequestHandler):

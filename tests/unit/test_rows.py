@@ -10,8 +10,10 @@ import pytest
 from infra.sides import KINDS
 from labkit.judge import rows
 from labkit.judge.model import Claim, Measured, Verdict
+from labkit.measure import labs
 from labkit.runs.records import Arm
 from labkit.sides import SIDES
+from labkit.system import stack_files
 from labs.deployment.claims import CLAIMS
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS
@@ -73,10 +75,13 @@ def test_a_claim_that_makes_no_sense_is_refused(claims: tuple[Claim, ...], flaw:
     assert flaw in str(error.value)
 
 
-def test_the_deployment_labs_claims_make_sense() -> None:
-    """Each has a row, a cause, a reason for its smallest effect, and a metric that this run can give."""
-    assert not rows.flaws(CLAIMS)
-    for claim in CLAIMS:
+@pytest.mark.parametrize("lab", stack_files.names())
+def test_a_labs_claims_make_sense(lab: str) -> None:
+    """Each has a row, a cause, and a reason for its smallest effect."""
+    claims = labs.load(lab).claims
+    assert claims
+    assert not rows.flaws(claims)
+    for claim in claims:
         assert claim.text.endswith(".")
         assert claim.because.endswith(".")
         assert not isinstance(claim, Measured) or claim.effect_because

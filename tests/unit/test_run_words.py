@@ -9,23 +9,24 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from labkit.cli import lab
+from labkit.cli import lab as tool
 from labkit.commands import run as run_command
 from labkit.lifecycle import steady
 from labkit.measure import labs, session
+from labkit.system import stack_files
 from labkit.system.errors import LabError
 from tests.unit.lab_fakes import CONTRACT
 
 WORDS: dict[str, tuple[list[str], str, str]] = {
     "unknown lab": (
         ["run", "deploymnt"],
-        "There is no lab 'deploymnt'; there is deployment.",
+        "There is no lab 'deploymnt'; there is {labs}.",
         "Did you mean deployment?",
     ),
     "unknown lab, report": (
         ["report", "x"],
-        "There is no lab 'x'; there is deployment.",
-        "Try: ./lab up deployment",
+        "There is no lab 'x'; there is {labs}.",
+        f"Try: ./lab up {stack_files.example()}",
     ),
     "unknown experiment": (
         ["run", "deployment", "sice"],
@@ -50,9 +51,9 @@ def test_wrong_words(case: str) -> None:
     """What was given, the rule, the next step."""
     words, problem, hint = WORDS[case]
     with pytest.raises(LabError) as refused:
-        CliRunner().invoke(lab, words, catch_exceptions=False, standalone_mode=False)
+        CliRunner().invoke(tool, words, catch_exceptions=False, standalone_mode=False)
     experiments = ", ".join(one.name for one in labs.load("deployment").experiments)
-    assert refused.value.problem == problem.format(experiments=experiments)
+    assert refused.value.problem == problem.format(experiments=experiments, labs=", ".join(stack_files.names()))
     assert refused.value.hint == hint
 
 
@@ -96,10 +97,15 @@ def test_a_replica_that_does_not_answer_is_named() -> None:
     assert told.startswith("vm-1 at http://127.0.0.1:9 does not answer: ConnectionRefusedError")
 
 
-@pytest.mark.parametrize("claim", labs.load("deployment").claims, ids=lambda claim: claim.name)
-def test_every_claim_can_be_predicted(claim: object) -> None:
+CLAIMS = [
+    pytest.param(lab, claim, id=f"{lab} {claim.name}") for lab in stack_files.names() for claim in labs.load(lab).claims
+]
+
+
+@pytest.mark.parametrize(("lab", "claim"), CLAIMS)
+def test_every_claim_can_be_predicted(lab: str, claim: object) -> None:
     """By a side or `same`, or by yes and no; and it rests on an experiment of the lab."""
-    known = [one.name for one in labs.load("deployment").experiments]
+    known = [one.name for one in labs.load(lab).experiments]
     assert run_command.about(claim) in known  # type: ignore[arg-type]  # parametrized
     assert run_command.choices(claim) in (["vm", "container", "same"], ["yes", "no"])  # type: ignore[arg-type]
 
