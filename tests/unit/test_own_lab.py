@@ -12,6 +12,8 @@ from labkit.system import stack_files
 from labkit.system.errors import LabError
 from tests.howtos import ENGINES, Fence, copy, execute, fences
 
+pytestmark = pytest.mark.slow
+
 WITHOUT_ENGINES = [
     *(fence for fence in fences("own-lab") if fence.section != ENGINES),
     *fences("own-experiment"),
