@@ -22,7 +22,7 @@ pytestmark = pytest.mark.engine
 STACK_FILE = ROOT / f"Pulumi.{LAB}.yaml"
 CHANGE = f"Change it: pulumi config set {{}} VALUE -s {LAB}"
 WHOLE = "a whole number from {} to {} is needed."
-KEYS = "topology, sides, replicas, vcpus, memory_mib, disk_gib, accelerator, service_version, subnet, servers"
+KEYS = "topology, servers, sides, replicas, vcpus, memory_mib, disk_gib, accelerator, service_version, subnet"
 
 # Configuration -> every message that it must give, all in one run.
 CONFIGS: dict[str, tuple[dict[str, object], list[str]]] = {
