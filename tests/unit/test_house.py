@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,10 +34,21 @@ REACHES = {"infra/reach.py", "labkit/sides/container.py"}
 SIDE_ROOMS = {f"{room}/{side}.py" for room in ("infra/stacks", "labkit/sides") for side in sides.NAMES}
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """A file's syntax tree. Python that is run by a collection within ast.parse breaks it (CPython 3.11)."""
+    gc.disable()
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    finally:
+        gc.enable()
+
+
+@cache
 def imports(file: Path) -> set[str]:
     """Modules that a file imports, as dotted names."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -148,7 +161,7 @@ _BY_CLIENT = {"exec_run", "exec_create", "put_archive", "get_archive"}
 
 def _reaching(file: Path) -> list[str]:
     """What in a file looks like a way into a container of a Docker Engine; its docstrings may speak of one."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = parsed(file)
     told = {
         node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
