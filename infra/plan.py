@@ -85,8 +85,8 @@ class Plan:
         return labels(self.checkout, self.lab)
 
     def name(self, part: str) -> str:
-        """Name of one of the lab's objects on the laptop's engine, e.g. vvc-1a2b3c4d-deployment-lan."""
-        return f"{PREFIX}-{self.checkout}-{self.lab}-{part}"
+        """Name of one of the lab's objects on the laptop's engine."""
+        return object_name(self.checkout, self.lab, part)
 
     def network(self, name: Network = LAN) -> PlannedNetwork:
         """One of its networks."""
@@ -146,6 +146,11 @@ def labels(checkout: str, lab: str, role: Role | None = None) -> dict[str, str]:
     """
     whose = {LAB_LABEL: lab, CHECKOUT_LABEL: checkout}
     return {**whose, ROLE_LABEL: role} if role else whose
+
+
+def object_name(checkout: str, lab: str, part: str) -> str:
+    """Name of one of a lab's objects on the laptop's engine, e.g. vvc-1a2b3c4d-deployment-lan."""
+    return f"{PREFIX}-{checkout}-{lab}-{part}"
 
 
 def server_name(index: int) -> str:

@@ -15,7 +15,8 @@ from pathlib import Path
 from infra import environment
 from labkit.guide.text import CHECK, Fence
 from labkit.guide.walk import Ran
-from labkit.system import outcome, shell
+from labkit.system import shell
+from labkit.system.outcome import Outcome
 from labkit.system.paths import CHECKOUT, STATE
 from labkit.system.signals import caught
 
@@ -52,7 +53,7 @@ class Runner:
                  "seconds": round(seconds, 2)}  # fmt: skip
         with self._journal.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-        shell.note(outcome.Outcome(("sh", "-euc", fence.text), -1 if status is None else status, "", seconds))
+        shell.note(Outcome(("sh", "-euc", fence.text), -1 if status is None else status, "", seconds))
 
 
 def journal(lab: str) -> Path:

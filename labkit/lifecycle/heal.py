@@ -185,7 +185,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         lab,
         progress,
         leftovers.clear_way,
-        lambda what: progress.line(f"Removed, left by an earlier up: {what}"),
+        lambda what: progress.line(f"Removed what an earlier up left: {what}"),
     )
     servers.start(ready.machine, lab, progress)
     state = known(ready.pulumi.resources(lab))

@@ -23,8 +23,9 @@ from infra.networks import LAN_BITS
 from infra.plan import PROJECT, default_subnet
 from labkit.lifecycle import _events
 from labkit.setup.tools.toolchain import Toolchain
-from labkit.system import outcome, processes, shell, stack_files
+from labkit.system import processes, shell, stack_files
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
 from labkit.system.processes import STARTED_BY, alive, starter_gone
 from labkit.system.signals import caught
@@ -129,7 +130,7 @@ class Pulumi:
                 ended = -signal.SIGKILL if status is None else status
                 seconds = time.monotonic() - begin
                 told = _events.text(events)
-                shell.note(outcome.Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
+                shell.note(Outcome((self._program, *words), ended, told, seconds, timed_out=status is None))
         if came:
             raise KeyboardInterrupt
         return status
@@ -177,7 +178,7 @@ class Pulumi:
                 hint="What is there: ./lab status",
             )
 
-    def quiet(self, words: Sequence[str]) -> outcome.Outcome:
+    def quiet(self, words: Sequence[str]) -> Outcome:
         """Run a command without showing it; how it ended. The flag --event-log is known here.
 
         When it is interrupted it has time to end what is under way: killed, it would not know what it has made.

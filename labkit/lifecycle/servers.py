@@ -55,7 +55,7 @@ def reach(machine: Machine, container: str) -> Reach:
 
 def prefix(lab: str) -> str:
     """Pure: what the engine's names of the lab's objects begin with, before the names that the contract has."""
-    return f"{plan.PREFIX}-{CHECKOUT_ID}-{lab}-"
+    return plan.object_name(CHECKOUT_ID, lab, "")
 
 
 def start(machine: Machine, lab: str, progress: Progress) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from infra.reach import Reach
 from labkit.sides.protocol import Runner
-from labkit.system import outcome, shell
+from labkit.system import shell
+from labkit.system.outcome import Outcome
 
 _COPY_WITHIN_S = 60.0
 
@@ -18,9 +19,7 @@ def runner(reach: Reach, *, hint: str = "") -> Runner:
     `hint` is the next step of whoever reads that a command has failed.
     """
 
-    def run(
-        command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
-    ) -> outcome.Outcome:
+    def run(command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None) -> Outcome:
         return shell.run(reach.words(command), timeout_s=timeout_s, on_line=on_line, hint=hint)
 
     return run

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # has no marker for it
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from infra import sides as kinds
+from infra import sides
 from labkit.judge.rows import judge
 from labkit.report import compare, html, merge, streams
 from labkit.setup.packages import PACKAGES
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"), encoding="utf-8"
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(cast(dict[str, Any], kinds.KINDS), arms.TOY, arms.KINDS_OF_THREE[arms.TOY])
+        patch.setitem(cast(dict[str, Any], sides.KINDS), arms.TOY, arms.KINDS_OF_THREE[arms.TOY])
         many = arms.run()
         runs.samples(many, made / "samples.jsonl", seconds=12)
         wanted = [repeat.stream for experiment in many.experiments for repeat in experiment.repeats if repeat.stream]

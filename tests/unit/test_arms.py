@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from infra import sides as kinds
+from infra import sides
 from labkit.commands.run import choices
 from labkit.judge import _fairness, rows
 from labkit.judge._verdict import judge
@@ -34,7 +34,7 @@ RUN = arms.run()
 @pytest.fixture(autouse=True)
 def _three_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     """For whatever looks at the table of sides itself."""
-    monkeypatch.setitem(cast(dict[str, Any], kinds.KINDS), arms.TOY, KINDS_OF_THREE[arms.TOY])
+    monkeypatch.setitem(cast(dict[str, Any], sides.KINDS), arms.TOY, KINDS_OF_THREE[arms.TOY])
 
 
 def verdict(run: Run, claim: str) -> Judgement:

@@ -160,7 +160,7 @@ def test_a_build_gets_the_machines_network_and_proxies(
     """As predefined build arguments, which leave no trace in the image."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:3128")
     fake.answers["/build"] = (200, b'{"stream": "Successfully built 0123"}\r\n', 0.0)
-    workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x", arguments={}, progress=Quiet())
+    workshop.build(client, {"Dockerfile": b"FROM scratch\n"}, "Dockerfile", tag="x:1", arguments={}, progress=Quiet())
     asked = next(path for path, _, _ in fake.asked if "/build" in path)
     assert "networkmode=host" in asked
     assert "%22http_proxy%22%3A+%22http%3A%2F%2F127.0.0.1%3A3128%22" in asked
@@ -240,4 +240,4 @@ def test_the_workshop_is_an_image_that_has_apt(fake: FakeEngine, client: docker.
     fake.answers["/images/json"] = (200, listed, 0.0)
     for image in listed:
         fake.answers[f"/images/{image['Id']}/json"] = (200, image, 0.0)
-    assert _bootstrap.workshop(client) == "debian:12-slim"
+    assert _bootstrap.image_with_apt(client) == "debian:12-slim"

@@ -11,7 +11,7 @@ import docker
 
 from infra.plan import PROJECT
 from labkit.setup import _apt_says, _downloads
-from labkit.setup.building import workshop as images_engine
+from labkit.setup.building import workshop
 from labkit.system import root, shell
 from labkit.system.errors import CommandError, LabError
 from labkit.system.progress import Progress
@@ -98,17 +98,17 @@ def fault(error: LabError) -> _apt_says.Fault:
     return _apt_says.Fault("privileges", error.problem, error.problem, error.hint)
 
 
-def workshop(engine: docker.DockerClient) -> str | None:
+def image_with_apt(engine: docker.DockerClient) -> str | None:
     """An image of this engine in which apt works, if it has one."""
     tags = sorted(tag for image in engine.images.list() for tag in image.tags)
     return next((tag for name in _WORKSHOPS for tag in tags if tag.rsplit(":", 1)[0] == name), None)
 
 
 def _in_container(engine: docker.DockerClient, release: str, rootfs: Path, proxies: Mapping[str, str]) -> None:
-    image = workshop(engine)
+    image = image_with_apt(engine)
     if image is None:
         raise LabError("the engine has no image of a Debian in which it could be done", hint=_apt_says.CLASS_FILE)
-    images_engine.run(
+    workshop.run(
         engine,
         image,
         ["sh", "-c", _IN_WORKSHOP, "sh", *command(release, f"/out/{rootfs.name}")],

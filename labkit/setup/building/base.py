@@ -11,8 +11,7 @@ from pathlib import Path
 import docker
 
 from labkit.setup import _apt_says
-from labkit.setup.building import _bootstrap as images_bootstrap
-from labkit.setup.building import workshop
+from labkit.setup.building import _bootstrap, workshop
 from labkit.setup.building._context import DIGITS, file_digest, settle
 from labkit.system.errors import LabError
 from labkit.system.progress import Progress
@@ -59,7 +58,7 @@ def make(engine: docker.DockerClient, folder: Path, progress: Progress, prepare:
     if refusal:
         source = "engine" if _from_engine(engine, rootfs, progress) else "mmdebstrap"
     if source == "mmdebstrap":
-        _bootstrap(engine, rootfs, refusal, prepare, progress)
+        _second_way(engine, rootfs, refusal, prepare, progress)
     (draft / "base.json").write_text(
         json.dumps({"digest": file_digest(rootfs), "source": source}) + "\n", encoding="utf-8"
     )
@@ -101,7 +100,7 @@ def _from_engine(engine: docker.DockerClient, rootfs: Path, progress: Progress) 
     return True
 
 
-def _bootstrap(
+def _second_way(
     engine: docker.DockerClient, rootfs: Path, refusal: str, prepare: Callable[[], None], progress: Progress
 ) -> None:
     """The second way, prepared now that the first has failed."""
@@ -114,7 +113,7 @@ def _bootstrap(
         # In a container it may still be possible.
         unprepared, hint = error.problem, error.hint
     try:
-        images_bootstrap.make(engine, RELEASE, rootfs, progress)
+        _bootstrap.make(engine, RELEASE, rootfs, progress)
     except LabError as error:
         reasons = "\n".join(filter(None, (unprepared, error.problem)))
         hint = hint or error.hint

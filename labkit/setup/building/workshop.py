@@ -25,8 +25,9 @@ from infra import engine_client, telling
 from infra.plan import PROJECT
 from labkit.setup import _apt_says, _downloads
 from labkit.setup.building import _context
-from labkit.system import outcome, paths, shell
+from labkit.system import paths, shell
 from labkit.system.errors import LOOK, LabError
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Progress
 
 BUILD_LABEL = f"{PROJECT}.build"
@@ -87,7 +88,7 @@ def build(
     try:
         _follow(events, progress)
     except _FailedError as failed:
-        shell.note(outcome.Outcome(("docker", "build", "--tag", tag), 1, failed.said, 0.0))
+        shell.note(Outcome(("docker", "build", "--tag", tag), 1, failed.said, 0.0))
         raise failed_build(tag, failed.said, proxies) from failed
 
 

@@ -15,8 +15,9 @@ import requests
 from infra import environment
 from labkit.setup import _downloads
 from labkit.setup.tools.build import PLUGINS, VERSION, draft, folder, lock
-from labkit.system import outcome, shell
+from labkit.system import shell
 from labkit.system.errors import LabError
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Progress
 
 _REACH_S = 5.0
@@ -112,7 +113,7 @@ def has_plugin(pulumi_home: Path, name: str) -> bool:
     return (target / f"pulumi-resource-{name}").is_file() and not target.with_name(f"{target.name}.partial").exists()
 
 
-def version_of(program: str | Path) -> outcome.Outcome:
+def version_of(program: str | Path) -> Outcome:
     """What `pulumi version` says. It keeps a log even of that command, which is not to lie in the person's home."""
     with tempfile.TemporaryDirectory(prefix="vvc-pulumi-") as aside:
         env = {"PULUMI_HOME": aside, "PULUMI_SKIP_UPDATE_CHECK": "1"}

@@ -27,7 +27,8 @@ from labkit.setup.building import _context, images, workshop
 from labkit.setup.building import base as images_base
 from labkit.setup.building.images import Images
 from labkit.setup.tools import build
-from labkit.system import outcome, paths, shell
+from labkit.system import paths, shell
+from labkit.system.outcome import Outcome
 from labkit.system.progress import Quiet
 
 RECIPE = Path(__file__).with_name("debian13")
@@ -70,9 +71,7 @@ class Machine:
             pytest.fail(f"{command}: {done.ending}\n{done.output[-5000:]}\nConsole:\n{self.console()}")
         return done.output.strip()
 
-    def attempt(
-        self, command: str, *, within_s: float = _ANSWER_S, env: Mapping[str, str] | None = None
-    ) -> outcome.Outcome:
+    def attempt(self, command: str, *, within_s: float = _ANSWER_S, env: Mapping[str, str] | None = None) -> Outcome:
         """The same, whatever its end is."""
         bound_s = min(within_s, self.deadline - time.monotonic())
         if bound_s <= 0:
