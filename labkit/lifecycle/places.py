@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,11 +84,8 @@ def replicas(lab: str, server: outputs.Server, prefix_length: int, there: Collec
 def of(ready: Ready, lab: str) -> list[Entrance]:
     """The places of a lab: of one that is whole by its outputs, of any other by what is there now."""
     contract = None
-    try:
+    with suppress(outputs.ContractError):
         contract = outputs.from_outputs(ready.pulumi.outputs(lab))
-    except outputs.ContractError:
-        if not ready.pulumi.has_stack(lab):
-            return []
     with servers.engine(ready.machine) as client:
         containers = [server.attrs for server in servers.of(client, lab)]
     found = standing(lab, containers, ready.machine)

@@ -103,11 +103,10 @@ class Pulumi:
         return {**self._env, STARTED_BY: str(os.getpid())}
 
     def make_stacks(self) -> None:
-        """Make the stack of each lab, where there is none yet."""
+        """Make the stack of each lab, where there is none yet: no command asks of one that is not there."""
         BACKEND.mkdir(parents=True, exist_ok=True)
-        listed = {stack["name"] for stack in json.loads(self._ask(["stack", "ls", "--json"]))}
         for lab in stack_files.names():
-            if lab not in listed:
+            if not self.has_stack(lab):
                 self._ask(["stack", "init", lab, "--no-select"])
 
     def show(self, words: Sequence[str], timeout_s: float | None = None, lost: Callable[[], str] = lambda: "") -> int:
@@ -201,7 +200,7 @@ class Pulumi:
         return outputs.of_today(answer, self._env["DOCKER_HOST"])
 
     def has_stack(self, lab: str) -> bool:
-        """Whether set-up has made the lab's stack; no other command asks of one that is not there."""
+        """Whether there is a stack of this name: also of a lab whose stack file is gone."""
         return (BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json").exists()
 
     def resources(self, lab: str) -> list[dict[str, Any]]:

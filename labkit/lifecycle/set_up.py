@@ -49,7 +49,9 @@ def need(then: str = _HINT) -> Ready:
     tools = toolchain.find()
     if tools is None:
         raise LabError("The Pulumi that this checkout was set up with is gone.", hint=then)
-    return Ready(tools, machine, Pulumi(tools, machine.docker_host))
+    pulumi = Pulumi(tools, machine.docker_host)
+    pulumi.make_stacks()  # a lab may have come since
+    return Ready(tools, machine, pulumi)
 
 
 def refuse_copy() -> None:

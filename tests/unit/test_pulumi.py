@@ -8,13 +8,16 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from labkit.lifecycle import pulumi
+from infra import machine as machine_file
+from labkit.lifecycle import pulumi, set_up
+from labkit.setup.tools import toolchain
 from labkit.setup.tools.toolchain import Toolchain
-from labkit.system import processes
+from labkit.system import processes, stack_files
 from labkit.system.errors import LabError
 
 TOOLS = Toolchain(
@@ -165,6 +168,26 @@ def test_a_word_on_stderr_is_no_failure(tmp_path: Path, monkeypatch: pytest.Monk
     assert asked.show(["up"], timeout_s=60) == 0
     assert asked.quiet(["destroy"]).ok
     assert asked.outputs("deployment") == {}
+
+
+def test_a_lab_that_has_come_since_set_up_has_a_stack_whatever_is_asked_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where set-up is only looked at, too: `./lab status` after `./lab new` meets no stack that is not there."""
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\necho \"$@\" >>'{tmp_path}/asked'\n", encoding="utf-8")
+    program.chmod(0o755)
+    stacks = tmp_path / ".pulumi" / "stacks" / "vm-vs-container"
+    stacks.mkdir(parents=True)
+    (stacks / "deployment.json").write_text("{}", encoding="utf-8")
+    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    for lab in ("demo", "deployment"):
+        (tmp_path / f"Pulumi.{lab}.yaml").write_text("config: {}\n", encoding="utf-8")
+    monkeypatch.setattr(stack_files, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(machine_file, "load", lambda: SimpleNamespace(docker_host="unix:///e"))
+    monkeypatch.setattr(toolchain, "find", lambda: dataclasses.replace(TOOLS, pulumi=program))
+    set_up.need()
+    assert (tmp_path / "asked").read_text(encoding="utf-8") == "stack init demo --no-select --non-interactive\n"
 
 
 @pytest.mark.parametrize(("told", "ended"), [(["gone", "gone"], True), (["gone", "", "", ""], False)])
