@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 VARIABLE = "_LAB_COMPLETE"
 """Where a shell's script says what it wants; the launcher ./lab looks at it too."""
+
+SHELLS: Mapping[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 _PROGRAM = "lab"
 """Shells look a command up by the last part of its path: `./lab` and `/a/path/lab` as well."""
 
 
 def source(tool: click.Command, shell: str) -> str:
-    """The script that makes the shell complete."""
-    kind = get_completion_class(shell)
-    if kind is None:
-        raise AssertionError(shell)
-    return kind(tool, {}, _PROGRAM, VARIABLE).source()
+    """The script that makes the shell, one of SHELLS, complete."""
+    return SHELLS[shell](tool, {}, _PROGRAM, VARIABLE).source()
 
 
 def labs(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

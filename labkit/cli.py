@@ -315,7 +315,7 @@ def test(pytest_arguments: tuple[str, ...], *, long_: bool, unit: bool, yes: boo
 
 
 @lab.command(name="completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(list(_completing.SHELLS)))
 def completion(shell: str) -> None:
     """Print what makes a shell complete labs, replicas, experiments and runs.
 

@@ -22,13 +22,6 @@ _COMPRESS_S = 300.0
 _TICK_S = 0.01
 """Resolution of /proc/uptime and of a process's start, proc(5)."""
 
-_CGROUP = """
-set -eu
-file=/sys/fs/cgroup/memory$(sed -n 's/^[0-9]*:memory://p' "/proc/$1/cgroup")/memory.usage_in_bytes
-[ -e "$file" ] || file=/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")/memory.current
-cat "$file"
-"""
-
 _CLOCKS = """
 read -r uptime _ < /proc/uptime
 echo "uptime_s $uptime"
@@ -124,15 +117,13 @@ done
         run(["docker", "pause", replica.handle])
 
     def stats(self, replica: Replica, run: Runner) -> Stats:
-        """Of all the container's processes; limits and control group as the engine set them."""
+        """Of all the container's processes; limits as the engine set them."""
         found = _inspect(replica, run)
         top = run(["docker", "top", replica.handle, "-eo", "pid"]).output.split()[1:]
         pss_bytes, cpu_s = _processes.usage(run, top)
-        group = run(["sh", "-c", _CGROUP, "sh", str(found["State"]["Pid"])]).output
         limits = found["HostConfig"]
         return Stats(
             pss_bytes=pss_bytes,
-            cgroup_bytes=int(group),
             cpu_s=cpu_s,
             vcpus=limits["NanoCpus"] / 1e9,
             memory_mib=limits["Memory"] // 2**20,

@@ -28,8 +28,6 @@ class Stats:
 
     pss_bytes: int
     """Proportional set size of the processes that the server runs for it alone: QEMU, or the container's own."""
-    cgroup_bytes: int | None
-    """Memory charged to its control group, page cache included; None where it has none of its own."""
     cpu_s: float
     """CPU time of those processes since they began, in seconds; resolution one tick, usually 10 ms."""
     vcpus: float

@@ -146,12 +146,11 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
         run(["virsh", "--quiet", "managedsave", replica.handle], 120.0)
 
     def stats(self, replica: Replica, run: Runner) -> Stats:
-        """Of its QEMU. It has no control group of its own: the server's libvirt uses none."""
+        """Of its QEMU; limits as its definition has them."""
         pss_bytes, cpu_s = _processes.usage(run, [_pid(replica, run)])
         domain = _xml(replica, run)
         return Stats(
             pss_bytes=pss_bytes,
-            cgroup_bytes=None,
             cpu_s=cpu_s,
             vcpus=float(domain.findtext("vcpu", "nan")),
             memory_mib=int(domain.findtext("memory", "0")) // 1024,

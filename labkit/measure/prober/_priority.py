@@ -22,14 +22,15 @@ _AUTOGROUP = Path("/proc/self/autogroup")
 def take(wanted: str) -> tuple[str, str]:
     """Give this process that priority or the next lower one that is allowed; which, and why not the one wanted."""
     problems: list[str] = []
-    for priority in PRIORITIES[PRIORITIES.index(wanted) :]:
+    *above, lowest = PRIORITIES[PRIORITIES.index(wanted) :]
+    for priority in above:
         try:
             _set(priority)
         except OSError as error:
             problems.append(f"{priority} priority is not allowed here ({error.strerror})")
         else:
             return priority, "; ".join(problems)
-    raise AssertionError
+    return lowest, "; ".join(problems)
 
 
 def _set(priority: str) -> None:

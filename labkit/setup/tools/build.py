@@ -71,7 +71,7 @@ def key(modules: Sequence[str], sources: Path = SOURCES) -> str:
 
 def cli() -> Path | None:
     """The built CLI, if it is there."""
-    program = _cli_folder() / "pulumi"
+    program = _program()
     return program if program.is_file() else None
 
 
@@ -86,15 +86,20 @@ def description(home: Path, plugin: str) -> Path:
     return _plugin_folder(home, plugin) / "describe.json"
 
 
-def ensure(progress: Progress, *, with_cli: bool = True) -> tuple[Path | None, Path]:
-    """Build what is not there: the CLI (if asked for) and the PULUMI_HOME with the plugins. Returns both paths."""
-    if (with_cli and cli() is None) or plugins() is None:
+def ensure(progress: Progress) -> tuple[Path, Path]:
+    """Build what is not there of the CLI and the PULUMI_HOME with the plugins. Returns both paths."""
+    if cli() is None or plugins() is None:
         with lock(progress):
-            _build_missing(progress, with_cli=with_cli)
-    home = plugins()
-    if home is None or (with_cli and cli() is None):
-        raise AssertionError
-    return (cli() if with_cli else None), home
+            _build_missing(progress, with_cli=True)
+    return _program(), _plugins_folder()
+
+
+def ensure_plugins(progress: Progress) -> Path:
+    """Build the PULUMI_HOME with the plugins, if it is not there. Returns its path."""
+    if plugins() is None:
+        with lock(progress):
+            _build_missing(progress, with_cli=False)
+    return _plugins_folder()
 
 
 @contextmanager
@@ -268,6 +273,10 @@ def _install_go(target: Path) -> None:
     )
     shutil.rmtree(target, ignore_errors=True)
     new.replace(target)
+
+
+def _program() -> Path:
+    return _cli_folder() / "pulumi"
 
 
 def _cli_folder() -> Path:

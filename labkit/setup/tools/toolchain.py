@@ -64,14 +64,10 @@ def ensure(progress: Progress) -> Toolchain:
         return found
     candidate = _own() or _release(release.ensure(progress))
     if candidate is None:
-        program, home = build.ensure(progress)
-        if program is None:
-            raise AssertionError
-        return _built(program, home)
+        return _built(*build.ensure(progress))
     if release.official_plugins(candidate.pulumi, Path(candidate.env["PULUMI_HOME"]), progress):
         return candidate
-    _, home = build.ensure(progress, with_cli=False)
-    return _with_plugins(candidate, home)
+    return _with_plugins(candidate, build.ensure_plugins(progress))
 
 
 def parse_version(text: str) -> tuple[int, int, int] | None:

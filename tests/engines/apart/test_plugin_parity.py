@@ -58,7 +58,7 @@ Known = dict[str, Any]
 @pytest.fixture(scope="session")
 def home() -> Path:
     """The built plugins; built now where this machine uses the official ones."""
-    return build.ensure(Quiet(), with_cli=False)[1]
+    return build.ensure_plugins(Quiet())
 
 
 @pytest.mark.parametrize("plugin", sorted(build.PLUGINS))

@@ -65,7 +65,7 @@ class Toy:
         """It may take all that its server may."""
         pss_bytes, cpu_s = _processes.usage(run, [self._pid(replica, run)])
         may = numbers(run(["sh", "-c", _MAY_TAKE]))
-        return Stats(pss_bytes, None, cpu_s, float(may["vcpus"]), may["kib"] // 1024)
+        return Stats(pss_bytes, cpu_s, float(may["vcpus"]), may["kib"] // 1024)
 
     def sizes(self, replica: Replica, run: Runner) -> Sizes:
         """There is no image; DISK says so."""
