@@ -13,8 +13,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import pulumi
 from pulumi.dynamic import (
@@ -33,24 +34,38 @@ from infra.bounds import PLAYBOOK, READY, SSH
 from infra.provider import Provider
 
 _GRACE_S = 30
-_INPUTS = (
-    "name",
-    "host",
-    "port",
-    "user",
-    "private_key",
-    "playbook",
-    "variables",
-    "digest",
-    "triggers",
-    "timeout_s",
-    "ssh_timeout_s",
-    "log_dir",
-    "hint",
-    "console",
-)
 _CONVERGE_AGAIN = ("host", "port", "user", "playbook", "variables", "digest", "triggers")
 _MAX_PORT = 65535
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a Playbook is given, by the names that stand in Pulumi's state; `name` is the resource's as well."""
+
+    name: str
+    host: pulumi.Input[str]
+    private_key: str
+    """A path: keys never enter Pulumi's state."""
+    playbook: str
+    """Path of the file."""
+    variables: Mapping[str, pulumi.Input[str | int | bool]]
+    digest: str
+    """Of the playbooks' and the service's files."""
+    triggers: Sequence[pulumi.Input[str]]
+    """What makes it another machine, such as the domain's id."""
+    log_dir: str
+    """Gets `<name>.log` and the host key."""
+    port: int = 22
+    user: str = "root"
+    timeout_s: int = PLAYBOOK.default_s
+    ssh_timeout_s: int = SSH.default_s
+    hint: str = ""
+    """Ends the message when the guest does not answer, followed by what `console` prints."""
+    console: Sequence[str] = ()
+    """Command that prints the console's last lines."""
+
+
+_INPUTS = tuple(one.name for one in fields(Inputs))
 
 
 class PlaybookError(Exception):
@@ -80,22 +95,20 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
         encoding="utf-8",
         errors="replace",
     )
+    told, says = cast("IO[str]", worker.stdin), cast("IO[str]", worker.stdout)  # both are pipes
     try:
-        if worker.stdin is None or worker.stdout is None:
-            raise AssertionError
-        worker.stdin.write(json.dumps(dict(inputs)) + "\n")
-        worker.stdin.flush()
+        told.write(json.dumps(dict(inputs)) + "\n")
+        told.flush()
         # Not communicate(): that would close standard input. The worker itself is bounded; this is its own end.
-        answer = worker.stdout.read()
+        answer = says.read()
         worker.wait(_GRACE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise PlaybookError(f"the worker of {inputs['name']} failed within {bound_s:.0f} s: {error}") from error
     finally:
         if worker.poll() is None:
             worker.terminate()
-        for stream in (worker.stdin, worker.stdout):
-            if stream is not None:
-                stream.close()
+        told.close()
+        says.close()
     try:
         result: dict[str, Any] = json.loads(answer)
     except ValueError as error:
@@ -138,11 +151,9 @@ class _Provider(Provider):
 class Playbook(Resource, module="lab", name="Playbook"):
     """A playbook that has run to its end in one guest.
 
-    It runs anew when the host, the playbook, the variables, `digest` (of the playbooks' and the service's files) or
-    `triggers` (what makes it another machine, such as the domain's id) change, and at no other time. `private_key` is
-    a path: keys never enter Pulumi state. `log_dir` gets `<name>.log` and the host key; `hint` ends the message when
-    the guest does not answer, followed by what the command `console` prints: the console's last lines. Outputs: `done`
-    changes whenever the playbook ran for a new reason; `changed` and `ok` count tasks; `seconds` is wall time.
+    It runs anew when the host, the playbook, the variables, `digest` or `triggers` change, and at no other time.
+    Outputs: `done` changes whenever the playbook ran for a new reason; `changed` and `ok` count tasks; `seconds` is
+    wall time.
     """
 
     done: pulumi.Output[str]
@@ -150,50 +161,9 @@ class Playbook(Resource, module="lab", name="Playbook"):
     ok: pulumi.Output[int]
     seconds: pulumi.Output[float]
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        host: pulumi.Input[str],
-        private_key: str,
-        playbook: str,
-        variables: Mapping[str, pulumi.Input[str | int | bool]],
-        digest: str,
-        triggers: Sequence[pulumi.Input[str]],
-        log_dir: str,
-        port: int = 22,
-        user: str = "root",
-        timeout_s: int = PLAYBOOK.default_s,
-        ssh_timeout_s: int = SSH.default_s,
-        hint: str = "",
-        console: Sequence[str] = (),
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(
-            _Provider(),
-            name,
-            {
-                "name": name,
-                "host": host,
-                "port": port,
-                "user": user,
-                "private_key": private_key,
-                "playbook": playbook,
-                "variables": dict(variables),
-                "digest": digest,
-                "triggers": list(triggers),
-                "timeout_s": timeout_s,
-                "ssh_timeout_s": ssh_timeout_s,
-                "log_dir": log_dir,
-                "hint": hint,
-                "console": list(console),
-                "done": None,
-                "changed": None,
-                "ok": None,
-                "seconds": None,
-            },
-            opts,
-        )
+    def __init__(self, inputs: Inputs, opts: pulumi.ResourceOptions | None = None) -> None:
+        known_later = {"done": None, "changed": None, "ok": None, "seconds": None}
+        super().__init__(_Provider(), inputs.name, {**vars(inputs), **known_later}, opts)
 
 
 def problems(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:

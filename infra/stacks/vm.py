@@ -17,7 +17,7 @@ from infra.lab import Blueprint
 from infra.last_lines import CONSOLE_DIR, LINES
 from infra.machine import Machine
 from infra.plan import Plan
-from infra.playbook import Playbook
+from infra.playbook import Inputs, Playbook
 from infra.ready import Ready
 from infra.server import BRIDGE, IMAGES_DIR, Server
 from infra.source import tree_digest
@@ -149,8 +149,8 @@ class VmStack(pulumi.ComponentResource):
     ) -> Playbook:
         machine, name, checkout = lab.machine, names.replica(SIDE, index), Path(lab.machine.checkout)
         shown = shlex.join(server.reach.words(["cat", f"{CONSOLE_DIR}/{name}.console"]))
-        return Playbook(
-            names.playbook(name),
+        inputs = Inputs(
+            name=names.playbook(name),
             host=str(lab.plan.vm_address(index)),
             private_key=str(machine.private_key(lab.plan.lab)),
             playbook=str(checkout / "playbooks" / "site.yml"),
@@ -166,8 +166,8 @@ class VmStack(pulumi.ComponentResource):
             log_dir=str(machine.lab_dir(lab.plan.lab)),
             hint=f"Look at the guest's console: {shown}",
             console=_last_lines(name, server),
-            opts=server.contents(self, depends_on=[domain]),
         )
+        return Playbook(inputs, server.contents(self, depends_on=[domain]))
 
 
 def _as_url_path(path: Path) -> str:
