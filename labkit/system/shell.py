@@ -162,7 +162,7 @@ def _follow(
     return "".join(lines), expired.is_set()
 
 
-def end_group(process: subprocess.Popen[str], grace_s: float = 3.0) -> None:
+def end_group(process: subprocess.Popen[str] | subprocess.Popen[bytes], grace_s: float = 3.0) -> None:
     """End a process and all of its group: TERM, then KILL after `grace_s` seconds."""
     for sign, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
         try:
