@@ -30,12 +30,12 @@ def labs(_context: click.Context, _parameter: click.Parameter, begun: str) -> li
 
 def replicas(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """Replicas and servers of the labs that are up, as Pulumi's state files have them."""
-    from labkit.lifecycle import pulumi  # noqa: PLC0415 - only where a shell asks
+    from labkit.lifecycle import state  # noqa: PLC0415 - only where a shell asks
     from labkit.system.stack_files import names  # noqa: PLC0415 - only where a shell asks
 
     found = []
     for lab in names():
-        outputs = pulumi.noted_outputs(lab)
+        outputs = state.noted_outputs(lab)
         found += [one["name"] for key in ("replicas", "servers") for one in outputs.get(key, [])]
     return _fitting(found, begun)
 

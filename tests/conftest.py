@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from labkit.lifecycle import suite_processes
-from labkit.lifecycle.pulumi import has_resources
+from labkit.lifecycle.state import has_resources
 from labkit.lifecycle.suite_processes import interrupt_once
 from labkit.system import stack_files
 from labkit.system.paths import CHECKOUT

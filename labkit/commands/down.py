@@ -6,7 +6,8 @@ import click
 
 from labkit.commands.leftovers import show_appeared
 from labkit.lifecycle import heal, leftovers, set_up
-from labkit.lifecycle.pulumi import DESTROY, has_resources
+from labkit.lifecycle.pulumi import DESTROY
+from labkit.lifecycle.state import has_resources
 from labkit.setup.docker import engine
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal

@@ -2,6 +2,7 @@
 
 set_up                 a machine on which `pulumi up` works
 pulumi, following      the CLI in this checkout; its events as they come
+state                  what Pulumi keeps of each lab in files, and who holds its lock
 running                a lab that is up, as whoever changes or measures it is given it
 servers, places        its local servers; where `./lab exec` can go
 heal                   what a kill or a hand took away comes back

@@ -11,7 +11,8 @@ from infra import plan, telling
 from labkit.lifecycle import inventory, leftovers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.leftovers import Leftover
-from labkit.lifecycle.pulumi import BACKEND, DESTROY, Pulumi
+from labkit.lifecycle.pulumi import DESTROY, Pulumi
+from labkit.lifecycle.state import BACKEND
 from labkit.setup.building import images
 from labkit.setup.docker import engine
 from labkit.setup.docker.client import connected

@@ -13,7 +13,7 @@ from pathlib import Path
 from infra import facts, plan
 from infra import machine as machine_file
 from infra import settings as lab_settings
-from labkit.lifecycle import leftovers, pulumi
+from labkit.lifecycle import leftovers, state
 from labkit.setup import accelerator, checks_cpu, checks_firewall, checks_network, packages
 from labkit.setup.checks import Check
 from labkit.setup.docker import engine
@@ -164,14 +164,14 @@ def _leftovers() -> Check:
     hint = ""
     for lab in stack_files.names():
         with suppress(LabError, machine_file.NotSetUpError):
-            if not pulumi.has_resources(lab) and (found := leftovers.find(machine_file.load(), lab)):
+            if not state.has_resources(lab) and (found := leftovers.find(machine_file.load(), lab)):
                 left += [thing.what for thing in found]
                 hint = f"./lab down {lab}"
     return Check("leftovers", not left, ", ".join(left) or "none", hint, False)
 
 
 def _locks() -> Check:
-    stale = [lab for lab in stack_files.names() if pulumi.stale_locks(lab)]
+    stale = [lab for lab in stack_files.names() if state.stale_locks(lab)]
     found = f"a dead Pulumi holds {', '.join(stale)}" if stale else "none"
     return Check("stale locks", not stale, found, f"./lab up {stale[0]} releases it" if stale else "", False)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra import plan
 from labkit.lifecycle import programs
-from labkit.lifecycle.pulumi import BACKEND_URL
+from labkit.lifecycle.state import BACKEND_URL
 from labkit.system.mounts import mounts_below
 from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, runtime
 from labkit.system.processes import Process, running, starter_gone

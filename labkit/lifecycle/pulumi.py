@@ -14,31 +14,25 @@ from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from infra import checkout, outputs
+from infra import outputs
 from infra.bounds import COMMAND, PULUMI
 from infra.environment import OURS, for_pulumi, in_pulumis_way, straight
 from infra.networks import LAN_BITS
-from infra.plan import PROJECT, default_subnet
-from labkit.lifecycle import _events
+from infra.plan import default_subnet
+from labkit.lifecycle import _events, state
 from labkit.setup.tools.toolchain import Toolchain
-from labkit.system import processes, shell, stack_files
+from labkit.system import shell, stack_files
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
-from labkit.system.paths import CHECKOUT, CHECKOUT_ID, STATE, VENV
-from labkit.system.processes import STARTED_BY, alive, starter_gone
+from labkit.system.paths import CHECKOUT, CHECKOUT_ID, VENV
+from labkit.system.processes import STARTED_BY
 from labkit.system.signals import caught
 from labkit.system.waiting import until
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-outputs")
 DESTROY = ("destroy", "--yes", "--skip-preview", "--suppress-outputs")
 """What `./lab up` and `./lab down` run, before -s and the lab."""
-
-BACKEND = STATE / "pulumi"
-
-BACKEND_URL = f"file://{quote(str(BACKEND))}"
-"""What all programs of a Pulumi of this checkout have in their environment as PULUMI_BACKEND_URL."""
 
 _END_S = 20
 _LOOK_S = 8.0
@@ -52,7 +46,7 @@ def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
         **toolchain.env,
         "PATH": os.pathsep.join([*folders, os.environ.get("PATH", "")]),
         "DOCKER_HOST": docker_host,
-        "PULUMI_BACKEND_URL": BACKEND_URL,
+        "PULUMI_BACKEND_URL": state.BACKEND_URL,
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PYTHONUTF8": OURS["PYTHONUTF8"],
         **straight(os.environ, _lans()),
@@ -61,7 +55,7 @@ def environment(toolchain: Toolchain, docker_host: str) -> dict[str, str]:
 
 def _lans() -> list[str]:
     """The labs' networks: what the person asks there goes by no proxy either."""
-    return [lan for lab in stack_files.names() for lan in lans(noted_outputs(lab), _wanted_lan(lab))]
+    return [lan for lab in stack_files.names() for lan in lans(state.noted_outputs(lab), _wanted_lan(lab))]
 
 
 def lans(outputs: Mapping[str, Any], wanted: str) -> list[str]:
@@ -104,7 +98,7 @@ class Pulumi:
 
     def make_stacks(self) -> None:
         """Make the stack of each lab, where there is none yet: no command asks of one that is not there."""
-        BACKEND.mkdir(parents=True, exist_ok=True)
+        state.BACKEND.mkdir(parents=True, exist_ok=True)
         for lab in stack_files.names():
             if not self.has_stack(lab):
                 self._ask(["stack", "init", lab, "--no-select"])
@@ -201,7 +195,7 @@ class Pulumi:
 
     def has_stack(self, lab: str) -> bool:
         """Whether there is a stack of this name: also of a lab whose stack file is gone."""
-        return (BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json").exists()
+        return state.file(lab).exists()
 
     def resources(self, lab: str) -> list[dict[str, Any]]:
         """What the stack's state holds."""
@@ -223,8 +217,8 @@ class Pulumi:
         One whose ./lab was killed ends by itself: it is waited for, within bounds. The lock of any other living
         process stays: Pulumi itself then refuses.
         """
-        until(lambda: not any(map(_is_ending, _locks(lab))), _END_S)
-        stale = stale_locks(lab)
+        until(lambda: not state.is_ending(lab), _END_S)
+        stale = state.stale_locks(lab)
         for file in stale:
             file.unlink(missing_ok=True)
         return bool(stale)
@@ -235,7 +229,7 @@ class Pulumi:
         Pulumi warns of them at length for ever: only a person at the terminal can answer what became of each. Here
         the caller looks for itself what is there. No Pulumi may be at work on the lab.
         """
-        pending = pending_operations(lab)
+        pending = state.pending_operations(lab)
         if pending:
             exported = json.loads(self._ask(["stack", "export", "-s", lab]))
             exported["deployment"]["pending_operations"] = []
@@ -247,10 +241,10 @@ class Pulumi:
 
     def at_work(self, lab: str) -> bool:
         """Whether a Pulumi that lives holds the lab's stack."""
-        return _is_locked(lab)
+        return state.is_locked(lab)
 
     def _ask(self, words: Sequence[str]) -> str:
-        mend_attributes()
+        state.mend_attributes()
         outcome = shell.run(
             [self._program, *words, "--non-interactive"],
             timeout_s=COMMAND.seconds,
@@ -262,76 +256,3 @@ class Pulumi:
             hint="See what Pulumi says; ./lab doctor looks at the rest.",
         )
         return outcome.output
-
-
-def _locks(lab: str) -> list[Path]:
-    return list((BACKEND / ".pulumi" / "locks" / "organization" / PROJECT / lab).glob("*.json"))
-
-
-def _is_locked(lab: str) -> bool:
-    return any(map(_is_held, _locks(lab)))
-
-
-def stale_locks(lab: str) -> list[Path]:
-    """Locks of the lab's stack whose Pulumi, on this machine, is dead."""
-    return [file for file in _locks(lab) if not _is_held(file)]
-
-
-def mend_attributes() -> None:
-    """Remove attributes of state files that a Pulumi, killed in the midst of a write, left cut short.
-
-    Its store writes a state's attributes not in one piece, and can do without; where they are cut short it reads no
-    state at all ("failed to load checkpoint: EOF"), though the state itself is whole. Those of a lab at which a Pulumi
-    is at work stay.
-    """
-    for file in (BACKEND / ".pulumi" / "stacks" / PROJECT).glob("*.json*.attrs"):
-        lab = file.name.split(".json")[0]
-        if not _is_json(file) and not _is_locked(lab):
-            file.unlink(missing_ok=True)
-
-
-def has_resources(lab: str) -> bool:
-    """Whether the lab's stack holds anything, as its state file says; asks no Pulumi."""
-    return bool(_latest(lab).get("resources"))
-
-
-def noted_outputs(lab: str) -> dict[str, Any]:
-    """The stack's outputs, as its state file says; asks no Pulumi. Empty when the lab is down."""
-    stacks = [one for one in _latest(lab).get("resources") or [] if one.get("type") == "pulumi:pulumi:Stack"]
-    return dict(stacks[0].get("outputs") or {}) if stacks else {}
-
-
-def pending_operations(lab: str) -> int:
-    """How many operations of a killed Pulumi the lab's state file has noted; asks no Pulumi."""
-    return len(_latest(lab).get("pending_operations") or [])
-
-
-def _is_json(file: Path) -> bool:
-    try:
-        json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _latest(lab: str) -> dict[str, Any]:
-    return checkout.latest(BACKEND / ".pulumi" / "stacks" / PROJECT / f"{lab}.json") or {}
-
-
-def _is_held(lock: Path) -> bool:
-    try:
-        held = json.loads(lock.read_text(encoding="utf-8"))
-        if held["hostname"] != os.uname().nodename:
-            return True
-        return alive(int(held["pid"]))
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _is_ending(lock: Path) -> bool:
-    """Whether a living Pulumi of this tool holds the lock, and the ./lab that started it is gone."""
-    try:
-        holder = processes.process(int(json.loads(lock.read_text(encoding="utf-8"))["pid"]))
-    except (OSError, ValueError, KeyError):
-        return False
-    return holder is not None and bool(starter_gone(holder))

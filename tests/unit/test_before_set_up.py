@@ -96,7 +96,7 @@ def test_each_shell_gets_its_script(shell: str) -> None:
 def test_replicas_and_runs_are_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From state files alone."""
     noted = {"replicas": [{"name": "vm-1"}, {"name": "container-1"}], "servers": [{"name": "server-1"}]}
-    monkeypatch.setattr("labkit.lifecycle.pulumi.noted_outputs", lambda _lab: noted)
+    monkeypatch.setattr("labkit.lifecycle.state.noted_outputs", lambda _lab: noted)
     monkeypatch.setattr(run_folder, "all_of", lambda _lab: [Path("a1"), Path("a2")])
     context = click.Context(cli.lab)
     context.params["lab"] = "deployment"

@@ -9,7 +9,7 @@ import pytest
 
 from infra import facts
 from labkit.commands import doctor as command
-from labkit.lifecycle import doctor, pulumi
+from labkit.lifecycle import doctor, state
 from labkit.setup.checks import Check
 from labkit.system import stack_files
 from labkit.system.errors import LabError
@@ -50,7 +50,7 @@ def test_a_stack_file_that_is_no_yaml_is_told(stack: Path) -> None:
 
 
 def test_a_dead_pulumis_lock_is_told(stack: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "some"
     folder.mkdir(parents=True)
     assert doctor._locks().ok

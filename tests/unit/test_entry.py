@@ -15,7 +15,7 @@ import yaml
 from infra import checkout, door, main, preflight, program
 from infra import machine as machine_file
 from infra.machine import Machine
-from labkit.lifecycle import pulumi as lab_pulumi
+from labkit.lifecycle import state
 from labkit.system.paths import CHECKOUT
 
 PROJECT = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text(encoding="utf-8"))
@@ -32,7 +32,7 @@ def test_the_program_lies_where_pulumi_expects_it() -> None:
 def test_plain_pulumi_finds_the_labs_own_state() -> None:
     """The backend that Pulumi.yaml names is the one that ./lab uses, and its folder is there in a fresh clone."""
     url = PROJECT["backend"]["url"]
-    assert (CHECKOUT / url.removeprefix("file://")).resolve() == lab_pulumi.BACKEND
+    assert (CHECKOUT / url.removeprefix("file://")).resolve() == state.BACKEND
     listed = subprocess.run(
         ["git", "ls-files", ".state"], cwd=CHECKOUT, capture_output=True, text=True, check=False, encoding="utf-8"
     )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from infra import machine as machine_file
-from labkit.lifecycle import pulumi, set_up
+from labkit.lifecycle import pulumi, set_up, state
 from labkit.setup.tools import toolchain
 from labkit.setup.tools.toolchain import Toolchain
 from labkit.system import processes, stack_files
@@ -78,7 +78,7 @@ def test_only_a_lock_of_the_dead_is_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: dict[str, object], released: bool
 ) -> None:
     """A living Pulumi, or one of another machine, keeps its lock."""
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
     folder.mkdir(parents=True)
     (folder / "one.json").write_text(json.dumps(lock), encoding="utf-8")
@@ -88,7 +88,7 @@ def test_only_a_lock_of_the_dead_is_released(
 
 def test_a_pulumi_whose_starter_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends in order within seconds, and only then is its lock a dead one's."""
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
     folder.mkdir(parents=True)
     script = "sleep 2 >/dev/null 2>&1 & echo $!"  # its starter ends at once
@@ -107,7 +107,7 @@ def test_attributes_that_a_killed_pulumi_left_cut_short_go(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, holder: int
 ) -> None:
     """State, and attributes that are whole, stay. Beside a Pulumi that is at work nothing is touched."""
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     locks = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
     locks.mkdir(parents=True)
     (locks / "one.json").write_text(json.dumps({"pid": holder, "hostname": os.uname().nodename}), encoding="utf-8")
@@ -116,7 +116,7 @@ def test_attributes_that_a_killed_pulumi_left_cut_short_go(
     kept = {"deployment.json": "", "deployment.json.bak": "{}", "deployment.json.bak.attrs": "{}"}
     for name, text in {**kept, "deployment.json.attrs": ""}.items():
         (folder / name).write_text(text, encoding="utf-8")
-    pulumi.mend_attributes()
+    state.mend_attributes()
     left = {file.name for file in folder.iterdir()}
     assert left == (set(kept) if holder != os.getpid() else {*kept, "deployment.json.attrs"})
 
@@ -125,19 +125,19 @@ def test_what_a_killed_pulumi_was_at_is_read_from_the_state_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """None where there is no state, or one of another shape."""
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     file = tmp_path / ".pulumi" / "stacks" / "vm-vs-container" / "deployment.json"
     file.parent.mkdir(parents=True)
     told = []
-    for state in (None, "[", "{}", '{"checkpoint": {"latest": null}}', '{"checkpoint": {"latest": {}}}'):
-        if state is not None:
-            file.write_text(state, encoding="utf-8")
-        told.append((pulumi.pending_operations("deployment"), pulumi.has_resources("deployment")))
+    for text in (None, "[", "{}", '{"checkpoint": {"latest": null}}', '{"checkpoint": {"latest": {}}}'):
+        if text is not None:
+            file.write_text(text, encoding="utf-8")
+        told.append((state.pending_operations("deployment"), state.has_resources("deployment")))
     assert told == [(0, False)] * 5
     file.write_text(
         json.dumps({"checkpoint": {"latest": {"resources": [{}], "pending_operations": [{}, {}]}}}), encoding="utf-8"
     )
-    assert (pulumi.pending_operations("deployment"), pulumi.has_resources("deployment")) == (2, True)
+    assert (state.pending_operations("deployment"), state.has_resources("deployment")) == (2, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -163,7 +163,7 @@ def test_a_word_on_stderr_is_no_failure(tmp_path: Path, monkeypatch: pytest.Monk
     program = tmp_path / "pulumi"
     program.write_text(f"#!/bin/sh\necho '{NOISE}' >&2\n[ $1 != stack ] || echo '{{}}'\n", encoding="utf-8")
     program.chmod(0o755)
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     asked = pulumi.Pulumi(dataclasses.replace(TOOLS, pulumi=program), "x")
     assert asked.show(["up"], timeout_s=60) == 0
     assert asked.quiet(["destroy"]).ok
@@ -180,7 +180,7 @@ def test_a_lab_that_has_come_since_set_up_has_a_stack_whatever_is_asked_of_it(
     stacks = tmp_path / ".pulumi" / "stacks" / "vm-vs-container"
     stacks.mkdir(parents=True)
     (stacks / "deployment.json").write_text("{}", encoding="utf-8")
-    monkeypatch.setattr(pulumi, "BACKEND", tmp_path)
+    monkeypatch.setattr(state, "BACKEND", tmp_path)
     for lab in ("demo", "deployment"):
         (tmp_path / f"Pulumi.{lab}.yaml").write_text("config: {}\n", encoding="utf-8")
     monkeypatch.setattr(stack_files, "CHECKOUT", tmp_path)
