@@ -143,13 +143,10 @@ def _add(figures: dict[str, Figure], named: str, shot: _Shot, *, aimed: bool) ->
 
 
 def _probe(urls: Sequence[str], per_s: int) -> _Shot:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        probing(
-            urls, Path(folder), reads_per_s=per_s, writes_per_s=0, duration_s=SECONDS, good_within_s=None
-        ) as running,
-    ):
-        running.wait_end(SECONDS + 60)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(urls, Path(folder), reads_per_s=per_s, writes_per_s=0, duration_s=SECONDS)
+        with probing(settings, good_within_s=None) as running:
+            running.wait_end(SECONDS + 60)
         found, record = summarise(running.result.samples()), running.result.record
     good_percent = 100 * found.good / found.requests
     return _Shot(found.scheduling, found.latency, good_percent, record.cpu_s or 0.0)

@@ -22,9 +22,9 @@ from rich.live import Live
 from infra import outputs
 from labkit.judge import words
 from labkit.lifecycle import set_up
-from labkit.measure.prober import sample
 from labkit.measure.prober.handle import Prober, probing
-from labkit.measure.prober.settings import MAX_DURATION_S, samples_file
+from labkit.measure.prober.settings import MAX_DURATION_S, Settings, samples_file
+from labkit.measure.prober.tail import Tail
 from labkit.report import live_view
 from labkit.report.live import LiveStream, View
 from labkit.sides import SIDES
@@ -38,24 +38,18 @@ _READS_PER_S, _WRITES_PER_S = 10.0, 2.0
 """Fewer than a measurement asks: to look must not load a guest on an emulated CPU."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Side:
-    """A side's prober, what it has told so far, and where its file of samples was read to."""
+    """A side's prober, what it has told so far, and its samples as they come."""
 
     prober: Prober
     stream: LiveStream
-    file: Path
-    read_to: int = 0
+    tail: Tail
 
     def view(self) -> View:
         """The side now."""
-        with self.file.open("rb") as file:
-            file.seek(self.read_to)
-            data = file.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self.read_to += len(whole)
-        for text in whole.splitlines():
-            self.stream.add(sample.parse(text))
+        for sample in self.tail.new():
+            self.stream.add(sample)
         return self.stream.view(self.prober.now_s())
 
 
@@ -89,19 +83,16 @@ def run(lab: str, *, plain: bool, seconds: float | None) -> int:
 
 @contextmanager
 def _probed(replicas: Sequence[outputs.Replica], name: str, folder: Path) -> Iterator[_Side]:
-    urls = [replica.url for replica in replicas]
-    with probing(
-        urls,
+    settings = Settings(
+        [replica.url for replica in replicas],
         folder,
         stream=name,
         reads_per_s=_READS_PER_S,
         writes_per_s=_WRITES_PER_S,
         duration_s=MAX_DURATION_S,
-        good_within_s=None,
-    ) as prober:
-        file = samples_file(folder, name)
-        file.touch()
-        yield _Side(prober, LiveStream(name), file)
+    )
+    with probing(settings, good_within_s=None) as prober:
+        yield _Side(prober, LiveStream(name), Tail(samples_file(folder, name)))
 
 
 def _plain(sides: Sequence[_Side], banner: str, until: float, ended: threading.Event) -> list[View]:

@@ -15,6 +15,7 @@ from labkit.lifecycle import change, steady, strays
 from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.measure.prober.handle import Prober, probing
 from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import summarise, within
 from labkit.measure.switch import Switch, switching
 from labkit.system.errors import LabError
@@ -62,13 +63,8 @@ def measure(place: Place, turn: Turn) -> Seen:
     with (
         switching(replica.url) as switch,
         probing(
-            [switch.url],
-            place.folder,
-            stream=stream,
-            reads_per_s=reads,
-            writes_per_s=writes,
-            deadline_s=deadline_s,
-            good_within_s=STEADY_WITHIN_S,
+            Settings([switch.url], place.folder, stream, reads_per_s=reads, writes_per_s=writes, deadline_s=deadline_s),
+            STEADY_WITHIN_S,
         ) as prober,
     ):
         time.sleep(BEFORE_S)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from labkit.measure.prober.handle import probing
+from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import outage, summarise
 from tests.service.running import replica
 
@@ -21,7 +22,8 @@ def test_a_killed_service_has_an_outage_and_keeps_its_word(tmp_path: Path) -> No
     with replica(data) as first:
         port = first.url.rsplit(":", 1)[1]
         expect = {"side": "vm", "version": "dev"}
-        with probing([first.url], folder, writes_per_s=25, deadline_s=5, expect=expect, good_within_s=30) as prober:
+        settings = Settings([first.url], folder, writes_per_s=25, deadline_s=5, expect=expect)
+        with probing(settings, good_within_s=30) as prober:
             time.sleep(1)
             fault_s = prober.now_s()
             first.process.kill()

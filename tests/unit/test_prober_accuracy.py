@@ -11,6 +11,7 @@ from pathlib import Path
 from labkit.measure.prober import sample
 from labkit.measure.prober.handle import probing
 from labkit.measure.prober.reference import reference
+from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import summarise, within
 from labkit.system.paths import CHECKOUT
 
@@ -21,7 +22,8 @@ def test_samples_lie_around_what_the_server_saw(tmp_path: Path) -> None:
     """No request is seen before it was sent, none is answered before its delay: one clock in both processes."""
     delay_s = 0.25
     with reference(delay_s) as server:
-        with probing([server.url], tmp_path, reads_per_s=50, writes_per_s=0, duration_s=2, deadline_s=20) as prober:
+        settings = Settings([server.url], tmp_path, reads_per_s=50, writes_per_s=0, duration_s=2, deadline_s=20)
+        with probing(settings) as prober:
             prober.wait_end(60)
         there = sorted(prober.at(there) for there, _ in server.seen)
     found = list(prober.result.samples())
@@ -39,7 +41,8 @@ def test_samples_lie_around_what_the_server_saw(tmp_path: Path) -> None:
 def test_a_stall_shows_as_such(tmp_path: Path) -> None:
     """1.4 s without answers are in p99, maximum and gap; a closed loop has it in one request, and not in its p99."""
     with reference(0.005) as server:
-        with probing([server.url], tmp_path, reads_per_s=100, writes_per_s=0, duration_s=5, deadline_s=20) as prober:
+        settings = Settings([server.url], tmp_path, reads_per_s=100, writes_per_s=0, duration_s=5, deadline_s=20)
+        with probing(settings) as prober:
             time.sleep(1)
             begun_s = prober.at(server.stall(STALL_S))
             prober.wait_end(60)

@@ -11,6 +11,7 @@ from labkit.measure.prober._ledger import Ledger, acknowledged, settle
 from labkit.measure.prober._sender import payload
 from labkit.measure.prober.handle import Result, probing
 from labkit.measure.prober.reference import reference
+from labkit.measure.prober.settings import Settings
 from labkit.system.errors import LabError
 
 pytestmark = pytest.mark.slow
@@ -43,16 +44,10 @@ def test_accounts_are_settled(confirmed: set[int], stores: list[list[tuple[int, 
 
 def written(url: str, folder: Path, *, stream: str = "w", writes_per_s: float = 60) -> Result:
     """Half a second of writes."""
-    with probing(
-        [url],
-        folder,
-        stream=stream,
-        reads_per_s=0,
-        writes_per_s=writes_per_s,
-        deadline_s=20,
-        duration_s=0.5,
-        good_within_s=None,
-    ) as prober:
+    settings = Settings(
+        [url], folder, stream=stream, reads_per_s=0, writes_per_s=writes_per_s, deadline_s=20, duration_s=0.5
+    )
+    with probing(settings, good_within_s=None) as prober:
         prober.wait_end(60)
     return prober.result
 

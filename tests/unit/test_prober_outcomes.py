@@ -10,6 +10,7 @@ import pytest
 
 from labkit.measure.prober.handle import Result, probing
 from labkit.measure.prober.reference import reference
+from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import summarise
 
 RATES = {"reads_per_s": 40.0, "writes_per_s": 20.0, "deadline_s": 20.0, "duration_s": 0.5}
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.slow
 def probe(url: str, folder: Path, **changes: object) -> Result:
     """Half a second of probing, to its end."""
     given = {**RATES, **changes}
-    with probing([url], folder, good_within_s=None, **given) as prober:  # type: ignore[arg-type]
+    with probing(Settings([url], folder, **given), good_within_s=None) as prober:  # type: ignore[arg-type]
         prober.wait_end(60)
     return prober.result
 
@@ -80,9 +81,8 @@ def test_several_replicas_take_turns(tmp_path: Path) -> None:
     with reference() as server, socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         dead = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with probing(
-            [server.url, dead], tmp_path, deadline_s=20.0, writes_per_s=0.0, reads_per_s=40.0, duration_s=1.0
-        ) as prober:
+        rates = {"deadline_s": 20.0, "writes_per_s": 0.0, "reads_per_s": 40.0, "duration_s": 1.0}
+        with probing(Settings([server.url, dead], tmp_path, **rates)) as prober:  # type: ignore[arg-type]
             prober.wait_end(60)
         found = summarise(prober.result.samples())
     assert (found.good + found.failed + found.unsent, found.replicas) == (40, {"reference": found.good})

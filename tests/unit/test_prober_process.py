@@ -17,6 +17,7 @@ import pytest
 from labkit.measure.prober import sample
 from labkit.measure.prober.handle import Prober, Result, probing
 from labkit.measure.prober.reference import reference
+from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import summarise
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
@@ -57,7 +58,7 @@ def test_a_killed_prober_loses_nothing_it_had(tmp_path: Path) -> None:
     """SIGKILL: the file is readable, has what was answered up to the kill, and the ledger still works."""
     with (
         reference() as server,
-        probing([server.url], tmp_path, reads_per_s=100, writes_per_s=50, deadline_s=20) as prober,
+        probing(Settings([server.url], tmp_path, reads_per_s=100, writes_per_s=50, deadline_s=20)) as prober,
     ):
         wait_until(lambda: len(server.seen) >= 250)
         killed = time.monotonic()
@@ -75,7 +76,7 @@ def test_a_prober_that_someone_else_killed_is_an_error(tmp_path: Path) -> None:
     with (
         reference() as server,
         pytest.raises(LabError, match=r"ended by SIGKILL"),
-        probing([server.url], tmp_path, deadline_s=20) as prober,
+        probing(Settings([server.url], tmp_path, deadline_s=20)) as prober,
     ):
         os.kill(prober.pid, signal.SIGKILL)
 
@@ -83,7 +84,7 @@ def test_a_prober_that_someone_else_killed_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_prober_ends_in_order(number: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C and TERM: nothing more is sent, requests under way get their outcomes, the record is complete."""
-    with reference(0.5) as server, probing([server.url], tmp_path, deadline_s=20) as prober:
+    with reference(0.5) as server, probing(Settings([server.url], tmp_path, deadline_s=20)) as prober:
         os.kill(prober.pid, number)
         stopped_s = prober.now_s()
         prober.wait_end(BOUND_S)
@@ -104,7 +105,8 @@ def test_an_orphaned_prober_ends_in_order(tmp_path: Path) -> None:
     with reference() as server:
         parent = (
             "import sys, time; from pathlib import Path; from labkit.measure.prober.handle import probing\n"
-            f"with probing([{server.url!r}], Path({str(tmp_path)!r})) as prober:\n"
+            "from labkit.measure.prober.settings import Settings\n"
+            f"with probing(Settings([{server.url!r}], Path({str(tmp_path)!r}))) as prober:\n"
             "    print(prober.pid, flush=True); time.sleep(60)\n"
         )
         process = subprocess.Popen(
@@ -141,7 +143,7 @@ def test_a_full_disk_is_said_and_what_was_there_is_kept(tmp_path: Path) -> None:
 
 def test_a_prober_that_fails_is_an_error_of_the_experiment(tmp_path: Path) -> None:
     """The block that probes ends with the prober's own message."""
-    with pytest.raises(LabError, match="leads nowhere"), probing(["http://nowhere.invalid"], tmp_path):
+    with pytest.raises(LabError, match="leads nowhere"), probing(Settings(["http://nowhere.invalid"], tmp_path)):
         pass
 
 
@@ -181,14 +183,14 @@ def test_no_steady_state_is_said_with_the_last_outcome(tmp_path: Path) -> None:
         pytest.raises(
             LabError, match=r"waited 2 s for a good answer: the last outcome was `wrong` \(status 503 BUSY\)"
         ),
-        probing([server.url], tmp_path, good_within_s=2),
+        probing(Settings([server.url], tmp_path), good_within_s=2),
     ):
         pass
 
 
 def test_an_outage_can_be_waited_out(tmp_path: Path) -> None:
     """Steady state after a fault: good answers without a failure for a while, on the experiment's own clock."""
-    with reference() as server, probing([server.url], tmp_path, writes_per_s=0, deadline_s=0.5) as prober:
+    with reference() as server, probing(Settings([server.url], tmp_path, writes_per_s=0, deadline_s=0.5)) as prober:
         fault_s = prober.at(time.monotonic())
         server.fault = "reset"
         wait_until(lambda: any(one.outcome == "reset" for one in prober.result.samples()))
@@ -205,7 +207,7 @@ def test_an_interrupted_experiment_leaves_no_prober(tmp_path: Path) -> None:
     probers: list[Prober] = []
 
     def interrupted(url: str) -> None:
-        with probing([url], tmp_path) as prober:
+        with probing(Settings([url], tmp_path)) as prober:
             probers.append(prober)
             raise KeyboardInterrupt
 

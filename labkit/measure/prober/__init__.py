@@ -8,6 +8,7 @@
     record      the two files that a prober writes while it runs
     __main__    the prober's own process: python -m labkit.measure.prober SETTINGS
     handle      starts, watches and stops that process from an experiment
+    tail        follows the samples while they come
     summary     outage, gaps, latencies, lateness out of samples; pure
     ledger      acknowledged writes against what the service has stored
     reference   a server whose delays and faults are known

@@ -1,6 +1,6 @@
 """A prober as an experiment uses it: a process of its own that is started, watched and stopped.
 
-with probing(urls, folder, stream="vm-3") as prober:
+with probing(Settings(urls, folder, stream="vm-3")) as prober:
     fault_s = prober.now_s()
     kill(replica)
     prober.wait_good(within_s=120, for_s=10, after_s=fault_s)
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from labkit.measure.prober._ledger import Ledger, audit
 from labkit.measure.prober.record import Record, load
 from labkit.measure.prober.sample import Sample
 from labkit.measure.prober.settings import Settings, check, record_file, samples_file
+from labkit.measure.prober.tail import Tail
 from labkit.system import endings
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
@@ -80,7 +81,7 @@ class Prober:
         self._asides: IO[bytes] | None = None
         self._began: float | None = None
         self._killed = False
-        self._tail = _Tail(samples_file(settings.folder, settings.stream))
+        self._tail = Tail(samples_file(settings.folder, settings.stream))
 
     @property
     def result(self) -> Result:
@@ -177,7 +178,6 @@ class Prober:
     def close(self) -> None:
         """Leave no process and no open file behind."""
         self.kill()
-        self._tail.close()
         if self._asides is not None:
             self._asides.close()
 
@@ -216,35 +216,12 @@ class Prober:
 
 
 @contextmanager
-def probing(
-    urls: Sequence[str],
-    folder: Path,
-    *,
-    stream: str = Settings.stream,
-    reads_per_s: float = Settings.reads_per_s,
-    writes_per_s: float = Settings.writes_per_s,
-    deadline_s: float = Settings.deadline_s,
-    duration_s: float = Settings.duration_s,
-    expect: Mapping[str, str] | None = None,
-    good_within_s: float | None = 10.0,
-) -> Iterator[Prober]:
+def probing(settings: Settings, good_within_s: float | None = 10.0) -> Iterator[Prober]:
     """Probe while inside. Returns when the first good answer was there, within `good_within_s` (None: at once).
 
     On the way out the prober ends in order; if the block raised, it is ended all the same and that error stays.
     """
-    settings = check(
-        {
-            "urls": list(urls),
-            "folder": str(folder),
-            "stream": stream,
-            "reads_per_s": reads_per_s,
-            "writes_per_s": writes_per_s,
-            "deadline_s": deadline_s,
-            "duration_s": duration_s,
-            "expect": dict(expect or {}),
-        }
-    )
-    prober = Prober(settings)
+    prober = Prober(check(vars(settings)))
     try:
         prober.start()
         if good_within_s is not None:
@@ -253,44 +230,3 @@ def probing(
         prober.stop()
     finally:
         prober.close()
-
-
-class _Tail:
-    """Follows a file of samples that grows."""
-
-    def __init__(self, file: Path) -> None:
-        self._path = file
-        self._file: IO[bytes] | None = None
-        self._rest = b""
-        self._latest: Sample | None = None
-
-    def rewind(self) -> None:
-        """Begin anew."""
-        self._rest = b""
-        if self._file is not None:
-            self._file.seek(0)
-
-    def new(self) -> Iterator[Sample]:
-        """Samples that came since the last call."""
-        if self._file is None:
-            if not self._path.exists():
-                return
-            self._file = self._path.open("rb")
-        *lines, self._rest = (self._rest + self._file.read()).split(b"\n")
-        for text in lines:
-            self._latest = samples.parse(text)
-            yield self._latest
-
-    def latest(self) -> str:
-        """The last outcome in words."""
-        if self._latest is None:
-            return "no request has had an outcome yet"
-        one = self._latest
-        detail = f" ({one.detail})" if one.detail else ""
-        return f"the last outcome was `{one.outcome}`{detail}: {samples.OUTCOMES[one.outcome]}"
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ _STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)
 
 @dataclass(frozen=True)
 class Settings:
-    """What one prober does. Build with `check`."""
+    """What one prober does; whether it can is said by `check`."""
 
-    urls: tuple[str, ...]
+    urls: Sequence[str]
     """Base URLs of the replicas, `http://host:port`; each kind of request takes them in turn."""
     folder: Path
     """Existing folder for STREAM.jsonl and STREAM.prober.json, which must not be there yet."""
