@@ -18,7 +18,8 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from infra import bounds, last_lines, playbook, playbook_worker
 from infra.playbook import _Provider
-from infra.playbook_worker import Log, PlaybookError, Tally
+from infra.worker import events, ladder
+from infra.worker.events import Log, PlaybookError, Tally
 
 pytestmark = pytest.mark.slow
 
@@ -56,15 +57,15 @@ def test_a_loops_failure_names_the_items_that_failed() -> None:
         "msg": "One or more items failed",
         "results": [{"failed": False, "msg": "fine"}, {"failed": True, "msg": "X"}],
     }
-    assert playbook_worker.message(result) == "One or more items failed\nX"
+    assert events.message(result) == "One or more items failed\nX"
 
 
 def test_what_a_playbook_itself_says_is_told_whole() -> None:
     """However long the unit's journal in it is; of what a module says at such length, the telling line."""
     lines = ["no answer", "its journal:", *(f"line {number}" for number in range(30)), "error: port taken"]
     result = {"msg": "\n".join(lines)}
-    assert playbook_worker.message(result, own=True) == result["msg"]
-    assert playbook_worker.message(result) == "error: port taken"
+    assert events.message(result, own=True) == result["msg"]
+    assert events.message(result) == "error: port taken"
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def silent() -> Iterator[int]:
 
 def test_an_sshd_that_never_answers_ends_at_its_bound(silent: int) -> None:
     with pytest.raises(PlaybookError) as caught:
-        playbook_worker.wait_for_sshd("127.0.0.1", silent, 0.5, "Console: /var/log/c", threading.Event())
+        ladder.wait_for_sshd("127.0.0.1", silent, 0.5, "Console: /var/log/c", threading.Event())
     assert "Rung 'sshd answers': no ssh greeting from 127.0.0.1" in str(caught.value)
     assert "(bound: 0 s)" in str(caught.value) or "(bound: 1 s)" in str(caught.value)
     assert str(caught.value).endswith("Console: /var/log/c")
@@ -93,7 +94,7 @@ def test_a_greeting_ends_the_wait() -> None:
         thread = threading.Thread(target=greet)
         thread.start()
         port = server.getsockname()[1]
-        assert playbook_worker.wait_for_sshd("127.0.0.1", port, 5, "", threading.Event()) < 5
+        assert ladder.wait_for_sshd("127.0.0.1", port, 5, "", threading.Event()) < 5
         thread.join()
 
 
@@ -215,8 +216,8 @@ def test_a_playbook_in_which_no_task_ran_is_a_failure(tmp_path: Path, monkeypatc
         return "successful", ""
 
     monkeypatch.setattr(playbook_worker, "_ansible", ansible)
-    monkeypatch.setattr(playbook_worker, "know_host", lambda *_: None)
-    monkeypatch.setattr(playbook_worker, "wait_for_sshd", lambda *_: 0.0)
+    monkeypatch.setattr(ladder, "know_host", lambda *_: None)
+    monkeypatch.setattr(ladder, "wait_for_sshd", lambda *_: 0.0)
     (tmp_path / "logs with space").mkdir()
     with pytest.raises(PlaybookError, match="without having run a task"):
         playbook_worker.run(inputs(tmp_path), Log(io.StringIO(), io.StringIO()), threading.Event())

@@ -1,0 +1,103 @@
+"""The rungs that a guest climbs before Ansible may reach it: its sshd answers, and its host key is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra import environment, last_lines
+from infra.worker.events import PlaybookError, Tally
+
+_POLL_S = 0.25
+_CONNECT_S = 1.0
+_KEYSCAN_S = 10
+PARTS = 12
+"""A guest that may take ssh_timeout_s until its sshd answers may take this part of it for one answer later."""
+
+
+class Ladder(threading.Thread):
+    """Climbs beside Ansible's own start, and sets `stop` where a rung fails: that ends the runner."""
+
+    def __init__(self, inputs: Mapping[str, Any], known: Path, tally: Tally, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._inputs, self._known, self._tally, self._stop_event = inputs, known, tally, stop
+        self.problem = ""
+        self.seconds = 0.0
+
+    def run(self) -> None:
+        inputs = self._inputs
+        try:
+            self.seconds = wait_for_sshd(
+                inputs["host"], inputs["port"], inputs["ssh_timeout_s"], inputs["hint"], self._stop_event
+            )
+            self._tally.reached("sshd answers", self.seconds)
+            know_host(inputs, self._known)
+        except PlaybookError as error:
+            if not self._stop_event.is_set():
+                self.problem = str(error) + last_lines.of(inputs.get("console", []))
+            self._stop_event.set()
+
+
+def wait_for_sshd(host: str, port: int, timeout_s: float, hint: str, stop: threading.Event) -> float:
+    """Wait until something at host:port greets as an ssh server. Returns the seconds it took; raises PlaybookError."""
+    begin = time.monotonic()
+    last = "not tried yet"
+    while (elapsed := time.monotonic() - begin) < timeout_s and not stop.is_set():
+        pause = begin + elapsed + _POLL_S
+        try:
+            # A machine on which sshd is long in coming up is one on which it is long in greeting.
+            left = min(max(_CONNECT_S, elapsed / 10), timeout_s - elapsed)
+            with socket.create_connection((host, port), timeout=left) as connection:
+                banner = connection.recv(64)
+            if banner.startswith(b"SSH-"):
+                return time.monotonic() - begin
+            last = f"it greets with {banner!r}" if banner else "it closes the connection"
+        except OSError as error:
+            last = str(error)
+        stop.wait(max(0.0, min(pause, begin + timeout_s) - time.monotonic()))
+    raise PlaybookError(
+        f"Rung 'sshd answers': no ssh greeting from {host}:{port} after {time.monotonic() - begin:.1f} s "
+        f"(bound: {timeout_s:.0f} s). Last: {last}." + (f" {hint}" if hint else "")
+    )
+
+
+def know_host(inputs: Mapping[str, Any], file: Path) -> None:
+    """Make `file` hold the guest's host key: the one seen first, for as long as it is the same machine.
+
+    `triggers` tell machines apart: a replaced VM has a new key, and the same one must not.
+    """
+    machine = hashlib.sha256(json.dumps([inputs["host"], inputs["port"], inputs["triggers"]]).encode()).hexdigest()
+    mark = f"# machine {machine}\n"
+    keep = file.with_suffix(".host_key")
+    if not keep.is_file() or not keep.read_text(encoding="utf-8").startswith(mark):
+        bound_s = max(_KEYSCAN_S, inputs["ssh_timeout_s"] // PARTS)
+        scan = ["ssh-keyscan", "-T", str(bound_s), "-t", "ed25519", "-p", str(inputs["port"]), inputs["host"]]
+        try:
+            keys = subprocess.run(
+                scan,
+                env=environment.plain(os.environ),
+                capture_output=True,
+                text=True,
+                timeout=bound_s + 5,
+                check=False,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise PlaybookError(f"Cannot read the guest's host key: {shlex.join(scan)}: {error}") from error
+        if not keys.stdout.strip():
+            raise PlaybookError(f"Cannot read the guest's host key: {shlex.join(scan)}: {keys.stderr.strip()}")
+        keep.write_text(mark + keys.stdout, encoding="utf-8")
+    # The file that holds back Ansible's ssh appears whole.
+    draft = file.with_suffix(".draft")
+    draft.write_text(keep.read_text(encoding="utf-8"), encoding="utf-8")
+    draft.replace(file)
