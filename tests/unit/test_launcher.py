@@ -152,6 +152,7 @@ def test_launcher_and_module_let_the_same_variables_of_pip_through() -> None:
     assert set(re.findall(r"PIP_\w+", block)) == set(environment.PIP)
 
 
+@pytest.mark.slow
 def test_a_venv_that_does_not_fit_is_made_anew(checkout: Path, tmp_path: Path) -> None:
     """Unfinished, its interpreter gone, other requirements, or made for another folder."""
 

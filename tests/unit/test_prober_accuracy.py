@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from labkit.measure.prober import sample
 from labkit.measure.prober.handle import probing
 from labkit.measure.prober.reference import reference
@@ -16,6 +18,8 @@ from labkit.measure.prober.summary import summarise, within
 from labkit.system.paths import CHECKOUT
 
 STALL_S = 1.4
+
+pytestmark = pytest.mark.slow
 
 
 def test_samples_lie_around_what_the_server_saw(tmp_path: Path) -> None:

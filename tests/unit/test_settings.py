@@ -202,6 +202,7 @@ VALUES = st.one_of(
 CONFIGS = st.dictionaries(st.one_of(st.sampled_from(sorted(DEFAULTS)), st.text(max_size=8)), VALUES, max_size=9)
 
 
+@pytest.mark.slow
 @settings(max_examples=2000)
 @given(CONFIGS)
 def test_any_configuration_gives_settings_or_problems(config: dict[str, str]) -> None:
