@@ -42,6 +42,8 @@ class Replica:
     server: str
     url: str
     handle: str
+    path: str = ""
+    """How a request reaches it, by its name in infra.paths; "" where an earlier version made it: its side's first."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from infra import paths
 from infra.outputs import Contract, Replica, Server
 from labkit.lifecycle.set_up import Ready
+from labkit.runs.records import Arm
 from labkit.sides import SIDES, Runner, Side
 from labkit.system import shell
 from labkit.system.outcome import Outcome
@@ -27,6 +29,11 @@ class RunningLab:
     def replica(self, side: str, index: int = 0) -> Replica:
         """A replica of one side."""
         return self.contract.side(side)[index]
+
+    def along(self, arm: Arm) -> Replica:
+        """The first replica of the arm's side on the arm's path; on any path where the arm names none."""
+        path = arm.factors.get("path", "")
+        return next(one for one in self.contract.side(arm.side) if path in ("", one.path or paths.of(one.side)[0]))
 
     def server(self, replica: Replica) -> Server:
         """The server on which a replica runs."""

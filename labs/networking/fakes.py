@@ -1,0 +1,9 @@
+"""What this lab's commands do to it, for the suite: see labkit.measure.testing."""
+
+from __future__ import annotations
+
+from labkit.measure.testing import FakeLab
+
+
+class Fake(FakeLab):
+    """A command that is not here counts as one that changes the lab."""
