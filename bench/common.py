@@ -72,7 +72,7 @@ class Bench(ABC):
         return outputs.from_outputs(self._ready.pulumi.outputs(self._lab))
 
     def _down(self) -> None:
-        heal.after_a_kill(self._ready, self._lab, Quiet(), leftovers.remove, lambda _: None)
+        heal.before_down(self._ready, self._lab, Quiet(), lambda _: None)
         pulumi(self._ready, [*DESTROY, "-s", self._lab])
         leftovers.remove(self._ready.machine, self._lab)
 

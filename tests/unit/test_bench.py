@@ -122,7 +122,7 @@ class BenchedLab:
             (servers, "engine"),
             (reach, "runner"),
             (leftovers, "remove"),
-            (heal, "after_a_kill"),
+            (heal, "before_down"),
         ):
             monkeypatch.setattr(module, name, nothing)
         monkeypatch.setattr(servers, "of", lambda *_words: [])
