@@ -12,9 +12,11 @@ from rich.console import Console
 from labkit.judge.rows import judge
 from labkit.report import as_json, terminal
 from labkit.runs.records import Repeat, Results, Run, Stage
-from labs.deployment.claims import CLAIMS
+from labs.deployment.size import CLAIMS as OF_SIZE
+from labs.deployment.start import CLAIMS as OF_START
 from tests.unit.lab_fakes import empty_run
 
+CLAIMS = (*OF_SIZE, *OF_START)
 CONDITIONS: dict[str, str | int | float] = {
     "service_version": "1",
     "service_commit": "abc",
