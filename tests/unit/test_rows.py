@@ -52,7 +52,7 @@ def test_the_table_has_the_articles_nine_rows() -> None:
         ((LARGER, LARGER), "there are several claims 'larger'"),
         (
             (LARGER, dataclasses.replace(STARTS, metric=dataclasses.replace(STARTS.metric, name=LARGER.metric.name))),
-            "there are several metrics 'image_allocated_bytes'",
+            "the claims have several metrics 'image_allocated_bytes'",
         ),
         ((dataclasses.replace(LARGER, row="Colour"),), "the table has no row 'Colour'"),
         ((dataclasses.replace(LARGER, greater=Arm("podman")),), "'podman' is no side; there are vm, container"),
