@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import requests
 from bench.recover import INSIDE
 from infra import outputs, plan
 from labkit.system.paths import CHECKOUT_ID
-from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
+from tests.engines.real import LAB, ROOT, UP_S, command, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine
 
@@ -45,6 +46,11 @@ def reboot(lab: outputs.Contract) -> None:
     shutil.rmtree(Path(lab.servers[0].docker_host.removeprefix("unix://")).parent.parent)
 
 
+def stopped(lab: outputs.Contract) -> None:
+    """The server, in order."""
+    engine("stop", "-t", "15", lab.servers[0].container)
+
+
 def no_server(lab: outputs.Contract) -> None:
     """The server's container alone."""
     engine("rm", "-f", lab.servers[0].container)
@@ -63,6 +69,12 @@ def inside_container(lab: outputs.Contract) -> None:
     in_server(lab, INSIDE["the container, its network and its volume"])
 
 
+def no_server_and_inside_container(lab: outputs.Contract) -> None:
+    """Both at once, each of which is brought back in its own way."""
+    inside_container(lab)
+    no_server(lab)
+
+
 def inside_disk(lab: outputs.Contract) -> None:
     """A VM's disk, under its definition."""
     in_server(lab, INSIDE["the VM's disk"])
@@ -76,10 +88,10 @@ def inside_domain(lab: outputs.Contract) -> None:
 @pytest.mark.parametrize(
     ("removal", "keeps"),
     [
-        (reboot, {"vm", "container"}),
-        (no_server, {"vm", "container"}),
+        (no_server_and_inside_container, {"vm"}),
+        pytest.param(no_server, {"vm", "container"}, marks=pytest.mark.long),
         pytest.param(no_volumes, set(), marks=pytest.mark.long),
-        (inside_container, {"vm"}),
+        pytest.param(inside_container, {"vm"}, marks=pytest.mark.long),
         pytest.param(inside_disk, {"container"}, marks=pytest.mark.long),
         pytest.param(inside_domain, {"vm", "container"}, marks=pytest.mark.long),
     ],
@@ -92,6 +104,22 @@ def test_up_restores_the_lab(
     removal(lab)
     tool("up", LAB, "--yes", timeout_s=UP_S)
     assert {replica.side for replica in lab.replicas if kept(replica, client)} == keeps
+
+
+@pytest.mark.parametrize("end", [reboot, pytest.param(stopped, marks=pytest.mark.long)])
+def test_a_server_that_ended_is_named_at_once_and_up_starts_it(
+    lab: outputs.Contract, end: Callable[[outputs.Contract], None]
+) -> None:
+    """Plain `pulumi up` fails within 10 s naming ./lab up, which brings both sides back with their data."""
+    client = write(lab)
+    end(lab)
+    begin = time.monotonic()
+    done = command(["pulumi", "up", "--yes", "-s", LAB, "--non-interactive"], check=False)
+    assert time.monotonic() - begin < 10
+    assert done.returncode != 0
+    assert f"is exited. Start it and the lab: ./lab up {LAB}" in done.stdout + done.stderr
+    tool("up", LAB, "--yes", timeout_s=UP_S)
+    assert all(kept(replica, client) for replica in lab.replicas)
 
 
 def test_a_port_that_something_foreign_has_is_named(lab: outputs.Contract) -> None:
