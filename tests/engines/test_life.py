@@ -39,6 +39,21 @@ def traces(checkout: Path) -> dict[str, str]:
     return {what: text for what, text in found.items() if text}
 
 
+def wait_for(url: str, within_s: float = 90) -> dict[str, list[dict[str, str]]]:
+    """The first 200 of a URL, as JSON."""
+    begin = time.monotonic()
+    while True:
+        try:
+            answer = requests.get(url, timeout=5)
+            if answer.status_code == 200:
+                found: dict[str, list[dict[str, str]]] = answer.json()
+                return found
+        except requests.RequestException:
+            pass
+        assert time.monotonic() - begin < within_s, f"no 200 from {url} within {within_s} s"
+        time.sleep(0.2)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("fate", ["alive", "killed"])
 def test_down_leaves_nothing(lab: outputs.Contract, fate: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lanes import lane
+from tests.unit.sources import parsed
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,7 +33,7 @@ def test_lanes(test: str, its: tuple[int, str]) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "tests/engines/apart").glob("*.py")), ids=lambda file: file.name)
 def test_what_is_apart_does_not_touch_the_checkouts_lab(file: Path) -> None:
     """Neither by the fixtures that bring it up nor by the tools that work on it."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = parsed(file)
     wanted = {
         name.name
         for one in ast.walk(tree)
