@@ -69,12 +69,6 @@ def inside_container(lab: outputs.Contract) -> None:
     in_server(lab, INSIDE["the container, its network and its volume"])
 
 
-def no_server_and_inside_container(lab: outputs.Contract) -> None:
-    """Both at once, each of which is brought back in its own way."""
-    inside_container(lab)
-    no_server(lab)
-
-
 def inside_disk(lab: outputs.Contract) -> None:
     """A VM's disk, under its definition."""
     in_server(lab, INSIDE["the VM's disk"])
@@ -88,10 +82,9 @@ def inside_domain(lab: outputs.Contract) -> None:
 @pytest.mark.parametrize(
     ("removal", "keeps"),
     [
-        (no_server_and_inside_container, {"vm"}),
-        pytest.param(no_server, {"vm", "container"}, marks=pytest.mark.long),
+        (no_server, {"vm", "container"}),
         pytest.param(no_volumes, set(), marks=pytest.mark.long),
-        pytest.param(inside_container, {"vm"}, marks=pytest.mark.long),
+        (inside_container, {"vm"}),
         pytest.param(inside_disk, {"container"}, marks=pytest.mark.long),
         pytest.param(inside_domain, {"vm", "container"}, marks=pytest.mark.long),
     ],
