@@ -1,18 +1,17 @@
 """./lab bench: how long this tool takes. What all benches share: figures, the lab's way up and down, the result.
 
-Every figure is wall time in seconds with all its repeats; medians and spread are derived, never typed in.
+Every figure of theirs is wall time in seconds.
 """
 
 from __future__ import annotations
 
-import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.figure import Figure
 from infra import outputs, telling
 from infra.outputs import Contract
 from labkit.lifecycle import heal, leftovers
@@ -33,27 +32,6 @@ FIRST_200_S = 120.0
 def file(what: str, lab: str = "") -> Path:
     """Where a bench keeps its result: one that is about a lab's own things beside them."""
     return (CHECKOUT / "labs" / lab if lab else CHECKOUT) / "bench" / f"{what}.json"
-
-
-@dataclass
-class Figure:
-    """One measured thing with all its repeats, in seconds."""
-
-    name: str
-    aim_s: float | None = None
-    repeats_s: list[float] = field(default_factory=list)
-
-    def summary(self) -> dict[str, Any]:
-        """n, median, min and max beside the repeats."""
-        return {
-            "name": self.name,
-            "aim_s": self.aim_s,
-            "n": len(self.repeats_s),
-            "median_s": round(statistics.median(self.repeats_s), 2),
-            "min_s": round(min(self.repeats_s), 2),
-            "max_s": round(max(self.repeats_s), 2),
-            "repeats_s": [round(seconds, 2) for seconds in self.repeats_s],
-        }
 
 
 class Bench(ABC):
@@ -86,7 +64,7 @@ class Bench(ABC):
         """Add each figure once. The lab is down before and after."""
 
     def _add(self, name: str, aim_s: float | None, seconds: float) -> None:
-        self._figures.setdefault(name, Figure(name, aim_s)).repeats_s.append(seconds)
+        self._figures.setdefault(name, Figure(name, aim=aim_s)).repeats.append(seconds)
         self._progress.line(f"  {name}: {seconds:.1f} s")
 
     def _contract(self) -> Contract:
@@ -94,7 +72,7 @@ class Bench(ABC):
         return outputs.from_outputs(self._ready.pulumi.outputs(self._lab))
 
     def _down(self) -> None:
-        heal.after_a_kill(self._ready, self._lab, Quiet(), leftovers.remove, lambda _: None)
+        heal.before_down(self._ready, self._lab, Quiet(), lambda _: None)
         pulumi(self._ready, [*DESTROY, "-s", self._lab])
         leftovers.remove(self._ready.machine, self._lab)
 

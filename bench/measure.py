@@ -1,22 +1,19 @@
-"""./lab bench measure: how exact this tool's own measuring is, and what it costs.
-
-Every figure has all its repeats with its unit; medians and spread are derived, never typed in.
-"""
+"""./lab bench measure: how exact this tool's own measuring is, and what it costs."""
 
 from __future__ import annotations
 
 import os
-import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench import run as bench_run
 from bench import vegeta
 from bench.common import pulumi
+from bench.figure import Figure
 from infra import outputs
 from labkit.lifecycle import leftovers
 from labkit.lifecycle.pulumi import DESTROY, UP
@@ -37,29 +34,6 @@ AIM_MS = 5.0
 """p99 scheduling error of the prober alone on the machine, at the highest rate."""
 
 _MS = 1000
-
-
-@dataclass
-class Figure:
-    """One measured thing with all its repeats."""
-
-    name: str
-    unit: str
-    aim: float | None = None
-    repeats: list[float] = field(default_factory=list)
-
-    def summary(self) -> dict[str, Any]:
-        """n, median, min and max beside the repeats."""
-        return {
-            "name": self.name,
-            "unit": self.unit,
-            "aim": self.aim,
-            "n": len(self.repeats),
-            "median": round(statistics.median(self.repeats), 3),
-            "min": round(min(self.repeats), 3),
-            "max": round(max(self.repeats), 3),
-            "repeats": [round(value, 3) for value in self.repeats],
-        }
 
 
 @dataclass(frozen=True)
@@ -84,7 +58,7 @@ def prober(ready: Ready, progress: Progress, lab: str, repeats: int) -> list[Fig
 def whole_run(ready: Ready, progress: Progress, lab: str, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
     with _up(ready, progress, lab):
-        return [Figure(one.name, "s", repeats=one.repeats_s) for one in bench_run.measure(progress, lab)]
+        return bench_run.measure(progress, lab)
 
 
 PARTS: tuple[Callable[[Ready, Progress, str, int], list[Figure]], ...] = (prober, whole_run)

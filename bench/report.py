@@ -10,16 +10,17 @@ import json
 import os
 import random
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.figure import Figure
 from infra import environment
+from labkit.report import quantities
 from labkit.runs import run_folder
 from labkit.runs.records import Repeat, Results, Run
 from labkit.system.errors import LabError
@@ -38,6 +39,7 @@ _PAGE = """
 import sys
 from pathlib import Path
 from labkit.measure import labs
+from labkit.report import quantities
 from labkit.runs import run_folder
 from labkit.commands import report_html
 from labkit.judge.rows import judge
@@ -68,7 +70,10 @@ def run(
         "load_1min": round(os.getloadavg()[0], 2),
         "samples": samples,
         "repeats": repeats,
-        "figures": [_summary(name, values) for name, values in found.items()],
+        "figures": [
+            Figure(name, quantities.unit_of(name), AIMS.get(name), list(values)).summary()
+            for name, values in found.items()
+        ],
     }
 
 
@@ -134,16 +139,4 @@ def _once(folder: Path) -> dict[str, float]:
         # Of the largest child so far; the repeats are alike.
         "peak_memory_bytes": after.ru_maxrss * 1024.0,
         "page_bytes": float(page.stat().st_size),
-    }
-
-
-def _summary(name: str, values: Sequence[float]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "aim": AIMS.get(name),
-        "n": len(values),
-        "median": round(statistics.median(values), 2),
-        "min": round(min(values), 2),
-        "max": round(max(values), 2),
-        "repeats": [round(value, 2) for value in values],
     }

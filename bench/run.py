@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.common import Figure
+from bench.figure import Figure
 from labkit.measure import labs, session
 from labkit.runs.records import Results, Run
 from labkit.system.progress import Progress
@@ -22,9 +22,9 @@ def figures(run: Run) -> list[Figure]:
 
     A turn lasts until the next one begins: with its preparation, its clean-up and what is written of it.
     """
-    found = [Figure(f"run {run.lab}", repeats_s=[sum(one.seconds for one in run.experiments)])]
+    found = [Figure(f"run {run.lab}", repeats=[sum(one.seconds for one in run.experiments)])]
     for experiment in run.experiments:
-        found.append(Figure(f"run {run.lab}: {experiment.name}", repeats_s=[experiment.seconds]))
+        found.append(Figure(f"run {run.lab}: {experiment.name}", repeats=[experiment.seconds]))
         found.extend(_turns(run, experiment))
     return found
 
@@ -34,5 +34,5 @@ def _turns(run: Run, experiment: Results) -> Sequence[Figure]:
     for repeat, following in zip(experiment.repeats, experiment.repeats[1:], strict=False):
         name = " ".join(word for word in (str(repeat.arm), repeat.action) if word)
         figure = kinds.setdefault(name, Figure(f"run {run.lab}: {experiment.name}, a turn of {name}"))
-        figure.repeats_s.append(following.begun_s - repeat.begun_s)
+        figure.repeats.append(following.begun_s - repeat.begun_s)
     return list(kinds.values())

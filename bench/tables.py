@@ -33,9 +33,9 @@ def table(result: Mapping[str, Any], what: str) -> str:
         "|---|---:|---:|---:|---:|",
     ]
     for figure in result["figures"]:
-        aim = f"{figure['aim_s']:.0f}" if figure["aim_s"] else ""
+        aim = f"{figure['aim']:.0f}" if figure["aim"] else ""
         rows.append(
-            f"| {figure['name']} | {figure['median_s']:.1f} | {figure['min_s']:.1f} to {figure['max_s']:.1f} | "
+            f"| {figure['name']} | {figure['median']:.1f} | {figure['min']:.1f} to {figure['max']:.1f} | "
             f"{figure['n']} | {aim} |"
         )
     cold = result.get("cold_setup_s", {})
@@ -57,8 +57,8 @@ def by_section(result: Mapping[str, Any], what: str) -> str:
     for figure in result["figures"]:
         if figure["name"].startswith(SECTION) or figure["name"] == ALL:
             rows.append(
-                f"| {figure['name'].removeprefix(SECTION)} | {figure['median_s']:.1f} s "
-                f"({figure['min_s']:.1f} to {figure['max_s']:.1f}) | {figure['n']} |"
+                f"| {figure['name'].removeprefix(SECTION)} | {figure['median']:.1f} s "
+                f"({figure['min']:.1f} to {figure['max']:.1f}) | {figure['n']} |"
             )
     return "\n".join(rows)
 

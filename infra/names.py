@@ -24,7 +24,7 @@ SERVICE_IMAGE = f"{PROJECT}/service"
 GUEST_FILES = ("base", "kernel", "initrd")
 """What all guests of a server share; each is in its pool, with the digest of what it was made from in its name."""
 
-_PROVIDER = re.compile(r"\bpulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)::")
+_PROVIDER = re.compile(r"\bpulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)(::|$)")
 _PART = re.compile(rf"::(?P<server>server-[0-9]+)(-({'|'.join(SERVER_VOLUMES)}))?$")
 
 
@@ -88,7 +88,7 @@ def belongs(resource: str, replica: str) -> bool:
 
 
 def server_by(provider: str) -> str:
-    """The server in which a provider makes things, from the provider's URN; "" if that is the laptop's engine."""
+    """The server in which a provider makes things, from its URN, with its id or without; "" for the laptop's engine."""
     found = _PROVIDER.search(provider)
     return found["server"] if found else ""
 

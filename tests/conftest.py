@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -40,6 +41,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Lanes:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """By plain pytest engine tests work on this checkout's own labs: one that is up is its person's, and is kept."""
+    gc.freeze()  # a thousand tests and all that they import stay: no collection need look at them again
     if not suite_processes.tests_run_in(CHECKOUT) and any(item.get_closest_marker("engine") for item in session.items):
         for lab in filter(has_resources, stack_files.names()):
             pytest.exit(f"The lab {lab} is up, and these tests would take it down. They leave it be in: ./lab test", 1)

@@ -14,6 +14,7 @@ from bench.guide import GuideWalk
 from bench.recover import Recover
 from bench.up import Up
 from labkit.commands import _bench_report, guide, setup
+from labkit.lifecycle.state import has_resources
 from labkit.measure import labs
 from labkit.system import stack_files
 from labkit.system.errors import LabError
@@ -36,6 +37,11 @@ def run(what: str, lab: str | None, repeats: int, *, engine_too: bool, yes: bool
         raise LabError(f"There is no bench {what!r} with the lab {name}; there is {there}.", hint="./lab bench --help")
     if what == "report":
         return _bench_report.run(name, repeats)
+    if has_resources(name) and not yes:
+        raise LabError(
+            f"The lab {name} is up, and a bench takes it down.",
+            hint=f"./lab down {name}   (or repeat with --yes)",
+        )
     ready = setup.prepare(yes=yes)
     if what in own:
         _write(common.file(what, name), own[what](ready, Terminal(), repeats))
@@ -81,13 +87,9 @@ def _write(file: Path, result: Mapping[str, Any]) -> None:
     file.parent.mkdir(exist_ok=True)
     write_whole(file, json.dumps(result, indent=2) + "\n")
     for figure in result["figures"]:
-        # Figures of this kind are seconds, and say so in their names; others have a unit.
-        median, least, most, aimed = (
-            figure.get(f"{key}_s", figure.get(key)) for key in ("median", "min", "max", "aim")
-        )
-        aim = f"aim {aimed:g}" if aimed else ""
+        aim = f"aim {figure['aim']:g}" if figure["aim"] else ""
         click.echo(
-            f"{figure['name']:<70} {median:>7.1f} {figure.get('unit', 's')}  ({least:.1f}-{most:.1f}, "
-            f"n={figure['n']})  {aim}"
+            f"{figure['name']:<70} {figure['median']:>7.1f} {figure['unit']}  "
+            f"({figure['min']:.1f}-{figure['max']:.1f}, n={figure['n']})  {aim}"
         )
     click.echo(f"bench {file.stem}: written to {file}")

@@ -10,6 +10,7 @@ import click
 
 from labkit.lifecycle import bug_report, doctor
 from labkit.measure import labs
+from labkit.setup import checks_cpu
 from labkit.setup.checks import Check
 from labkit.system import stack_files
 from labkit.system.errors import LabError
@@ -39,7 +40,12 @@ def run(*, as_json: bool, pack: Path | None = None) -> int:
 
 
 def needs() -> list[Check]:
-    """What each lab needs beyond what all need, with its name before it."""
+    """What each lab needs beyond what all need, with its name before it; nothing where the CPU lets none be read.
+
+    That is a check of its own.
+    """
+    if not checks_cpu.cpu().ok:
+        return []
     found = []
     for name in stack_files.names():
         try:

@@ -18,8 +18,7 @@ def run(lab: str) -> int:
     ready = set_up.need(then=f"./lab setup, then look what is there: ./lab leftovers {lab}")
     progress = Terminal()
     engine.ensure(progress)
-    # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
-    heal.after_a_kill(ready, lab, progress, leftovers.remove, lambda what: click.echo(f"  removed: {what}"))
+    heal.before_down(ready, lab, progress, lambda what: click.echo(f"  removed: {what}"))
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)
     with progress.alive("pulumi destroy"):
         status = ready.pulumi.show([*DESTROY, "-s", lab])

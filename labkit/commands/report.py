@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from labkit.judge.rows import judge
-from labkit.measure import labs, session
+from labkit.measure import labs
 from labkit.measure.labs import Lab
 from labkit.runs import run_folder
 from labkit.runs.records import Run
@@ -37,4 +37,4 @@ def show(run: Run, lab: Lab, folder: Path) -> None:
     from labkit.report import terminal  # noqa: PLC0415 - as above
 
     console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    console.print(terminal.render(run, judge(run, lab.claims), session.shown(folder)))
+    console.print(terminal.render(run, judge(run, lab.claims), run_folder.shown(folder)))

@@ -12,6 +12,7 @@ from labkit.judge.model import Claim, Measured
 from labkit.measure import labs, session
 from labkit.measure.experiment import Experiment
 from labkit.measure.labs import Lab
+from labkit.runs import run_folder
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
 
@@ -30,7 +31,7 @@ def run(name: str, names: Sequence[str], *, quick: bool, predict: bool) -> int:
     failed = [one.name for one in done.experiments if one.state != "complete"]
     if failed:
         raise LabError(
-            f"Not complete: {', '.join(failed)}. What was measured is in {session.shown(folder)}.",
+            f"Not complete: {', '.join(failed)}. What was measured is in {run_folder.shown(folder)}.",
             hint=f"./lab status {name}; then ./lab run {name} {' '.join(failed)}",
         )
     return 0

@@ -102,6 +102,9 @@ def flaws(claims: Sequence[Claim], kinds: Mapping[str, SideKind] = KINDS) -> lis
     names = [claim.name for claim in claims]
     rows = {stated.name for stated in ARTICLE}
     found = [f"there are several claims {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
+    metrics = {claim.metric for claim in claims if isinstance(claim, Measured)}
+    called = [metric.name for metric in metrics]
+    found += [f"the claims have several metrics {name!r}" for name in sorted({*called}) if called.count(name) > 1]
     found += [f"claim {claim.name!r}: the table has no row {claim.row!r}" for claim in claims if claim.row not in rows]
     for claim in claims:
         if not isinstance(claim, Measured):

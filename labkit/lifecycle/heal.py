@@ -175,6 +175,27 @@ def after_a_kill(
         ready.pulumi.forget_pending(lab)
 
 
+def in_no_server(resources: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Pure: URNs of the providers whose server the state does not hold, though it holds what they made in it.
+
+    An `up` that was killed while it made a server anew leaves that, and what was in the server is there no more.
+    """
+    noted = {one.part_of for one in known(resources) if one.outer and one.thing[0] == _SERVER}
+    servers_of = {str(resource["urn"]): names.server_by(resource["urn"]) for resource in resources}
+    return [urn for urn, server in servers_of.items() if server not in ("", *noted)]
+
+
+def before_down(ready: Ready, lab: str, progress: Progress, told: Callable[[str], None]) -> None:
+    """Clear what a killed command left and what `pulumi destroy` could not delete. `told` is called with each removal.
+
+    Raises LabError when Pulumi keeps what is gone.
+    """
+    # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
+    after_a_kill(ready, lab, progress, leftovers.remove, told)
+    if not ready.pulumi.at_work(lab):
+        _forget(ready, lab, in_no_server(ready.pulumi.resources(lab)))
+
+
 def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     """Clear what a killed command left, start the lab's servers, bring back what `pulumi up` could not.
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from labkit.judge.metrics import MetricError, Metrics, unknown
-from labkit.judge.model import Claim, Metric, Row
+from labkit.judge.model import Claim, Measured, Metric, Row
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.lifecycle.set_up import Ready
@@ -49,16 +48,12 @@ def _nothing_to_do(_place: RunningLab) -> None:
 
 @dataclass(frozen=True)
 class Lab:
-    """All that is a lab's own; labs/NAME/lab.py holds one as LAB. What has a default need not be said.
-
-    Raises MetricError where a claim rests on a metric that is not among the lab's.
-    """
+    """All that is a lab's own; labs/NAME/lab.py holds one as LAB. What has a default need not be said."""
 
     name: str
     question: str
     experiments: tuple[Experiment, ...]
     claims: tuple[Claim, ...]
-    metrics: Metrics
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """Name -> table, for the block `<!-- run:NAME -->` of its guide, and for the pages of its runs."""
     needs: tuple[Callable[[], Check], ...] = ()
@@ -70,9 +65,10 @@ class Lab:
     benches: Mapping[str, Bench] = field(default_factory=dict)
     """Name -> what `./lab bench NAME LAB` measures, into labs/LAB/bench/NAME.json."""
 
-    def __post_init__(self) -> None:
-        if wrong := unknown(self.claims, self.metrics):
-            raise MetricError(" ".join(wrong))
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What the claims rest on, in their order."""
+        return tuple(dict.fromkeys(claim.metric for claim in self.claims if isinstance(claim, Measured)))
 
     def chosen(self, names: tuple[str, ...]) -> tuple[Experiment, ...]:
         """The experiments of these names in the lab's order, all without names. Raises LabError for an unknown one."""
@@ -104,10 +100,7 @@ def load(name: str) -> Lab:
     """
     known(name)
     checks_cpu.need()
-    try:
-        module = part(name, "lab")
-    except MetricError as error:
-        raise LabError(f"The lab {name} cannot be read: {error}", hint=f"correct labs/{name}") from error
+    module = part(name, "lab")
     if module is None:
         raise LabError(f"The lab {name} has no experiments: there is no labs/{name}/lab.py.", hint="git status labs")
     lab: Lab = module.LAB
@@ -129,4 +122,4 @@ def part(name: str, part: str) -> ModuleType | None:
 
 def metrics() -> list[tuple[str, Metric]]:
     """Every metric of every lab, with the lab's name."""
-    return [(name, metric) for name in names() for metric in load(name).metrics.values()]
+    return [(name, metric) for name in names() for metric in load(name).metrics]

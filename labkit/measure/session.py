@@ -51,13 +51,14 @@ def conduct(
     """
     with only_one(lab.name, runs):
         place, run = begin(lab, progress, quick=quick, predictions=predictions, runs=runs)
-        progress.line(f"Run folder: {shown(place.folder)}")
+        progress.line(f"Run folder: {run_folder.shown(place.folder)}")
         conductor = Conductor(place, run, Hands(check=lab.check, bring_back=lab.to_steady_state))
         try:
             return conductor.conduct(experiments), place.folder
         except KeyboardInterrupt:
             kept = sum(len(one.repeats) for one in conductor.run.experiments)
-            progress.line(f"Interrupted: {kept} repeats are kept in {shown(place.folder)}: ./lab report {lab.name}")
+            where = run_folder.shown(place.folder)
+            progress.line(f"Interrupted: {kept} repeats are kept in {where}: ./lab report {lab.name}")
             raise
 
 
@@ -115,8 +116,3 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "sides": ",".join(sides),
         "replicas": max(len(contract.side(side)) for side in sides),
     }
-
-
-def shown(folder: Path) -> str:
-    """A folder as a person in the checkout would type it."""
-    return str(folder.relative_to(CHECKOUT)) if folder.is_relative_to(CHECKOUT) else str(folder)

@@ -10,6 +10,7 @@ from typing import Any
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row
 from labkit.report import _plots, _verdicts, quantities, series
+from labkit.report._drawing import Plot
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Results, Run
@@ -20,7 +21,7 @@ class Drawn:
     """A metric: its plot and the judgements of the claims that are about it."""
 
     series: Series
-    svg: str
+    svg: Plot | None
     """Empty where every repeat failed."""
     judgements: tuple[Judgement, ...] = ()
 
@@ -35,7 +36,7 @@ class DrawnStages:
     """Stage bars of one action, each with its plot."""
 
     action: str
-    bars: tuple[tuple[StageBar, str], ...]
+    bars: tuple[tuple[StageBar, Plot], ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class DrawnStreams:
 
     action: str
     streams: tuple[Stream, ...]
-    svg: str
+    svg: Plot
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ def _section(run: Run, rows: Sequence[Row], experiment: Results, streams: Mappin
     )
 
 
-def _strip(one: Series) -> str:
-    return _plots.strip(one) if any(line.points for line in one.lines) else ""
+def _strip(one: Series) -> Plot | None:
+    return _plots.strip(one) if any(line.points for line in one.lines) else None
 
 
 def _stages(experiment: Results, arms: Sequence[Arm]) -> list[DrawnStages]:

@@ -72,6 +72,11 @@ def find(lab: str, given: str = "", runs: Path = RUNS) -> Path:
     return found[0]
 
 
+def shown(folder: Path) -> str:
+    """A folder as a person in the checkout would type it."""
+    return str(folder.relative_to(CHECKOUT)) if folder.is_relative_to(CHECKOUT) else str(folder)
+
+
 def of(lab: str, given: str = "") -> tuple[Path, Run]:
     """A run of this lab, found and read: its folder and what it holds. Raises RunError, also for another lab's."""
     folder = find(lab, given)

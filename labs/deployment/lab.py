@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from labkit.measure.labs import Lab
 from labs.deployment import figures, operating_system, portability, resources, size, start, update
-from labs.deployment.claims import CLAIMS
-from labs.deployment.claims_more import CLAIMS as CLAIMS_MORE
-from labs.deployment.metrics import METRICS
 
 LAB = Lab(
     name="deployment",
@@ -19,7 +16,13 @@ LAB = Lab(
         update.EXPERIMENT,
         portability.EXPERIMENT,
     ),
-    claims=(*CLAIMS, *CLAIMS_MORE),
-    metrics=METRICS,
+    claims=(
+        *size.CLAIMS,
+        *start.CLAIMS,
+        *resources.CLAIMS,
+        *operating_system.CLAIMS,
+        *portability.CLAIMS,
+        *update.CLAIMS,
+    ),
     figures={"packages": figures.packages},
 )

@@ -6,13 +6,16 @@ import os
 import secrets
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from infra import answers, environment, plan
 from infra.outputs import Replica
+from labkit.judge import observed
+from labkit.judge.model import Claim, Observed
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
+from labkit.runs.records import Arm
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
 from labs.deployment import kernels
@@ -174,4 +177,120 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=restore,
+)
+
+BOTH = (Arm("vm"), Arm("container"))
+
+
+def own_kernel(vm: Mapping[str, Any], _container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """The guest's boot id is not its server's."""
+    inside, server = vm["inside"], vm["server"]
+    evidence = {
+        "kernel of the VM": inside["kernel_release"],
+        "kernel of its server": server["kernel_release"],
+        "boot id of the VM": inside["boot_id"],
+        "boot id of its server": server["boot_id"],
+    }
+    return inside["boot_id"] != server["boot_id"], evidence
+
+
+def servers_kernel(_vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """The container's boot id and release are its server's."""
+    inside, server = container["inside"], container["server"]
+    same = (inside["boot_id"], inside["kernel_release"]) == (server["boot_id"], server["kernel_release"])
+    evidence = {
+        "kernel of the container": inside["kernel_release"],
+        "kernel of its server": server["kernel_release"],
+        "boot id of the container": inside["boot_id"],
+        "boot id of its server": server["boot_id"],
+    }
+    return same, evidence
+
+
+def whole_system(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """The guest has kernel threads and more processes of its own than the container, which has no kernel thread."""
+    first, second = vm["inside"], container["inside"]
+    own = [one["processes"] - one["kernel_threads"] for one in (first, second)]
+    evidence = {
+        "first process of the VM": first["first_process"],
+        "first process of the container": second["first_process"],
+        "kernel threads in the VM": first["kernel_threads"],
+        "kernel threads in the container": second["kernel_threads"],
+        "other processes in the VM": own[0],
+        "other processes in the container": own[1],
+        "mounts in the VM": first["mounts"],
+        "mounts in the container": second["mounts"],
+    }
+    return first["kernel_threads"] > 0 and second["kernel_threads"] == 0 and own[0] > own[1], evidence
+
+
+def ran_another(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
+    """Given files with another kernel, the VM ran that kernel and the container its server's."""
+    first, second = vm["another_kernel"], container["another_kernel"]
+    if not first.get("ran") or not second.get("ran"):
+        return None
+    evidence = {
+        "kernel in the files": first["carried"],
+        "kernel that the VM ran": first["ran"]["release"],
+        "kernel that the container ran": second["ran"]["release"],
+        "kernel of the server": container["server"]["kernel_release"],
+    }
+    ran = first["ran"]["release"] == first["carried"]
+    kept = second["ran"]["boot_id"] == container["server"]["boot_id"] and second["ran"]["release"] != second["carried"]
+    return ran and kept, evidence
+
+
+def sight(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """The server sees a container's processes and not a guest's; neither sees the server's."""
+    evidence = {
+        "the server sees a process in the VM": vm["server_sees_its_processes"],
+        "the server sees a process in the container": container["server_sees_its_processes"],
+        "the VM sees a process of the server": vm["it_sees_the_servers_processes"],
+        "the container sees a process of the server": container["it_sees_the_servers_processes"],
+    }
+    return list(evidence.values()) == [False, True, False, False], evidence
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Observed(
+        name="vm-runs-its-own-kernel",
+        row="Operating system",
+        text="A VM runs a kernel of its own.",
+        experiment="operating-system",
+        observe=observed.seen("operating-system", BOTH, own_kernel),
+        because="the hypervisor gives a guest a machine, and a kernel must be booted on it.",
+    ),
+    Observed(
+        name="container-runs-its-servers-kernel",
+        row="Operating system",
+        text="A container has the user-mode part only: its server's kernel runs it.",
+        experiment="operating-system",
+        observe=observed.seen("operating-system", BOTH, servers_kernel),
+        because="a container is processes of its server with namespaces and control groups around them.",
+    ),
+    Observed(
+        name="vm-runs-a-whole-system",
+        row="Operating system",
+        text="A VM runs a whole operating system around the service, a container little more than the service.",
+        experiment="operating-system",
+        observe=observed.seen("operating-system", BOTH, whole_system),
+        because="a guest's init starts what a machine needs; a container's first process is the service.",
+    ),
+    Observed(
+        name="vm-runs-another-kernel",
+        row="Operating system",
+        text="A VM can run another kernel; a container given the same files runs its server's.",
+        experiment="operating-system",
+        observe=observed.seen("operating-system", BOTH, ran_another),
+        because="QEMU loads the kernel that it is given; an engine never reads a kernel out of a container image.",
+    ),
+    Observed(
+        name="server-sees-containers-processes",
+        row="Operating system",
+        text="The server sees a container's processes and not a VM's; neither sees the server's.",
+        experiment="operating-system",
+        observe=observed.seen("operating-system", BOTH, sight),
+        because="process namespaces hide upwards only: an outer one holds all that the inner ones do. "
+        "A guest's processes are known to its own kernel alone; the server has QEMU.",
+    ),
 )

@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 
 from infra import answers, outputs
 from infra.outputs import Replica
+from labkit.judge import observed
+from labkit.judge.model import Claim, Measured, Metric, Observed
 from labkit.lifecycle import change, steady
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
-from labkit.runs.records import Stage
+from labkit.runs.records import Arm, Stage
 from labkit.system.carry import Carried, carry
 from labkit.system.errors import LabError
 from labs.deployment.sides import moving
@@ -138,4 +140,92 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=restore,
+)
+
+VM, CONTAINER = Arm("vm"), Arm("container")
+BOTH = (VM, CONTAINER)
+
+
+def same_elsewhere(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]]:
+    """Both were started in a second server from content with the same digest."""
+    evidence = {
+        **{f"the VM's {name}": _both(pair) for name, pair in vm["digests"].items()},
+        "the container's image": _both(container["image_id"]),
+        **{f"the container's {name}": _both(pair) for name, pair in container["digests"].items()},
+    }
+    return bool(vm["same"] and container["same"]), evidence
+
+
+def _both(pair: Mapping[str, str]) -> str:
+    """A digest on the first and on the second server, as much of it as a person compares."""
+    first, second = (pair[place].removeprefix("sha256:")[:12] or "nothing" for place in ("first", "second"))
+    return f"{first} on both" if pair["first"] == pair["second"] else f"{first} on the first, {second} on the second"
+
+
+def by_hand(vm: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
+    """Each was started in the second server by its own manager, one by one."""
+    if "started_by" not in vm or "started_by" not in container:
+        return None
+    evidence = {"the VM was started by": vm["started_by"], "the container was started by": container["started_by"]}
+    return vm["started_by"].startswith("virsh ") and container["started_by"].startswith("docker "), evidence
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Observed(
+        name="each-has-its-own-manager",
+        row="Deployment",
+        text="A VM is deployed by a manager for single VMs, a container by an engine from the command line.",
+        experiment="portability",
+        observe=observed.seen("portability", BOTH, by_hand),
+        because="libvirt (here for Hyper-V Manager) defines and starts one domain at a time, the engine one container; "
+        "the orchestrator for many is put to the test in the lab failover.",
+    ),
+    Observed(
+        name="same-digest-runs-elsewhere",
+        row="Deployment",
+        text="Both run in a second place, from content with the same digest.",
+        experiment="portability",
+        observe=observed.seen("portability", BOTH, same_elsewhere),
+        because="a container image is named by the digest of its content; a disk image is a file that one digests.",
+    ),
+    Measured(
+        name="moving-takes-more-bytes",
+        row="Deployment",
+        text="To move a VM to a second place takes more bytes than to move a container.",
+        metric=Metric(
+            "moved_bytes",
+            "bytes",
+            "What goes to a second server that has nothing of a replica, until it can be started there: its image "
+            "and data.\n\nNot exact: data and logs of a replica grow while it runs.",
+            experiment="portability",
+            value="moved_bytes",
+            example=284158516,
+        ),
+        greater=VM,
+        other=CONTAINER,
+        effect=1.5,
+        bound_by="bytes",
+        because="a disk image goes along with kernel, initrd and overlay; a container's image has the service's "
+        "packages only.",
+        effect_because="less than half as much again is a matter of which packages one picks",
+    ),
+    Measured(
+        name="moves-slower",
+        row="Deployment",
+        text="A VM takes longer to answer in a second place than a container.",
+        metric=Metric(
+            "moved_s",
+            "s",
+            "Seconds to carry a stopped replica to a second server and start it there, to the first correct 200.",
+            experiment="portability",
+            value="moved_s",
+            example=18.6,
+        ),
+        greater=VM,
+        other=CONTAINER,
+        effect=1.5,
+        bound_by="cpu",
+        because="there are more bytes to carry, and a guest must boot before its service starts.",
+        effect_because="repeats on one busy machine differ by tens of per cent",
+    ),
 )

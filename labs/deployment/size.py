@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from infra.outputs import Replica
+from labkit.judge.model import Claim, Measured, Metric
 from labkit.measure import footprint
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.measure.growth import Growth
+from labkit.runs.records import Arm
 from labkit.sides import COMPRESSOR, SIDES
 
 _LIST = ["dpkg-query", "-W", "-f", "${Package} ${Installed-Size}\\n"]
@@ -79,4 +81,76 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=_growth.restore,
+)
+
+VM, CONTAINER = Arm("vm"), Arm("container")
+_A_WHOLE_SYSTEM = 1.5
+_WHY_A_WHOLE_SYSTEM = (
+    "less than half as much again is a matter of which packages one picks, not of carrying an operating system"
+)
+
+CLAIMS: tuple[Claim, ...] = (
+    Measured(
+        name="image-takes-more-disk",
+        row="Size",
+        text="A VM's disk image takes more of the server's disk than a container's image.",
+        metric=Metric(
+            "image_allocated_bytes",
+            "bytes",
+            "What the image takes on the server's disk, holes left out: what one must have room for.",
+            experiment="size",
+            value="image_allocated_bytes",
+            example=600 << 20,
+            exact=True,
+        ),
+        greater=VM,
+        other=CONTAINER,
+        effect=_A_WHOLE_SYSTEM,
+        bound_by="bytes",
+        because="a guest needs a kernel with its modules, an init and sshd besides what the service needs; "
+        "a container image holds only the latter, as its server's kernel runs it.",
+        effect_because=_WHY_A_WHOLE_SYSTEM,
+    ),
+    Measured(
+        name="image-takes-more-download",
+        row="Size",
+        text="A VM's disk image is larger to download than a container's image.",
+        metric=Metric(
+            "image_compressed_bytes",
+            "bytes",
+            "The image compressed, by the same compressor on both sides: what one downloads.",
+            experiment="size",
+            value="image_compressed_bytes",
+            example=220 << 20,
+            exact=True,
+        ),
+        greater=VM,
+        other=CONTAINER,
+        effect=_A_WHOLE_SYSTEM,
+        bound_by="bytes",
+        because="holes and zeros compress to nothing, so that what is left is the same files: kernel, modules, init.",
+        effect_because=_WHY_A_WHOLE_SYSTEM,
+    ),
+    Measured(
+        name="second-replica-takes-more-disk",
+        row="Size",
+        text="One more VM takes more of the server's disk than one more container.",
+        metric=Metric(
+            "second_replica_bytes",
+            "bytes",
+            "What one more replica, newly made, takes on disk: overlay, or layer and volume; "
+            "the service's data on both.",
+            experiment="size",
+            value="second_replica_bytes",
+            example=8 << 20,
+            exact=True,
+        ),
+        greater=VM,
+        other=CONTAINER,
+        effect=_A_WHOLE_SYSTEM,
+        bound_by="bytes",
+        because="both share their image, so that only what is written counts: a guest writes its host key, the "
+        "service's files and its file system's own records into its overlay, a container only what the service writes.",
+        effect_because=_WHY_A_WHOLE_SYSTEM,
+    ),
 )

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from infra import outputs
-from tests.engines.real import LAB, ROOT, UP_S, command, tool
+from tests.engines.real import LAB, ROOT, UP_S, command, engine, tool
 from tests.engines.test_life import traces
 
 pytestmark = pytest.mark.engine
@@ -28,11 +28,16 @@ SHELL = dict(
 
 
 def test_the_lab_lives_in_a_shell_full_of_other_work(lab: outputs.Contract) -> None:
-    """Down, up with both sides configured, status, doctor, inside, plain Pulumi by `./lab env`, as in a clean shell."""
+    """Down, up with both sides configured, status, doctor, inside, plain Pulumi by `./lab env`, as in a clean shell.
+
+    Down although the server was killed, and leaves nothing: one bring-up is for both.
+    """
     shell = {**os.environ, **SHELL}
     shell.pop("no_proxy", None)  # of `./lab test`
+    engine("kill", lab.servers[0].container)
     assert "nothing of it is left" in tool("down", LAB, env=shell).stdout
     assert traces(ROOT) == {}
+    assert tool("status", LAB, env=shell).stdout.startswith(f"{LAB}: down.")
     tool("up", LAB, "--yes", timeout_s=UP_S, env=shell)
     told = tool("status", LAB, env=shell).stdout
     assert all(f"✓ {replica.name}" in told for replica in lab.replicas), told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ import requests
 from bench.recover import INSIDE
 from infra import outputs, plan
 from labkit.system.paths import CHECKOUT_ID
-from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
+from tests.engines.real import LAB, ROOT, UP_S, command, contract, engine, inside, pulumi, tool
 
 pytestmark = pytest.mark.engine
 
@@ -43,6 +44,11 @@ def reboot(lab: outputs.Contract) -> None:
     """A power cut as the lab sees it: the server killed, /run empty."""
     engine("kill", lab.servers[0].container)
     shutil.rmtree(Path(lab.servers[0].docker_host.removeprefix("unix://")).parent.parent)
+
+
+def stopped(lab: outputs.Contract) -> None:
+    """The server, in order."""
+    engine("stop", "-t", "15", lab.servers[0].container)
 
 
 def no_server(lab: outputs.Contract) -> None:
@@ -76,7 +82,6 @@ def inside_domain(lab: outputs.Contract) -> None:
 @pytest.mark.parametrize(
     ("removal", "keeps"),
     [
-        (reboot, {"vm", "container"}),
         (no_server, {"vm", "container"}),
         pytest.param(no_volumes, set(), marks=pytest.mark.long),
         (inside_container, {"vm"}),
@@ -92,6 +97,22 @@ def test_up_restores_the_lab(
     removal(lab)
     tool("up", LAB, "--yes", timeout_s=UP_S)
     assert {replica.side for replica in lab.replicas if kept(replica, client)} == keeps
+
+
+@pytest.mark.parametrize("end", [reboot, pytest.param(stopped, marks=pytest.mark.long)])
+def test_a_server_that_ended_is_named_at_once_and_up_starts_it(
+    lab: outputs.Contract, end: Callable[[outputs.Contract], None]
+) -> None:
+    """Plain `pulumi up` fails within 10 s naming ./lab up, which brings both sides back with their data."""
+    client = write(lab)
+    end(lab)
+    begin = time.monotonic()
+    done = command(["pulumi", "up", "--yes", "-s", LAB, "--non-interactive"], check=False)
+    assert time.monotonic() - begin < 10
+    assert done.returncode != 0
+    assert f"is exited. Start it and the lab: ./lab up {LAB}" in done.stdout + done.stderr
+    tool("up", LAB, "--yes", timeout_s=UP_S)
+    assert all(kept(replica, client) for replica in lab.replicas)
 
 
 def test_a_port_that_something_foreign_has_is_named(lab: outputs.Contract) -> None:

@@ -35,7 +35,7 @@ def at_work(guest: Guest) -> list[Process]:
     ]
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "SIGKILL", "parent gone"])
+@pytest.mark.parametrize("how", ["SIGTERM", pytest.param("SIGINT", marks=pytest.mark.long), "SIGKILL", "parent gone"])
 def test_nothing_is_left(guest: Guest, first: dict[str, Any], how: str) -> None:
     worker = subprocess.Popen(
         [sys.executable, "-m", "infra.playbook_worker"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -55,12 +56,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, which `./lab test` installs."""
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Debian's Chromium, which `./lab test` installs. What its libraries keep of a person goes with the tests."""
     program = next(package.program for package in PACKAGES if package.name == "chromium")
     with sync_playwright() as playwright:
+        home = {name: str(tmp_path_factory.mktemp("home")) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
         # Root may not use Chromium's own sandbox; it opens nothing but files of ours.
-        one = playwright.chromium.launch(executable_path=which(program), args=["--no-sandbox"])
+        one = playwright.chromium.launch(
+            executable_path=which(program), args=["--no-sandbox"], env={**os.environ, **home}
+        )
         try:
             yield one
         finally:

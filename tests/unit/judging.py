@@ -9,8 +9,9 @@ from typing import Any
 
 from labkit.judge.model import Measured
 from labkit.runs.records import Arm, Repeat, Results, Run
-from labs.deployment.metrics import METRICS
+from labs.deployment.lab import LAB
 
+METRICS = {metric.name: metric for metric in LAB.metrics}
 VM, CONTAINER = Arm("vm"), Arm("container")
 SERVER, GUEST = "5e70e0d2-server", "9a77c104-guest"
 

@@ -13,9 +13,11 @@ from typing import Any, cast
 import pytest
 
 from bench import recover, up
-from bench.common import Bench, Figure
+from bench.common import Bench
+from bench.figure import Figure
 from infra.outputs import Replica, Server, to_outputs
 from infra.reach import Reach
+from labkit.commands import bench, setup
 from labkit.lifecycle import clean, heal, leftovers, programs, servers
 from labkit.lifecycle.programs import PARTS
 from labkit.setup.docker import engine
@@ -30,15 +32,16 @@ from tests.unit.lab_fakes import CONTRACT
 
 def test_a_figure_keeps_its_repeats() -> None:
     """Median and spread come from them."""
-    figure = Figure("down", 8.0, [5.004, 9.0, 4.0])
+    figure = Figure("down", "s", 8.0, [5.0004, 9.0, 4.0])
     assert figure.summary() == {
         "name": "down",
-        "aim_s": 8.0,
+        "unit": "s",
+        "aim": 8.0,
         "n": 3,
-        "median_s": 5.0,
-        "min_s": 4.0,
-        "max_s": 9.0,
-        "repeats_s": [5.0, 9.0, 4.0],
+        "median": 5.0,
+        "min": 4.0,
+        "max": 9.0,
+        "repeats": [5.0, 9.0, 4.0],
     }
 
 
@@ -60,6 +63,24 @@ def test_the_engine_is_stopped_only_where_nobody_else_has_a_lab_on_it(
         recover.Recover(ready, Quiet(), "some", engine_too=True)
     assert told in refused.value.problem
     assert refused.value.hint == "./lab bench recover, without --engine"
+
+
+def test_a_lab_that_is_up_is_not_taken_down_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is prepared or measured; --yes is an answer, and a lab that is down needs none."""
+    prepared: list[bool] = []
+
+    def prepare(*, yes: bool) -> None:
+        prepared.append(yes)
+        raise LabError("no further")
+
+    monkeypatch.setattr(setup, "prepare", prepare)
+    for up_now, yes, goes_on in ((True, False, False), (True, True, True), (False, False, True)):
+        monkeypatch.setattr(bench, "has_resources", lambda _lab, up_now=up_now: up_now)
+        prepared.clear()
+        with pytest.raises(LabError) as refused:
+            bench.run("up", "deployment", 3, engine_too=False, yes=yes)
+        assert bool(prepared) is goes_on
+        assert goes_on or "./lab down deployment" in (refused.value.hint or "")
 
 
 class BenchedLab:
@@ -101,7 +122,7 @@ class BenchedLab:
             (servers, "engine"),
             (reach, "runner"),
             (leftovers, "remove"),
-            (heal, "after_a_kill"),
+            (heal, "before_down"),
         ):
             monkeypatch.setattr(module, name, nothing)
         monkeypatch.setattr(servers, "of", lambda *_words: [])

@@ -63,12 +63,12 @@ def test_steps_sections_and_all_are_sums_of_their_fences(stack_file: Path) -> No
     """A step is its command and its check; a section without steps is no figure; the spread is that of the walks."""
     result = walked(Walker(stack_file), 3)
     found = {figure["name"]: figure for figure in result["figures"]}
-    assert found["step 2: Do bring up"]["repeats_s"] == [1.5, 2.5, 3.5]
-    assert found["step 6: Two"]["repeats_s"] == [1.5, 2.5, 3.5]
-    assert found["section Bring up"]["repeats_s"] == [1.5, 2.5, 3.5]
-    assert found["section Experiment"]["repeats_s"] == [3.0, 5.0, 7.0]
+    assert found["step 2: Do bring up"]["repeats"] == [1.5, 2.5, 3.5]
+    assert found["step 6: Two"]["repeats"] == [1.5, 2.5, 3.5]
+    assert found["section Bring up"]["repeats"] == [1.5, 2.5, 3.5]
+    assert found["section Experiment"]["repeats"] == [3.0, 5.0, 7.0]
     every = found[tables.ALL]
-    assert (every["median_s"], every["min_s"], every["max_s"]) == (22.5, 13.5, 31.5)
+    assert (every["median"], every["min"], every["max"]) == (22.5, 13.5, 31.5)
     assert len(found) == len(result["figures"]) == 9 + 8 + 1
     assert "section Predict" not in found
 

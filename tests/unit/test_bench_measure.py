@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.measure import Figure
+from bench.figure import Figure
 from bench.vegeta import parse
 
 ROW = "{timestamp},{status},{latency},0,100,,Ym9keQ==,,{seq},GET,http://127.0.0.1/whoami,aGVhZA==\n"

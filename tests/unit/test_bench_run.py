@@ -14,7 +14,7 @@ def test_a_turn_lasts_until_the_next_begins() -> None:
         for number, side, begun_s in ((1, "vm", 0.0), (1, "container", 30.0), (2, "vm", 35.0), (2, "container", 67.0))
     )
     run = empty_run(experiments=(Results("start", "?", "complete", 70.0, repeats),))
-    assert {one.name: one.repeats_s for one in bench_run.figures(run)} == {
+    assert {one.name: one.repeats for one in bench_run.figures(run)} == {
         "run deployment": [70.0],
         "run deployment: start": [70.0],
         "run deployment: start, a turn of vm deploy": [30.0, 32.0],

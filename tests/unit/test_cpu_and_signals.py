@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from labkit.commands import doctor
 from labkit.measure import labs
 from labkit.setup import checks_cpu
 from labkit.system import endings, shell
@@ -48,6 +49,7 @@ def test_doctor_names_it_and_run_and_report_refuse(tmp_path: Path, monkeypatch: 
     with pytest.raises(LabError, match=r"needs x86-64-v2, so `run` and `report` would die by SIGILL\.") as refused:
         labs.load("deployment")
     assert "x86-64-v2-AES" in refused.value.hint
+    assert doctor.needs() == []  # that no lab can be read is not said a second time
 
 
 def test_loading_the_command_loads_no_numpy() -> None:

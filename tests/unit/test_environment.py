@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from infra import environment
+from tests.unit.sources import parsed
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [file for room in ("infra", "bench", "labkit", "labs") for file in sorted((ROOT / room).rglob("*.py"))]
@@ -104,7 +105,7 @@ def test_every_program_that_is_started_gets_its_environment_from_the_module() ->
     """So that new code cannot forget it: an argument `env` that is a call of infra.environment, or of `gets`."""
     wrong = []
     for file in SOURCES:
-        for call in _starts(ast.parse(file.read_text(encoding="utf-8"))):
+        for call in _starts(parsed(file)):
             given = next((ast.unparse(word.value) for word in call.keywords if word.arg == "env"), "")
             if not OF_THE_MODULE.search(given):
                 wrong.append(f"{file.relative_to(ROOT)}:{call.lineno}: env={given or 'not given'}")
@@ -116,7 +117,7 @@ def test_nobody_imports_a_way_around_it() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in SOURCES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file))
         if (isinstance(node, ast.ImportFrom) and node.module == "subprocess")
         or (isinstance(node, ast.Import) and any(name.name == "subprocess" and name.asname for name in node.names))
     ]
@@ -128,7 +129,7 @@ def test_nobody_hands_on_the_whole_environment() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in SOURCES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Dict)
         and any(
             key is None and ast.unparse(value) == "os.environ"
@@ -152,7 +153,7 @@ def test_pipes_name_their_encoding_and_survive_other_bytes() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{call.lineno}"
         for file in SOURCES
-        for call in _starts(ast.parse(file.read_text(encoding="utf-8")))
+        for call in _starts(parsed(file))
         if (given := {word.arg for word in call.keywords}) & {"text", "universal_newlines"}
         and not {"encoding", "errors"} <= given
     ]

@@ -19,12 +19,13 @@ from labkit.measure.prober.sample import Sample
 from labkit.runs.records import Repeat, Results
 from labkit.system.carry import Carried
 from labkit.system.paths import CHECKOUT
-from labs.deployment import claims_more, kernels, operating_system, portability, resources, update
+from labs.deployment import kernels, operating_system, portability, resources, update
 from labs.deployment.fakes import CONTAINER, Fake
 from labs.deployment.sides import container_again, updating
 from labs.deployment.sides.moving import Move
 from tests.unit import judging
 
+CLAIMS = (*resources.CLAIMS, *operating_system.CLAIMS, *portability.CLAIMS, *update.CLAIMS)
 SIDES = ("vm", "container")
 
 
@@ -260,7 +261,7 @@ def verdicts(facts: dict[str, dict[str, Any]], experiment: str = "operating-syst
     """Claim -> verdict of a run with these facts of both sides."""
     repeats = tuple(Repeat(experiment, side, 1, 0.0, {}, facts=own) for side, own in facts.items())
     run = dataclasses.replace(judging.run(), experiments=(Results(experiment, "?", "complete", 1.0, repeats),))
-    table = rows.judge(run, claims_more.CLAIMS)
+    table = rows.judge(run, CLAIMS)
     return {part.claim.name: part.verdict for row in table for part in row.parts}
 
 
@@ -306,14 +307,14 @@ def test_one_lost_acknowledgement_refutes(fault: dict[str, Any], verdict: str) -
 def test_evidence_of_many_repeats_is_told_in_few_words() -> None:
     """Writes are summed over the repeats of a way; a digest stands once where both servers have it."""
     ledger = {"acknowledged": 9, "lost": [], "doubled": [], "changed": []}
-    told = claims_more._told([ledger, {**ledger, "lost": [1, 2]}])
+    told = update._told([ledger, {**ledger, "lost": [1, 2]}])
     assert told == "18 writes acknowledged, 2 lost, 0 doubled, 0 changed, n = 2"
     digest = "sha256:" + "ab" * 32
-    assert claims_more._both({"first": digest, "second": digest}) == "abababababab on both"
-    assert claims_more._both({"first": digest, "second": ""}) == "abababababab on the first, nothing on the second"
+    assert portability._both({"first": digest, "second": digest}) == "abababababab on both"
+    assert portability._both({"first": digest, "second": ""}) == "abababababab on the first, nothing on the second"
 
 
 def test_the_claims_are_well_formed() -> None:
     """Rows of the table, effects above 1, bounds that fit their units, a mechanism each."""
-    assert rows.flaws(claims_more.CLAIMS) == []
-    assert all(claim.because for claim in claims_more.CLAIMS)
+    assert rows.flaws(CLAIMS) == []
+    assert all(claim.because for claim in CLAIMS)

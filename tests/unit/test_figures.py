@@ -14,9 +14,7 @@ BEGIN, END = tables.marks("up")
 ROOT = Path(__file__).parents[2]
 RESULT = {
     "machine": {"cpus": 2, "cpu": "A CPU", "accelerator": "tcg", "kernel": "6.1", "engine": "20.10"},
-    "figures": [
-        {"name": "down", "aim_s": 8.0, "n": 3, "median_s": 5.04, "min_s": 4.0, "max_s": 6.0, "repeats_s": [5.04, 4, 6]}
-    ],
+    "figures": [{"name": "down", "aim": 8.0, "n": 3, "median": 5.04, "min": 4.0, "max": 6.0, "repeats": [5.04, 4, 6]}],
     "cold_setup_s": {"Server image": 61.2},
 }
 
@@ -42,7 +40,7 @@ def test_the_block_is_replaced_and_nothing_else() -> None:
 GUIDE = {
     **RESULT,
     "figures": [
-        {"name": name, "n": 3, "median_s": 30.0, "min_s": 29.0, "max_s": 90.0}
+        {"name": name, "n": 3, "median": 30.0, "min": 29.0, "max": 90.0}
         for name in ("step 1: Bring up", "section Bring up", tables.ALL)
     ],
 }

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.sources import parsed
+
 ROOT = Path(__file__).parents[2]
 FILES = [file for room in ("bench", "labkit", "labs") for file in sorted((ROOT / room).rglob("*.py"))]
 OWN = {"GuideError"}
@@ -22,7 +24,7 @@ def _errors() -> frozenset[str]:
     """LabError and all that are made from it."""
     found = {"LabError"}
     for file in FILES:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(file)):
             if isinstance(node, ast.ClassDef) and any(isinstance(b, ast.Name) and b.id in found for b in node.bases):
                 found.add(node.name)
     return frozenset(found - {"CommandError"})
@@ -30,7 +32,7 @@ def _errors() -> frozenset[str]:
 
 def _raised(file: Path) -> Iterator[ast.Call]:
     names = _errors()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
             yield node
 

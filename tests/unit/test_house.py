@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import re
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from importlinter.cli import lint_imports
 
 from infra import sides
+from tests.unit.sources import parsed
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -32,16 +32,6 @@ PURE = {
 REACHES = {"infra/reach.py", "labkit/sides/container.py"}
 """The words that reach into a server; and those into a container in it, by the server's own engine."""
 SIDE_ROOMS = {f"{room}/{side}.py" for room in ("infra/stacks", "labkit/sides") for side in sides.NAMES}
-
-
-@cache
-def parsed(file: Path) -> ast.Module:
-    """A file's syntax tree. Python that is run by a collection within ast.parse breaks it (CPython 3.11)."""
-    gc.disable()
-    try:
-        return ast.parse(file.read_text(encoding="utf-8"))
-    finally:
-        gc.enable()
 
 
 @cache

@@ -10,7 +10,6 @@ import pytest
 
 from bench import common
 from labkit.commands import bench, doctor, setup
-from labkit.judge.metrics import Metrics
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import labs
@@ -23,7 +22,7 @@ from labkit.system.errors import LabError
 
 def toy(**own: Any) -> Lab:
     """A lab without experiments."""
-    return Lab("toy", "What?", (), (), Metrics(), **own)
+    return Lab("toy", "What?", (), (), **own)
 
 
 @pytest.fixture

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import subprocess
 import sys
 
 import pytest
 
 from labkit.judge import words
-from labkit.judge.metrics import MetricError, Metrics
 from labkit.judge.model import Metric
 from labkit.measure import labs
 from labkit.runs.records import Repeat
-from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT
 from tests.unit import judging
 
 EVERY = [pytest.param(metric, id=f"{lab} {metric.name}") for lab, metric in labs.metrics()]
-SOME = Metrics(judging.STARTS.metric)
 
 
 def repeat_of(metric: Metric) -> Repeat:
@@ -61,28 +57,7 @@ def test_the_reference_names_every_metric_whoever_was_imported_first() -> None:
     assert [one.name for _, one in labs.metrics() if f"`{one.name}`\n" not in done.stdout] == []
 
 
-def test_a_claim_on_a_metric_that_the_lab_does_not_have_is_refused() -> None:
-    """With the names of the claim, of the metric and of those that there are."""
-    with pytest.raises(MetricError, match=r"claim 'larger' .* metric 'image_allocated_bytes', .*; there is start_s\."):
-        labs.Lab("toy", "What?", (), (judging.STARTS, judging.LARGER), SOME)
-    assert labs.Lab("toy", "What?", (), (judging.STARTS,), SOME).metrics is SOME
-
-
-def test_a_metric_of_no_name_is_refused_with_those_that_there_are() -> None:
-    """Where a claim is written, so that the lab cannot be read; and no name means two things."""
-    with pytest.raises(MetricError, match=r"There is no metric 'start_ms'; there is start_s\."):
-        SOME["start_ms"]
-    with pytest.raises(MetricError, match="several metrics 'start_s'"):
-        Metrics(judging.STARTS.metric, judging.STARTS.metric)
-
-
-def test_a_lab_with_such_a_claim_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As an error of the tool, not as a traceback."""
-
-    def load(_name: str) -> None:
-        SOME["start_ms"]
-
-    monkeypatch.setattr(importlib, "import_module", load)
-    with pytest.raises(LabError, match="The lab deployment cannot be read: There is no metric 'start_ms'") as error:
-        labs.load("deployment")
-    assert error.value.hint == "correct labs/deployment"
+def test_a_labs_metrics_are_those_of_its_claims() -> None:
+    """Each once, in the claims' order; what is observed has none."""
+    claims = (judging.STARTS, judging.LARGER, dataclasses.replace(judging.STARTS, name="again"))
+    assert labs.Lab("toy", "What?", (), claims).metrics == (judging.STARTS.metric, judging.LARGER.metric)

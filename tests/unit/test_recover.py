@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.settings import servers as wanted
-from labkit.lifecycle.heal import Known, Steps, after_a_kill, inner_steps, known, outer_steps
+from labkit.lifecycle.heal import Known, Steps, after_a_kill, in_no_server, inner_steps, known, outer_steps
 from labkit.lifecycle.inside import REMOVE, There
 from labkit.system.progress import Quiet
 
@@ -328,6 +328,29 @@ def test_what_a_kill_left_is_cleared_unless_a_pulumi_is_at_work(at_work: bool, d
 
     after_a_kill(ready, "x", Quiet(), remove, lambda what: seen.append(f"told {what}"))
     assert seen == done
+
+
+def test_what_was_in_a_server_that_is_not_noted_is_what_its_providers_made() -> None:
+    """A killed `up` that made a server anew noted the rest; a server that is noted takes what is in it along."""
+
+    def urn(kind: str, name: str) -> str:
+        return f"urn:pulumi:x::vm-vs-container::vm-vs-container:index:Server${kind}::{name}"
+
+    def state(server: str) -> list[dict[str, Any]]:
+        return [
+            {"urn": urn(f"pulumi:providers:{kind}", f"{server}-{kind}"), "type": f"pulumi:providers:{kind}"}
+            for kind in ("libvirt", "docker")
+        ]
+
+    container = "docker:index/container:Container"
+    first = {"urn": urn(container, "server-1"), "type": container, "inputs": {"name": "vvc-x-server-1"}}
+    engine = {
+        "urn": "urn:pulumi:x::vm-vs-container::pulumi:providers:docker::engine",
+        "type": "pulumi:providers:docker",
+    }
+    second = state("server-2")
+    assert in_no_server([engine, first, *state("server-1"), *second]) == [one["urn"] for one in second]
+    assert in_no_server([engine, first, *state("server-1")]) == []
 
 
 def three() -> dict[str, list[Known]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from io import StringIO
 from typing import Any
 
@@ -12,9 +14,12 @@ from rich.console import Console
 from labkit.judge.rows import judge
 from labkit.report import as_json, terminal
 from labkit.runs.records import Repeat, Results, Run, Stage
-from labs.deployment.claims import CLAIMS
+from labkit.system.paths import CHECKOUT
+from labs.deployment.size import CLAIMS as OF_SIZE
+from labs.deployment.start import CLAIMS as OF_START
 from tests.unit.lab_fakes import empty_run
 
+CLAIMS = (*OF_SIZE, *OF_START)
 CONDITIONS: dict[str, str | int | float] = {
     "service_version": "1",
     "service_commit": "abc",
@@ -153,3 +158,9 @@ def test_json_is_json_and_has_everything() -> None:
         "not decidable here"
     ]
     assert read["run"]["id"] == run.id
+
+
+def test_a_run_is_shown_without_what_makes_a_lab() -> None:
+    """Pulumi takes a quarter of a second to load, which a report does not need."""
+    script = "import labkit.commands.report, labkit.commands.report_html, sys; sys.exit('pulumi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, timeout=60, check=False).returncode == 0

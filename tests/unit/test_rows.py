@@ -14,7 +14,7 @@ from labkit.measure import labs
 from labkit.runs.records import Arm
 from labkit.sides import SIDES
 from labkit.system import stack_files
-from labs.deployment.claims import CLAIMS
+from labs.deployment import size, start
 from tests.unit import judging
 from tests.unit.judging import LARGER, STARTS
 from tests.unit.test_house import imports
@@ -50,6 +50,10 @@ def test_the_table_has_the_articles_nine_rows() -> None:
     ("claims", "flaw"),
     [
         ((LARGER, LARGER), "there are several claims 'larger'"),
+        (
+            (LARGER, dataclasses.replace(STARTS, metric=dataclasses.replace(STARTS.metric, name=LARGER.metric.name))),
+            "the claims have several metrics 'image_allocated_bytes'",
+        ),
         ((dataclasses.replace(LARGER, row="Colour"),), "the table has no row 'Colour'"),
         ((dataclasses.replace(LARGER, greater=Arm("podman")),), "'podman' is no side; there are vm, container"),
         ((dataclasses.replace(LARGER, other=Arm("podman")),), "'podman' is no side; there are vm, container"),
@@ -102,6 +106,6 @@ def test_the_judge_knows_no_clock_no_chance_and_no_machine(file: Path) -> None:
 @pytest.mark.parametrize(("accelerator", "speed"), [("kvm", "holds"), ("tcg", "not decidable here")])
 def test_the_deployment_lab_judges_size_and_speed(accelerator: str, speed: Verdict) -> None:
     """With an emulated CPU the slower start stays open, and the bytes are what they are."""
-    table = {row.name: row for row in rows.judge(judging.run(accelerator=accelerator), CLAIMS)}
+    table = {row.name: row for row in rows.judge(judging.run(accelerator=accelerator), (*size.CLAIMS, *start.CLAIMS))}
     assert (table["Size"].verdict, table["Speed"].verdict) == ("holds", speed)
     assert (len(table["Size"].parts), len(table["Speed"].parts)) == (3, 2)

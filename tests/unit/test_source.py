@@ -11,6 +11,7 @@ import pytest
 
 from infra import source
 from labkit.lifecycle import bug_report
+from tests.unit.sources import parsed
 from tests.unit.test_house import ROOT, SOURCES
 
 GIT = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
@@ -77,7 +78,7 @@ def test_git_is_asked_in_one_place() -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in SOURCES
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.List | ast.Tuple)
         and node.elts
         and isinstance(node.elts[0], ast.Constant)

@@ -50,18 +50,27 @@ VALUES: dict[str, tuple[str | int, str | int]] = {
 class Kill:
     """One combination: `signal` to `victim` when `event` comes while `command` (up, down) runs, with these sides.
 
-    `changes` is the key whose other value `up` is to bring; see VALUES.
+    `then` has the commands that must work after it; `changes` is the key whose other value `up` is to bring, see
+    VALUES.
     """
 
     command: str
     victim: str
     signal: str
     event: str
-    sides: str = "container"
-    changes: str = ""
+    then: str
+    sides: str
+    changes: str
 
     def __str__(self) -> str:
-        return f"{self.command}-{self.victim}-{self.signal}-{self.event.replace(' ', '_')}"
+        what = [
+            self.command,
+            self.victim,
+            self.signal,
+            self.event,
+            *([self.changes, self.sides] if self.changes else []),
+        ]
+        return f"{'-'.join(what)}, then {self.then}".replace(" ", "_")
 
 
 @dataclass(frozen=True)

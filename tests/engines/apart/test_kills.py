@@ -14,78 +14,87 @@ pytestmark = pytest.mark.engine
 
 VM, BOX = "vm", "container"
 
-Victims = list[tuple[str, str]]
+Victims = list[tuple[str, str, str]]
+"""Who is ended, by which signal, and the commands that must work after it."""
 
-# Event, sides, what is killed at it while `up` runs: in every `./lab test`, and with --long too.
-# A server that dies before it is healthy is waited for until the provider's bound, 90 s: that is for --long.
+UP, DOWN, BOTH = "up", "down", "up and down"
+
+# Event, sides, what is ended at it while `up` runs: first what every `./lab test` shows, one or two in each phase, then
+# what is for --long. A server that dies before it is healthy is waited for until the provider's bound, 90 s.
 UPS: list[tuple[str, str, Victims, Victims]] = [
-    ("server created", BOX, [("lab", "KILL"), ("docker plugin", "KILL"), ("cli", "KILL")], [("cli", "TERM")]),
-    ("server created", BOX, [("language host", "TERM"), ("program", "KILL"), ("language host", "KILL")], []),
-    ("server created", BOX, [("lab", "INT")], [("program", "INT")]),
-    ("server started", BOX, [], [("server", "TERM"), ("server", "KILL")]),
-    ("base half uploaded", VM, [("libvirt plugin", "KILL"), ("lab", "TERM")], [("lab", "KILL")]),
-    ("base half uploaded", VM, [("server", "KILL")], [("server", "INT")]),
-    ("domain created", VM, [("libvirt plugin", "TERM")], [("cli", "KILL"), ("cli", "INT"), ("libvirt plugin", "KILL")]),
-    ("task running", VM, [("worker", "KILL"), ("provider", "TERM")], [("worker", "TERM"), ("provider", "KILL")]),
     (
-        "task running",
-        VM,
-        [("server", "TERM")],
-        [("lab", "KILL"), ("server", "KILL"), ("lab", "INT")],
+        "server created",
+        BOX,
+        [("lab", "KILL", BOTH), ("docker plugin", "KILL", DOWN), ("lab", "INT", DOWN)],
+        [("cli", "KILL", BOTH), ("cli", "TERM", BOTH), ("docker plugin", "KILL", BOTH), ("lab", "INT", BOTH)],
     ),
+    ("server created", BOX, [], [("language host", "TERM", DOWN), ("language host", "TERM", BOTH)]),
+    ("server created", BOX, [], [("language host", "KILL", DOWN), ("language host", "KILL", BOTH)]),
+    ("server created", BOX, [], [("program", "KILL", DOWN), ("program", "KILL", BOTH), ("program", "INT", BOTH)]),
+    ("server started", BOX, [], [("server", "TERM", BOTH), ("server", "KILL", BOTH)]),
+    ("base half uploaded", VM, [("libvirt plugin", "KILL", BOTH)], [("lab", "KILL", BOTH)]),
+    ("base half uploaded", VM, [], [("lab", "TERM", DOWN), ("lab", "TERM", BOTH)]),
+    ("base half uploaded", VM, [], [("server", "KILL", DOWN), ("server", "KILL", BOTH), ("server", "INT", BOTH)]),
+    ("domain created", VM, [], [("libvirt plugin", "TERM", DOWN), ("libvirt plugin", "TERM", BOTH)]),
+    ("domain created", VM, [], [("libvirt plugin", "KILL", BOTH), ("cli", "KILL", BOTH), ("cli", "INT", BOTH)]),
+    ("task running", VM, [("worker", "KILL", DOWN)], [("worker", "KILL", BOTH), ("worker", "TERM", BOTH)]),
+    ("task running", VM, [], [("provider", "TERM", DOWN), ("provider", "TERM", BOTH), ("provider", "KILL", BOTH)]),
+    ("task running", VM, [], [("server", "TERM", DOWN), ("server", "TERM", BOTH), ("server", "KILL", BOTH)]),
+    ("task running", VM, [], [("lab", "KILL", BOTH), ("lab", "INT", BOTH)]),
 ]
 
 # The same while `down` runs.
 DOWNS: list[tuple[str, str, Victims, Victims]] = [
-    ("server stopping", BOX, [("cli", "KILL"), ("lab", "INT")], [("docker plugin", "KILL"), ("lab", "TERM")]),
-    ("server gone", BOX, [("lab", "KILL")], [("cli", "INT")]),
+    ("server stopping", BOX, [("cli", "KILL", DOWN)], [("cli", "KILL", BOTH), ("docker plugin", "KILL", BOTH)]),
+    ("server stopping", BOX, [], [("lab", "INT", DOWN), ("lab", "INT", BOTH), ("lab", "TERM", BOTH)]),
+    ("server gone", BOX, [("lab", "KILL", DOWN)], [("lab", "KILL", BOTH), ("cli", "INT", BOTH)]),
 ]
 
 # The same while `up` replaces something, by the other value of a key: what was deleted is noted as such, what stands
 # in its place is not noted yet. The lab stays up from one of these to the next.
 REPLACEMENTS: list[tuple[str, str, str, Victims, Victims]] = [
-    ("container again", BOX, "service_version", [("cli", "KILL")], [("docker plugin", "KILL")]),
-    ("container gone", BOX, "service_version", [("lab", "KILL")], []),
-    ("server created", BOX, "subnet", [("cli", "KILL"), ("docker plugin", "KILL")], []),
-    ("server gone", BOX, "subnet", [], [("cli", "KILL")]),
-    ("server created", VM, "subnet", [], [("lab", "KILL")]),
-    ("domain again", VM, "vcpus", [("cli", "KILL")], [("libvirt plugin", "KILL")]),
-    ("disk again", VM, "disk_gib", [], [("cli", "KILL")]),
+    ("container again", BOX, "service_version", [], [("cli", "KILL", BOTH), ("docker plugin", "KILL", BOTH)]),
+    ("container gone", BOX, "service_version", [("lab", "KILL", UP)], []),
+    ("server created", BOX, "subnet", [("cli", "KILL", DOWN)], [("cli", "KILL", BOTH)]),
+    ("server created", BOX, "subnet", [], [("docker plugin", "KILL", DOWN), ("docker plugin", "KILL", BOTH)]),
+    ("server gone", BOX, "subnet", [], [("cli", "KILL", BOTH)]),
+    ("server created", VM, "subnet", [], [("lab", "KILL", BOTH)]),
+    ("domain again", VM, "vcpus", [], [("cli", "KILL", BOTH), ("libvirt plugin", "KILL", BOTH)]),
+    ("disk again", VM, "disk_gib", [], [("cli", "KILL", DOWN), ("cli", "KILL", BOTH)]),
 ]
 
-THEN_DOWN = {("server created", "docker plugin"), ("disk again", "cli")}
-"""After these kills of a replacement it is `down` that must work, after the others `up`. With --long both."""
 
-THEN_UP = {"lab-KILL", "libvirt plugin-KILL", "cli-KILL"}
-"""After these kills of `up` it is `up` that must work, then `down`; after the others `down`. With --long both."""
-
-
-def rows(command_: str, table: list[tuple[str, str, Victims, Victims]]) -> list[object]:
+def rows(command_: str, table: list[tuple[str, str, str, Victims, Victims]]) -> list[object]:
     """The table of one command as pytest wants it."""
     return [
         pytest.param(kill, id=str(kill), marks=marks)
-        for event_, sides, always, long in table
+        for event_, sides, key, always, long in table
         for victims, marks in ((always, []), (long, [pytest.mark.long]))
-        for victim, sign in victims
-        for kill in [Kill(command_, victim, sign, event_, sides)]
+        for victim, sign, then in victims
+        for kill in [Kill(command_, victim, sign, event_, then, sides, key)]
     ]
 
 
-def replaced() -> list[object]:
-    """The table of the replacements as pytest wants it."""
-    return [
-        pytest.param(kill, id=f"{kill}-{key}-{sides}", marks=marks)
-        for event_, sides, key, always, long in REPLACEMENTS
-        for victims, marks in ((always, []), (long, [pytest.mark.long]))
-        for victim, sign in victims
-        for kill in [Kill("up", victim, sign, event_, sides, key)]
-    ]
+def without_change(
+    table: list[tuple[str, str, Victims, Victims]],
+) -> list[tuple[str, str, str, Victims, Victims]]:
+    """The same rows, with no key that changes."""
+    return [(event_, sides, "", always, long) for event_, sides, always, long in table]
 
 
-def test_half_of_the_combinations_run_always() -> None:
-    """The other half is for --long."""
-    lines = [*UPS, *DOWNS, *REPLACEMENTS]
-    assert sum(len(always) for *_, always, _ in lines) == sum(len(long) for *_, long in lines)
+def test_a_kill_in_each_phase_runs_always() -> None:
+    """Server made, server filled, playbook, `down`, replacement of a replica and of a server."""
+    lines = [*without_change(UPS), *without_change(DOWNS), *REPLACEMENTS]
+    always = {(event_, key) for event_, _, key, victims, _ in lines if any(sign == "KILL" for _, sign, _ in victims)}
+    assert always == {
+        ("server created", ""),
+        ("base half uploaded", ""),
+        ("task running", ""),
+        ("server stopping", ""),
+        ("server gone", ""),
+        ("container gone", "service_version"),
+        ("server created", "subnet"),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -125,53 +134,41 @@ def ended_by(site: Site, kill: Kill) -> None:
     no_orphans(site)
 
 
-def goes_down(site: Site) -> None:
-    """Down works and says so, leftovers finds nothing of ours, and no program is left."""
-    assert "nothing of it is left" in site.tool("down", LAB).stdout
-    site.tool("leftovers", LAB)
-    no_orphans(site)
+def works(site: Site, then: str) -> None:
+    """`up` to every replica's answer; `down` says that nothing is left, leftovers finds nothing of ours, no program."""
+    if UP in then:
+        site.tool("up", LAB)
+    if DOWN in then:
+        assert "nothing of it is left" in site.tool("down", LAB).stdout
+        site.tool("leftovers", LAB)
+        no_orphans(site)
 
 
-@pytest.mark.parametrize("kill", rows("up", UPS))
-def test_after_a_killed_up_the_next_command_works(site: Site, kill: Kill, request: pytest.FixtureRequest) -> None:
-    """`up` to every replica's answer, and `down`."""
+@pytest.mark.parametrize("kill", rows("up", without_change(UPS)))
+def test_after_a_killed_up_the_next_command_works(site: Site, kill: Kill) -> None:
+    """From nothing."""
     site.set(kill.sides)
     with no_burden(site):
         ended_by(site, kill)
-        if is_long(request) or f"{kill.victim}-{kill.signal}" in THEN_UP:
-            site.tool("up", LAB)
-        goes_down(site)
+        works(site, kill.then)
 
 
-@pytest.mark.parametrize("kill", rows("down", DOWNS))
-def test_after_a_killed_down_the_next_command_works(site: Site, kill: Kill, request: pytest.FixtureRequest) -> None:
-    """`down`; with --long `up` before it."""
+@pytest.mark.parametrize("kill", rows("down", without_change(DOWNS)))
+def test_after_a_killed_down_the_next_command_works(site: Site, kill: Kill) -> None:
+    """Of a lab that was up."""
     site.set(kill.sides)
     site.tool("up", LAB)
     with no_burden(site):
         ended_by(site, kill)
-        if is_long(request):
-            site.tool("up", LAB)
-        goes_down(site)
+        works(site, kill.then)
 
 
-@pytest.mark.parametrize("kill", replaced())
-def test_after_a_killed_replacement_the_next_command_works(
-    site: Site, kill: Kill, request: pytest.FixtureRequest
-) -> None:
-    """`up` to every replica's answer, or `down`: nothing of the old, the new and the half is in its way."""
+@pytest.mark.parametrize("kill", rows("up", REPLACEMENTS))
+def test_after_a_killed_replacement_the_next_command_works(site: Site, kill: Kill) -> None:
+    """Nothing of the old, the new and the half is in its way."""
     site.set(kill.sides)
     with no_burden(site):
         site.tool("up", LAB)
         site.change(kill.changes)
         ended_by(site, kill)
-        down = (kill.event, kill.victim) in THEN_DOWN
-        if is_long(request) or not down:
-            site.tool("up", LAB)
-        if is_long(request) or down:
-            goes_down(site)
-
-
-def is_long(request: pytest.FixtureRequest) -> bool:
-    """Whether this is a run of `./lab test --long`, which selects nothing."""
-    return not request.config.getoption("markexpr")
+        works(site, kill.then)
