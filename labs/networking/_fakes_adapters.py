@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from labkit.measure import footprint
+from labkit.measure import clocks, footprint
 from labkit.measure.testing import FakeLab, Patch
 from labs.networking import adapters, ends
 from labs.networking.sides.adapters import SIDES
@@ -28,7 +28,7 @@ def does(fake: FakeLab, words: Sequence[str]) -> str | None:
             return ""
         if script == side.plug:
             fake.step("plug", f"{PLUGGED}{number}")
-            return "order\n"
+            return "order 1.00\n"
         if script == side.unplug:
             fake.step("unplug", drop=[f"{PLUGGED}{number}"])
             return ""
@@ -46,10 +46,12 @@ def patches() -> list[Patch]:
     """What it calls by other ways than the place."""
     return [
         (adapters, "watching", _watching),
+        (clocks, "boot_id", lambda _run: "b"),
+        (clocks, "offset_s", lambda _run, _boot: 0.0),
         (footprint, "read", lambda *_words: ()),
     ]
 
 
 @contextmanager
 def _watching(*_words: Any) -> Iterator[Any]:
-    yield lambda _within_s: (2.0, "eth1 52:76:63:00:ad:01")
+    yield lambda _within_s: "2.0 eth1 52:76:63:00:ad:01"

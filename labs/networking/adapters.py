@@ -9,6 +9,7 @@ from typing import Any
 
 from infra import plan
 from infra.outputs import Replica
+from labkit.measure import clocks
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.sides import SIDES as KNOWN
 from labkit.system.errors import LabError
@@ -22,10 +23,13 @@ from labs.networking.watching import Next, watching
 MORE = 8
 """Further adapters of one turn, plugged one after the other and pulled in reverse."""
 REPEATS, QUICK_REPEATS = 6, 1
-SETTLE_S = 0.5
+SETTLE_S = 0.3
 """From an adapter's first word to the reading: its driver and its manager finish what they do then."""
 USABLE_WITHIN_S = 60.0
 PLUG_WITHIN_S = 60.0
+
+RESOLUTION_MS = 20.0
+"""Of an adapter's time: 10 of the server's /proc/uptime, as much again for placing a guest's clock on it."""
 
 LOOKING, PLUGGING = "look", "plug"
 START_LINE = "the server's manager is told to plug one more adapter in"
@@ -74,14 +78,16 @@ def plug(place: Place, replica: Replica) -> tuple[dict[str, float], dict[str, An
     seen: list[str] = []
     try:
         run(["sh", "-c", side.prepare, "sh", replica.handle, str(MORE), labels])
+        ahead_s = _ahead_s(place, replica)
         with watching(place, replica) as following:
             time.sleep(SETTLE_S)
             readings = [server_memory.read(replica, run, memory_mib)]
             for number in range(1, MORE + 1):
                 place.progress.detail(f"adapter {number} of {MORE}")
-                ms, words = _order(place, replica, number, following)
-                plugged.append(ms)
-                seen.append(words)
+                ordered_s, words = _order(place, replica, number, following)
+                usable_s, told = words.split(" ", 1)
+                plugged.append((float(usable_s) + ahead_s - ordered_s) * 1000)
+                seen.append(told)
                 time.sleep(SETTLE_S)
                 readings.append(server_memory.read(replica, run, memory_mib))
         both = look(place, replica)
@@ -104,6 +110,7 @@ def plug(place: Place, replica: Replica) -> tuple[dict[str, float], dict[str, An
         "adapters_afterwards": left,
         "plugged_ms": [round(ms, 1) for ms in plugged],
         "pulled_ms": [round(ms, 1) for ms in pulled],
+        "resolution_ms": RESOLUTION_MS,
         "memory_mib": [dict(one.memory) for one in readings],
         "processes": [one.processes for one in readings],
         "threads": [one.threads for one in readings],
@@ -112,14 +119,18 @@ def plug(place: Place, replica: Replica) -> tuple[dict[str, float], dict[str, An
 
 
 def _order(place: Place, replica: Replica, number: int, following: Next) -> tuple[float, str]:
-    """Plug one in: milliseconds from the order until it is usable inside, and what the replica said of it."""
-    ordered: list[float] = []
+    """Plug one in: seconds since the server's boot at the order, and what the replica said when it was usable."""
     words = ["sh", "-c", SIDES[replica.side].plug, "sh", replica.handle, str(number)]
-    place.run(replica)(words, PLUG_WITHIN_S, lambda _line: ordered.append(time.monotonic()))
-    usable, told = following(USABLE_WITHIN_S)
-    if not ordered:
+    told = place.run(replica)(words, PLUG_WITHIN_S).output.split()
+    if told[:1] != ["order"]:
         raise LabError(f"{replica.server} did not say when adapter {number} was ordered.", hint="./lab doctor")
-    return (usable - ordered[0]) * 1000, told
+    return float(told[1]), following(USABLE_WITHIN_S)
+
+
+def _ahead_s(place: Place, replica: Replica) -> float:
+    """What must be added to an instant of the replica's clock to have it on its server's."""
+    run, inside = place.run(replica), place.inside(replica)
+    return clocks.offset_s(inside, clocks.boot_id(inside)) - clocks.offset_s(run, clocks.boot_id(run))
 
 
 def restore(place: Place) -> None:

@@ -32,8 +32,11 @@ END
 # The kernel's counts lie with each CPU for a while: reading this has it add them up.
 cat /proc/sys/vm/stat_refresh > /dev/null 2>&1
 account="/sys/fs/cgroup/memory$group/memory.kmem.usage_in_bytes"
-[ ! -r "$account" ] || echo "account kernel $(cat "$account")"
-[ ! -r "/sys/fs/cgroup$group/memory.stat" ] || sed 's/^/account /' "/sys/fs/cgroup$group/memory.stat"
+for _ in 1 2 3 4 5 6 7 8; do
+    [ ! -r "$account" ] || echo "account kernel $(cat "$account")"
+    [ ! -r "/sys/fs/cgroup$group/memory.stat" ] || sed 's/^/account /' "/sys/fs/cgroup$group/memory.stat"
+    sleep 0.02
+done
 cat /proc/meminfo
 """
 _MIB = 1 << 20
@@ -65,13 +68,16 @@ def read(replica: Replica, run: Runner, memory_mib: int) -> Reading:
 def told(text: str) -> tuple[list[int], dict[str, float]]:
     """Threads of each process, and memory of the kernel in MiB, from the script's output.
 
-    `kernel_memory_mib` is the server's account; where there is none, what the whole machine's parts sum up to.
+    `kernel_memory_mib` is the server's account, the least of what it was asked for: a program that comes and goes
+    meanwhile adds its stack and its page tables. Where there is none, it is what the whole machine's parts sum up to.
     """
     lines = text.splitlines()
     threads = [int(line.split()[1]) for line in lines if line.startswith("threads ")]
     kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if ":" in line}
     machine = {f"machine_{name.lower()}_mib": kib[name] / _KIB_PER_MIB for name in _MEMINFO}
-    account = {words[1]: int(words[2]) for words in map(str.split, lines) if words[0] == "account"}
+    account: dict[str, int] = {}
+    for _, name, value in (line.split() for line in lines if line.startswith("account ")):
+        account[name] = min(int(value), account.get(name, int(value)))
     kernel = sum(machine.values())
     if account:
         kernel = account.get("kernel", sum(account.get(name, 0) for name in _OF_GROUP)) / _MIB

@@ -1,4 +1,4 @@
-"""Sees from the laptop when a new interface is usable inside a replica: a program there waits for its kernel's word."""
+"""Tells when a new interface is usable inside a replica: a program there waits for its kernel's word."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import queue
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,16 +17,13 @@ from labs.networking.sides import inside
 
 STARTED_WITHIN_S = 60.0
 
-Next = Callable[[float], tuple[float, str]]
-"""The next line of the program within so many seconds: when it came (time.monotonic) and its words.
-
-Raises LabError where none comes.
-"""
+Next = Callable[[float], str]
+"""The next line of the program, which comes within so many seconds. Raises LabError where none does."""
 
 
 @contextmanager
 def watching(place: Place, replica: Replica) -> Iterator[Next]:
-    """While inside: a function that waits for the next interface that is up in the replica, "NAME MAC"."""
+    """While inside: a function that waits for the next interface that is usable in the replica: see WATCH."""
     lab_dir = place.ready.machine.lab_dir(place.lab)
     words = ["python3", "-c", inside.WATCH]
     command = place.side(replica).exec_command(replica, place.server(replica), lab_dir, words, tty=False)
@@ -47,16 +43,16 @@ def lines(command: Sequence[str]) -> Iterator[Next]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    told: queue.Queue[tuple[float, str]] = queue.Queue()
+    told: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
         for line in process.stdout or ():
-            told.put((time.monotonic(), line.strip()))
+            told.put(line.strip())
 
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
 
-    def following(within_s: float) -> tuple[float, str]:
+    def following(within_s: float) -> str:
         try:
             return told.get(timeout=within_s)
         except queue.Empty:

@@ -22,6 +22,10 @@ SUBNET = "198.18."
 UNPLUG_WITHIN_S = 30
 
 
+ORDER = 'read -r now _ < /proc/uptime; echo "order $now"'
+"""Seconds since the server's boot, in hundredths."""
+
+
 @dataclass(frozen=True)
 class Plugging:
     """One side's scripts. `plug` and `unplug` have the number of the adapter, from 1, as $2; each waits for its end."""
@@ -29,7 +33,7 @@ class Plugging:
     prepare: str
     """Makes what further adapters are plugged into; has how many as $2 and the lab's labels as $3."""
     plug: str
-    """Prints "order" just before the manager is told, by the words a person would use."""
+    """Prints "order SECONDS" just before the manager is told, by the words a person would use."""
     unplug: str
     remove: str
     """Removes all of it, whatever is there of it, from all replicas of the server; it may be run twice."""
@@ -52,7 +56,7 @@ echo "<network><name>{SWITCH}</name><bridge name='{SWITCH}' stp='off' delay='0'/
     virsh --quiet net-create /dev/stdin > /dev/null
 """,
     plug=f"""
-echo order
+{ORDER}
 virsh --quiet attach-interface "$1" network {SWITCH} --target {TAP}$2 --mac {MAC}$2 --model virtio --live
 """,
     unplug=f'{_DETACH} detach "$1" {TAP}$2 {MAC}$2',
@@ -68,9 +72,10 @@ done
 """,
     own="""
 virsh --quiet domiflist "$1" | while read -r tap _ _ _ mac; do echo "adapter $mac $tap"; done
-for file in /proc/[0-9]*/fdinfo/*; do
-    tap=$(sed -n 's/^iff:[[:space:]]*//p' "$file" 2> /dev/null)
-    [ -z "$tap" ] || { pid=${file#/proc/}; pid=${pid%%/*}; echo "holds $tap $pid $(cat "/proc/$pid/comm")"; }
+grep -s '^iff:' /proc/[0-9]*/fdinfo/* | while IFS=':	' read -r file _ tap; do
+    pid=${file#/proc/}
+    pid=${pid%%/*}
+    echo "holds $tap $pid $(cat "/proc/$pid/comm")"
 done
 """,
 )
@@ -84,7 +89,7 @@ for number in $(seq "$2"); do
 done
 """,
     plug=f"""
-echo order
+{ORDER}
 docker network connect {NETWORK}$2 "$1"
 """,
     unplug=f'docker network disconnect {NETWORK}$2 "$1"',

@@ -66,34 +66,50 @@ print(json.dumps({
 """Prints, as JSON, every interface but the loopback one as this kernel has it (sysfs; ethtool's ioctl, ethtool(8))."""
 
 WATCH = r"""
-import fcntl, os, select, socket, struct, sys
+import fcntl, select, socket, struct, sys, time
 
 NET = "/sys/class/net/"
 asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-link.bind((0, 1))
+told = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+told.bind((0, 1))
 known = {index for index, _ in socket.if_nameindex()}
+new = set()
+
+def read(name, what):
+    with open(NET + name + "/" + what) as file:
+        return file.read().strip()
+
+def usable(index):
+    try:
+        name = socket.if_indextoname(index)
+        flags = int(read(name, "flags"), 16)
+        if not flags & 1:
+            fcntl.ioctl(asking, 0x8914, struct.pack("16sH14x", name.encode(), flags & 0xffff | 1))
+        if read(name, "carrier") != "1":
+            return False
+        print(time.clock_gettime(time.CLOCK_BOOTTIME), name, read(name, "address"), flush=True)
+        return True
+    except OSError:
+        return False
+
 print("watching", flush=True)
 while True:
-    ready, _, _ = select.select([link, sys.stdin], [], [])
+    ready, _, _ = select.select([told, sys.stdin], [], [], 0.002 if new else None)
     if sys.stdin in ready:
         break
-    data = link.recv(65536)
-    while len(data) >= 32:
-        size, kind = struct.unpack_from("=IH", data)
-        _, _, index, flags, _ = struct.unpack_from("=BxHiII", data, 16)
-        data = data[size + 3 & ~3:]
-        if kind != 16 or index in known:
-            continue
-        try:
-            name = socket.if_indextoname(index)
-            if flags & 0x41 == 0x41:
-                print(name, open(NET + name + "/address").read().strip(), flush=True)
+    if told in ready:
+        data = told.recv(65536)
+        while len(data) >= 32:
+            size, kind = struct.unpack_from("=IH", data)
+            index = struct.unpack_from("=i", data, 20)[0]
+            data = data[size + 3 & ~3:]
+            if kind == 16 and index not in known:
                 known.add(index)
-            elif not flags & 1:
-                fcntl.ioctl(asking, 0x8914, struct.pack("16sH14x", name.encode(), flags & 0xffff | 1))
-        except OSError:
-            pass
+                new.add(index)
+            elif kind == 17:
+                new.discard(index)
+    new -= {index for index in new if usable(index)}
 """
-"""Prints "NAME MAC" of each new interface as soon as it is up and has its link; sets it up where it may and nobody
-else does. It sleeps until the kernel tells it (rtnetlink(7)), and ends with its input."""
+"""Prints "BOOTTIME NAME MAC" of each new interface as soon as it is up and has its link; sets it up where it may and
+nobody else does. It sleeps until its kernel tells of one (rtnetlink(7)), and ends with its input. The flag RUNNING
+would come late: a kernel works it out once a second for a device, at once for one end of a pair."""
