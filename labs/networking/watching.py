@@ -71,3 +71,5 @@ def lines(command: Sequence[str]) -> Iterator[Next]:
             process.kill()
             process.wait()
         reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
