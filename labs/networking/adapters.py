@@ -76,6 +76,7 @@ def plug(place: Place, replica: Replica) -> tuple[dict[str, float], dict[str, An
     plugged: list[float] = []
     pulled: list[float] = []
     seen: list[str] = []
+    run(["sh", "-c", side.remove, "sh", replica.handle], 2 * PLUG_WITHIN_S)  # what a killed run has left
     try:
         run(["sh", "-c", side.prepare, "sh", replica.handle, str(MORE), labels])
         ahead_s = _ahead_s(place, replica)
@@ -96,7 +97,7 @@ def plug(place: Place, replica: Replica) -> tuple[dict[str, float], dict[str, An
             run(["sh", "-c", side.unplug, "sh", replica.handle, str(number)], PLUG_WITHIN_S)
             pulled.append((time.monotonic() - begin) * 1000)
     finally:
-        run(["sh", "-c", side.remove, "sh", replica.handle], PLUG_WITHIN_S * 2)
+        run(["sh", "-c", side.remove, "sh", replica.handle], 2 * PLUG_WITHIN_S)
     left = len(look(place, replica)["adapters"])
     values = {
         **server_memory.each(readings),
@@ -137,7 +138,7 @@ def restore(place: Place) -> None:
     """Pull what is still plugged in, and remove what it was plugged into."""
     for server in place.contract.servers:
         for side in dict.fromkeys(replica.side for replica in place.contract.replicas if replica.server == server.name):
-            place.runner(server)(["sh", "-c", SIDES[side].remove, "sh"], PLUG_WITHIN_S * 2)
+            place.runner(server)(["sh", "-c", SIDES[side].remove, "sh"], 2 * PLUG_WITHIN_S)
 
 
 EXPERIMENT = Experiment(
