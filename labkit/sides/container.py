@@ -61,7 +61,7 @@ class Container:
 id=$(docker inspect -f '{{.Id}}' "$1")
 docker top "$1" -eo pid | sed 1d | while read -r pid; do echo "replica $pid"; done
 echo "shim $(pgrep -f -o "containerd-shim.* -id $id")"
-docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$1" | while read -r ip; do
+docker inspect -f '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$1" | while read -r ip; do
     pgrep -f "docker-proxy.* -container-ip $ip " | while read -r pid; do echo "proxy $pid"; done
 done
 echo "daemon $(pgrep -x -o dockerd)"
