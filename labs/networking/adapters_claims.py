@@ -13,30 +13,6 @@ from labs.networking.arms import BRIDGED, PUBLISHED
 ROW = "Networking"
 _MANY = 2.0
 
-METRICS = (
-    Metric(
-        "adapter_memory_mib",
-        "MiB",
-        "Memory of the server that one more adapter takes: what the replica's own processes (PSS: all of QEMU without\n"
-        "its translation cache, or the container's) and the server's kernel (slab that cannot be given back, counters\n"
-        "for each CPU, stacks, page tables) grow by from adapter to adapter, as the median slope of nine readings.",
-        experiment="adapters",
-        action=adapters.PLUGGING,
-        value="adapter_memory_mib",
-        example=0.91,
-    ),
-    Metric(
-        "adapter_ms",
-        "ms",
-        "Milliseconds from the order to plug one more adapter in until the replica's kernel says that it is up and\n"
-        "has its link; the median of eight in a row.",
-        experiment="adapters",
-        action=adapters.PLUGGING,
-        value="adapter_ms",
-        example=412.5,
-    ),
-)
-
 
 def own_driver(vm: Mapping[str, Any]) -> tuple[bool, Mapping[str, Any]] | None:
     """Each adapter of the VM is a device with a driver in its own kernel; its server holds the other end for QEMU."""
@@ -109,7 +85,17 @@ CLAIMS: tuple[Claim, ...] = (
         name="adapter-takes-more-memory",
         row=ROW,
         text="One more adapter of a VM takes more of the server's memory than one of a container.",
-        metric=next(one for one in METRICS if one.name == "adapter_memory_mib"),
+        metric=Metric(
+            "adapter_memory_mib",
+            "MiB",
+            "Memory of the server that one more adapter takes: what the replica's own processes (PSS: all of QEMU without\n"
+            "its translation cache, or the container's) and the server's kernel (slab that cannot be given back, counters\n"
+            "for each CPU, stacks, page tables) grow by from adapter to adapter, as the median slope of nine readings.",
+            experiment="adapters",
+            action=adapters.PLUGGING,
+            value="adapter_memory_mib",
+            example=0.91,
+        ),
         greater=BRIDGED,
         other=PUBLISHED,
         effect=_MANY,
@@ -123,7 +109,16 @@ CLAIMS: tuple[Claim, ...] = (
         name="adapter-takes-longer",
         row=ROW,
         text="Plugging one more adapter into a running VM takes longer than into a running container.",
-        metric=next(one for one in METRICS if one.name == "adapter_ms"),
+        metric=Metric(
+            "adapter_ms",
+            "ms",
+            "Milliseconds from the order to plug one more adapter in until the replica's kernel says that it is up and\n"
+            "has its link; the median of eight in a row.",
+            experiment="adapters",
+            action=adapters.PLUGGING,
+            value="adapter_ms",
+            example=412.5,
+        ),
         greater=BRIDGED,
         other=PUBLISHED,
         effect=1.5,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from labkit.judge.metrics import Metrics
 from labkit.measure.labs import Lab
 from labs.networking import adapters, adapters_claims
 
@@ -11,5 +10,4 @@ LAB = Lab(
     question="What does a packet pass on its way to a VM and to a container, what does it cost, and who judges it?",
     experiments=(adapters.EXPERIMENT,),
     claims=adapters_claims.CLAIMS,
-    metrics=Metrics(*adapters_claims.METRICS),
 )
