@@ -88,9 +88,10 @@ CLAIMS: tuple[Claim, ...] = (
         metric=Metric(
             "adapter_memory_mib",
             "MiB",
-            "Memory of the server that one more adapter takes: what the replica's own processes (PSS: all of QEMU without\n"
-            "its translation cache, or the container's) and the server's kernel (slab that cannot be given back, counters\n"
-            "for each CPU, stacks, page tables) grow by from adapter to adapter, as the median slope of nine readings.",
+            "Memory of the server that one more adapter takes: what the replica's own processes (PSS: all of QEMU\n"
+            "without its translation cache, or the container's) and the server's kernel (slab that cannot be given\n"
+            "back, counters for each CPU, stacks, page tables) grow by from adapter to adapter, as the median\n"
+            "slope of nine readings.",
             experiment="adapters",
             action=adapters.PLUGGING,
             value="adapter_memory_mib",
@@ -112,8 +113,8 @@ CLAIMS: tuple[Claim, ...] = (
         metric=Metric(
             "adapter_ms",
             "ms",
-            "Milliseconds from the order to plug one more adapter in until the replica's kernel says that it is up and\n"
-            "has its link; the median of eight in a row.",
+            "Milliseconds from the order to plug one more adapter in until the replica's kernel says that it is up\n"
+            "and has its link; the median of eight in a row.",
             experiment="adapters",
             action=adapters.PLUGGING,
             value="adapter_ms",
