@@ -19,8 +19,8 @@ from labkit.system.errors import LabError
 from labkit.system.signals import caught
 
 _WHOLE = Port("any", "all interfaces of the server")
-_LINES = ("-l",)
-_FILE = ("-U", "-w", "-")
+_LINES = ("-l", "-s", "512")
+_FILE = ("-U", "-s", "65535", "-w", "-")
 _OTHER = "name another file: --write FILE"
 
 
@@ -65,6 +65,8 @@ def _until_ended(words: Sequence[str], seconds: float | None) -> Iterator[Captur
         finally:
             timer.cancel()
         capture.ended_well()
+        if capture.lost:
+            click.echo(f"Too many at once: {capture.lost} more packets passed that are not shown.", err=True)
 
 
 @contextmanager

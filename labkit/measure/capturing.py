@@ -6,6 +6,7 @@ Its input is held by this process, so that it ends with this process, however th
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,11 @@ BEGINS_WITHIN_S = 30.0
 _ENDS_WITHIN_S = 10.0
 _LISTENS = "listening on "
 _OWN = "tcpdump: "
+_LOST = re.compile(r"(\d+) packets? dropped by")
 _ASIDE = "verbose output suppressed"
+
+_AT_ONCE = ("--immediate-mode", "-B", str(32 * 1024))
+"""With so many KiB for those that wait."""
 
 _UNTIL_INPUT_ENDS = """
 exec 3<&0
@@ -39,7 +44,8 @@ exit "$status"
 def tcpdump(port: Port, more: Sequence[str], only: str = "") -> list[str]:
     """The command, in the server, that shows a port's packets, numbers as numbers, until its input ends.
 
-    `only` is a filter as pcap-filter(7) has it; whatever it says, it is no option.
+    `only` is a filter as pcap-filter(7) has it; whatever it says, it is no option. Each packet is handed over at once,
+    so that none is still under way at the end; `more` says how much of each, as the room for them is divided by that.
     """
     both = " and ".join(f"({part})" for part in (port.only, only) if part.strip())
     words = [
@@ -63,11 +69,18 @@ class Capture:
     process: subprocess.Popen[bytes]
     told: list[str] = field(default_factory=list)
     listens: threading.Event = field(default_factory=threading.Event)
+    heard: threading.Event = field(default_factory=threading.Event)
+    """Set when it will tell no more."""
 
     @property
     def shown(self) -> IO[bytes]:
         """Its output."""
         return cast("IO[bytes]", self.process.stdout)
+
+    @property
+    def lost(self) -> int:
+        """How many packets the kernel could not hand over in time, as tcpdump says at its end."""
+        return sum(int(found[1]) for line in self.told if (found := _LOST.match(line)))
 
     def end(self) -> None:
         """Let it end, within a bound: nothing comes in any more. Also from another thread, and where it has ended."""
@@ -81,7 +94,9 @@ class Capture:
     def ended_well(self) -> None:
         """Wait for its end; raise LabError, in its own words, where it did not show what it was told to."""
         self.end()
-        if self.process.wait() != 0:
+        status = self.process.wait()
+        self.heard.wait()
+        if status != 0:
             said = telling.because("\n".join(line.removeprefix(_OWN) for line in self.told if _ASIDE not in line))
             if self.listens.is_set():
                 raise LabError(f"The capture ended early{said}", hint="./lab status")
@@ -101,9 +116,8 @@ def capturing(words: Sequence[str]) -> Iterator[Capture]:
     )
     capture = Capture(process)
     begun = threading.Event()
-    listener = threading.Thread(target=_hear, args=(capture, begun), daemon=True)
     try:
-        listener.start()
+        threading.Thread(target=_hear, args=(capture, begun), daemon=True).start()
         if not begun.wait(BEGINS_WITHIN_S):
             raise LabError(f"Nothing listens within {BEGINS_WITHIN_S:.0f} s.", hint="./lab status")
         if not capture.listens.is_set():
@@ -112,7 +126,7 @@ def capturing(words: Sequence[str]) -> Iterator[Capture]:
     finally:
         capture.end()
         process.wait()
-        listener.join()
+        capture.heard.wait()
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
@@ -125,4 +139,5 @@ def _hear(capture: Capture, begun: threading.Event) -> None:
         if _LISTENS in line:
             capture.listens.set()
             begun.set()
+    capture.heard.set()
     begun.set()

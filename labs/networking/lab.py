@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from labkit.judge.metrics import Metrics
 from labkit.measure.labs import Lab
+from labs.networking import figures, path, path_claims
 
 LAB = Lab(
     name="networking",
     question="What does a packet pass on its way to a VM and to a container, what does it cost, and who judges it?",
-    experiments=(),
-    claims=(),
+    experiments=(path.EXPERIMENT,),
+    claims=(*path_claims.CLAIMS,),
     metrics=Metrics(),
+    figures={"path": figures.path, "path-picture": figures.path_picture},
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import ipaddress
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from labkit.measure import pcap
 
@@ -13,19 +15,22 @@ LINUX_SLL2 = 276
 _COOKED_BYTES = 20
 _IPV4, _TCP = 0x0800, 6
 _SYN, _ACK = 2, 16
-_OUT = 4
-"""PACKET_OUTGOING, packet(7)."""
+Way = Literal["in", "out", "past"]
+"""Into the kernel at this interface, out of it, or past: it was addressed to another, and only shown to who listens."""
+
+_WAYS: Mapping[int, Way] = {3: "past", 4: "out"}
+"""PACKET_OTHERHOST and PACKET_OUTGOING, packet(7)."""
 
 
 @dataclass(frozen=True)
 class Packet:
-    """One sight of a packet: at which interface, on its way out of it or into it, and what it carried."""
+    """One sight of a packet: at which interface, which way, and what it carried."""
 
     at_ns: int
     """By the stamp of the kernel that saw it, since 1970."""
     interface: int
     """The interface's index in its network namespace."""
-    out: bool
+    way: Way
     source: str
     """Address and port: 10.0.0.2:8000."""
     destination: str
@@ -62,7 +67,7 @@ def _packet(record: pcap.Record) -> Packet | None:
     return Packet(
         record.at_ns,
         interface,
-        way == _OUT,
+        _WAYS.get(way, "in"),
         f"{ipaddress.ip_address(ip[12:16])}:{source}",
         f"{ipaddress.ip_address(ip[16:20])}:{destination}",
         flags,

@@ -29,8 +29,9 @@ from labs.networking.packets import read
 REPEATS = 3
 ASK_S = 10.0
 _SETTLE_S = 0.3
-_PCAP = ("-U", "--time-stamp-precision=nano", "-w")
-_LINKS = ("ip", "-details", "-json", "link")
+_PCAP = ("-U", "-s", "512", "--time-stamp-precision=nano", "-w")
+LINKS = ("ip", "-details", "-json", "link")
+"""What tells the interfaces of a network namespace."""
 _SCRIPT = Path(inside.__file__)
 
 
@@ -53,43 +54,44 @@ def windows(place: Place, replica: Replica, client: int) -> list[Window]:
     def there(enter: Sequence[str]) -> list[str]:
         return server.reach.words(tcpdump(Port("any", "", enter), [*_PCAP, "-"], only), stdin=True)
 
-    found = [Window(server.name, "server", run, _LINKS, there(()))]
+    found = [Window(server.name, "server", run, LINKS, there(()))]
     if not KINDS[replica.side].shares_kernel:
         words = ["python3", "-c", _SCRIPT.read_text(encoding="utf-8"), str(client)]
         lab_dir = place.ready.machine.lab_dir(place.lab)
         command = side.exec_command(replica, server, lab_dir, words, tty=False)
-        found.append(Window(replica.name, "replica", place.inside(replica), _LINKS, command))
+        found.append(Window(replica.name, "replica", place.inside(replica), LINKS, command))
     elif enter := side.port(replica, run).namespace:
-        found.append(Window(replica.name, "server", run, [*enter, *_LINKS], there(enter)))
+        found.append(Window(replica.name, "server", run, [*enter, *LINKS], there(enter)))
     return found
 
 
 def bridges(place: Place, replica: Replica) -> list[list[str]]:
     """What makes each bridge of the server hand up what it passes on, so that it is seen there as well.
 
-    A bridge shows its ports' packets only while somebody listens to it alone.
+    A bridge that only passes a packet on shows it while somebody listens to that bridge alone.
     """
     server, run = place.server(replica), place.run(replica)
-    names = [one.name for one in hops.interfaces(run(_LINKS).output).values() if one.kind == "bridge"]
-    return [server.reach.words(tcpdump(Port(name, ""), ["-w", "/dev/null"]), stdin=True) for name in names]
+    names = {one.master for one in hops.interfaces(run(LINKS).output).values()} - {""}
+    return [server.reach.words(tcpdump(Port(name, ""), ["-w", "/dev/null"]), stdin=True) for name in sorted(names)]
 
 
 def measure(place: Place, turn: Turn) -> Seen:
     """Ask the replica once, with a mark that no other request has, while every interface is looked at."""
     replica = place.along(turn.arm)
     sights, client, mark = look(place, replica)
-    found = hops.journeys(sights, client, mark)
-    for name, seen in found.items():
-        if not seen:
+    port = place.side(replica).port(replica, place.run(replica))
+    found = hops.journeys(sights, client, mark, "" if port.enter else port.interface)
+    for name in (hops.OPENING, hops.REQUEST, hops.ANSWER):
+        if not found[name]:
             raise LabError(f"The {name} of the request to {replica.name} was seen nowhere.", hint="./lab status")
     return Seen(
-        values=values(found[hops.REQUEST], place.server(replica).name),
+        values=values(found[hops.REQUEST]),
         facts={"path": hops.in_words(found[hops.REQUEST]), **hops.as_facts(found)},
         conditions={
             "client": "one request on a connection of its own, from the laptop",
             "cache": "warm",
             "start_line": "the request at the first interface of the server that it passes",
-            "finish_line": "the request at the last interface of the server that it passes",
+            "finish_line": "the request at the last interface on the server's clock: a guest's tap, a container's own",
         },
         replica=replica,
     )
@@ -141,6 +143,8 @@ def _kept(command: Sequence[str]) -> Iterator[bytearray]:
             capture.end()
             keeper.join()
         capture.ended_well()
+        if capture.lost:
+            raise LabError(f"{capture.lost} packets passed too fast to be seen.", hint="./lab run networking path")
 
 
 def ask(connection: socket.socket, replica: Replica, mark: str) -> None:
@@ -158,12 +162,12 @@ def ask(connection: socket.socket, replica: Replica, mark: str) -> None:
         raise LabError(f"{replica.name} answered {answer[:40]!r} at {replica.url}.", hint="./lab status")
 
 
-def values(request: Sequence[Hop], server: str) -> dict[str, float]:
-    """How many interfaces the request passed, and how long it took through the server's own, on one clock."""
-    own = [hop.after_us for hop in request if hop.place == server]
+def values(request: Sequence[Hop]) -> dict[str, float]:
+    """How many interfaces the request passed, and how long it was on its way as far as one clock can tell."""
+    on_its_way = [hop.after_us for hop in request if hop.clock == "server" and hop.way != "past"]
     return {
         "interfaces": float(len({(hop.place, hop.interface) for hop in request})),
-        "through_server_ms": round((own[-1] - own[0]) / 1000, 4),
+        "to_replica_ms": round((on_its_way[-1] - on_its_way[0]) / 1000, 4) if on_its_way else 0.0,
     }
 
 
