@@ -38,7 +38,8 @@ def run(name: str, only: str, *, write: Path | None, seconds: float | None, lab_
         with _until_ended(words, seconds) as capture:
             _told(f"{port.interface}, {port.what}", seconds)
             for line in capture.shown:
-                click.echo(line, nl=False)
+                if line.strip():  # tcpdump ends with an empty one
+                    click.echo(line, nl=False)
         return 0
     with _new(write) as file:
         with _until_ended(words, seconds) as capture:
