@@ -38,8 +38,9 @@ def captures() -> list[str]:
 @contextmanager
 def capturing(*words: str) -> Iterator[subprocess.Popen[str]]:
     """`./lab capture` as a person types it, which captures; it has ended at the end."""
-    process = subprocess.Popen([ROOT / "lab", "capture", "--lab", LAB, *words], cwd=ROOT, env=os.environ, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")  # fmt: skip
+    process = subprocess.Popen(
+        [ROOT / "lab", "capture", "--lab", LAB, *words], cwd=ROOT, env=os.environ, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")  # fmt: skip
     try:
         assert process.stderr is not None
         begun = process.stderr.readline()
