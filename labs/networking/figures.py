@@ -33,19 +33,17 @@ def path(run: Run, _rows: Sequence[Row]) -> Table:
         lines += [(words.named(arm), "sent there too", *_hop(hop)[1:]) for hop in found[ASIDE]]
         back = hops.translated(answer)
         way = hops.in_words(answer) + (f"; {back[0]} became {back[1]}" if back else "")
-        lines.append((words.named(arm), "back", way, answer[0].source, answer[0].destination, ""))
-    return Table(TITLE, ("path", "where", "interface", "from", "to", "time there"), lines, pictures)
+        lines.append((words.named(arm), "back", way, _addresses(answer[0]), ""))
+    return Table(TITLE, ("path", "where", "interface", "addresses", "time there"), lines, pictures)
 
 
-def _hop(hop: Hop) -> tuple[str, str, str, str, str]:
+def _hop(hop: Hop) -> tuple[str, str, str, str]:
     clock = " (own clock)" if hop.clock == "replica" else ""
-    return (
-        hop.place,
-        f"{hop.interface}, {picture.kind(hop)}",
-        hop.source,
-        hop.destination,
-        f"{picture.after(hop)}{clock}",
-    )
+    return hop.place, f"{hop.interface}, {picture.kind(hop)}", _addresses(hop), f"{picture.after(hop)}{clock}"
+
+
+def _addresses(hop: Hop) -> str:
+    return f"{hop.source} → {hop.destination}"
 
 
 def path_picture(run: Run, _rows: Sequence[Row]) -> Table:

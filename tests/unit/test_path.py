@@ -159,7 +159,7 @@ def test_the_guide_has_a_flowchart_of_all_paths_and_a_table() -> None:
     assert block.endswith("\n```")
     assert '|"to 172.18.0.2:8000"|' in block
     table = guide_figures.table(figures.path(run, rows))
-    assert table.startswith("| path | where | interface | from | to | time there |\n")
+    assert table.startswith("| path | where | interface | addresses | time there |\n")
     assert "| container (address) | sent there too | vnet0, tap |" in table
     assert "172.18.0.2:8000 became 10.203.69.2:8001" in table
     nothing = dataclasses.replace(run, experiments=())
