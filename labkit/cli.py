@@ -160,6 +160,28 @@ def exec_(replica: str, command: tuple[str, ...], lab_name: str | None) -> None:
 
 
 @lab.command()
+@click.argument("replica", shell_complete=_completing.replicas)
+@click.argument("only", nargs=-1, metavar="[FILTER]...")
+@click.option("--write", type=click.Path(path_type=Path), metavar="FILE", help="Write a new pcap file, for Wireshark.")
+@click.option("--seconds", type=click.FloatRange(1, 24 * 3600), help="End by itself after this time.")
+@click.option("--lab", "lab_name", help="The lab, where more than one is up.", shell_complete=_completing.labs)
+def capture(
+    replica: str,
+    only: tuple[str, ...],
+    write: Path | None,
+    seconds: float | None,
+    lab_name: str | None,
+) -> None:
+    """Show the packets of a replica, or of a server, as they pass; end with Ctrl-C.
+
+    FILTER is what tcpdump takes: ./lab capture vm-1 tcp port 8000 (man 7 pcap-filter).
+    """
+    from labkit.commands import capture as command
+
+    sys.exit(command.run(replica, " ".join(only), write=write, seconds=seconds, lab_name=lab_name))
+
+
+@lab.command()
 @lab_argument
 @click.argument("experiments", nargs=-1, shell_complete=_completing.experiments)
 @click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")

@@ -40,9 +40,11 @@ def emptied(text: str) -> str:
 
 
 def table(shown: Table) -> str:
-    """A lab's own table."""
-    lines = [shown.head, ["---"] * len(shown.head), *shown.lines]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+    """A lab's own table, and its picture."""
+    lines = [shown.head, ["---"] * len(shown.head), *shown.lines] if shown.lines or not shown.mermaid else []
+    rows = [f"| {' | '.join(map(_cell, line))} |" for line in lines]
+    picture = [*([""] if rows else []), "```mermaid", shown.mermaid, "```"] if shown.mermaid else []
+    return "\n".join([*rows, *picture])
 
 
 def machine(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks are made alike

@@ -1,4 +1,4 @@
-"""Where `./lab exec` can go: what a lab that is up exports, else what is there of one whose `up` ended half-way.
+"""Where `./lab exec` and `capture` can go: what a lab exports, else what is there of one whose `up` ended half-way.
 
 What is there is read off the engine and the servers, by the names that the plan gives. Deciding is pure.
 """
@@ -17,8 +17,8 @@ from labkit.lifecycle import inside, servers
 from labkit.lifecycle.inside import There
 from labkit.lifecycle.set_up import Ready
 from labkit.sides import SIDES
-from labkit.system import shell
-from labkit.system.errors import LabError
+from labkit.system import shell, stack_files
+from labkit.system.errors import LabError, meant
 from labkit.system.paths import CHECKOUT_ID
 
 _RUNNING = "running"
@@ -99,6 +99,28 @@ def of(ready: Ready, lab: str) -> list[Entrance]:
         places += [Entrance(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
         places.append(Entrance(lab, server))
     return places
+
+
+def find(ready: Ready, name: str, lab: str | None, verb: str) -> Entrance:
+    """The place of this name, in the lab named or in whichever has it.
+
+    Raises LabError, with a next step for whoever typed `./lab VERB`, where there is none or more than one.
+    """
+    labs = [stack_files.known(lab)] if lab else stack_files.names()
+    there = [one for each in labs for one in of(ready, each)]
+    if not there:
+        which = f"The lab {lab} is not up" if lab else "No lab is up"
+        raise LabError(f"{which}, so there is no replica {name!r}.", hint=f"./lab up {lab or stack_files.example()}")
+    names = [one.name for one in there]
+    matches = [one for one in there if one.name == name]
+    if not matches:
+        raise LabError(
+            f"There is no replica {name!r}. There is: {', '.join(names)}.", hint=meant(name, names, "./lab status")
+        )
+    if len(matches) > 1:
+        labs_of = " or ".join(f"--lab {one.lab}" for one in matches)
+        raise LabError(f"{name} is in more than one lab.", hint=f"./lab {verb} {labs_of} {name}")
+    return matches[0]
 
 
 def closed(place: Entrance, state: str, *, key_known: bool) -> LabError | None:

@@ -9,6 +9,7 @@ clocks, stages         one clock for several kernels; a time in parts
 first_answers          when a URL first answered
 footprint              memory, CPU, disk of a replica
 machine_box            what a number must be read with
+capturing, pcap        what shows packets until it is told to end; files of packets
 switch                 one address behind which the target may change
 prober                 timed requests, a process of its own
 """

@@ -22,12 +22,27 @@ from labkit.system.stack_files import known, names
 
 
 @dataclass(frozen=True)
+class Picture:
+    """What a lab draws of a run: a title, and an SVG that says in its aria-label what it shows.
+
+    Its colours are the variables of the page's style (var(--ink), var(--muted), …), its width is a phone's.
+    """
+
+    title: str
+    svg: str
+
+
+@dataclass(frozen=True)
 class Table:
     """What a lab shows of a run in its own way: a title, the words above the columns, and the lines, all as text."""
 
     title: str
     head: Sequence[str]
     lines: Sequence[Sequence[str]]
+    pictures: Sequence[Picture] = ()
+    """Of the same, above it on a page."""
+    mermaid: str = ""
+    """Of the same, below it in a guide; there is no table in a guide where there are no lines."""
 
 
 Figure = Callable[[Run, Sequence[Row]], Table]

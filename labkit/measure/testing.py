@@ -23,7 +23,7 @@ from infra.reach import Reach
 from labkit.lifecycle import change, steady, strays
 from labkit.measure import labs
 from labkit.measure.experiment import Place
-from labkit.sides import SIDES, Runner, Side
+from labkit.sides import SIDES, Port, Runner, Side
 from labkit.system.outcome import Outcome
 from labkit.system.progress import Quiet
 
@@ -181,6 +181,10 @@ class FakeSide:
     def start(self, replica: Replica, _run: Runner) -> None:
         """It is on."""
         self.fake.step("start", drop=[f"{OFF}{replica.name}"])
+
+    def port(self, _replica: Replica, _run: Runner) -> Port:
+        """At an interface of its server."""
+        return Port("port", "its port")
 
     def exec_command(
         self, _replica: Replica, _server: Server, _lab_dir: Path, words: Sequence[str], *, tty: bool

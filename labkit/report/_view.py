@@ -170,12 +170,14 @@ def facts(experiment: Results, arms: Sequence[Arm], of: str) -> tuple[Fact, ...]
 
 
 def told(value: Any, unit: str = "") -> str:
-    """A fact's value as text: numbers with the unit, lists by commas, mappings as `name: value`.
+    """A fact's value as text: numbers with the unit, lists by commas, mappings as `name: value`, lists of them counted.
 
     Of a mapping of numbers, such as packages and their bytes, the largest come first, and the rest as a sum.
     """
     if isinstance(value, Mapping):
         return _told_mapping(value, unit)
+    if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+        return f"{len(value)}, told by ./lab report --json"
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(told(one, unit) for one in value) or "none"
     if isinstance(value, bool):

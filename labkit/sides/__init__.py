@@ -10,9 +10,9 @@ from typing import cast
 
 from infra.outputs import Contract, Replica
 from infra.sides import KINDS
-from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Port, Runner, Side, Sizes, Stats
 
-__all__ = ["COMPRESSOR", "SIDES", "Event", "Object", "Runner", "Side", "Sizes", "Stats", "accelerator"]
+__all__ = ["COMPRESSOR", "SIDES", "Event", "Object", "Port", "Runner", "Side", "Sizes", "Stats", "accelerator"]
 
 SIDES: dict[str, Side] = {name: cast(Side, importlib.import_module(f"{__name__}.{name}").SIDE) for name in KINDS}
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from infra import names
 from infra.outputs import Replica, Server
 from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats, numbers
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Port, Runner, Side, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
 from labkit.system.outcome import Outcome
 
@@ -116,6 +117,20 @@ done
         """Freeze the container's processes; they keep their memory."""
         run(["docker", "pause", replica.handle])
 
+    def port(self, replica: Replica, run: Runner) -> Port:
+        """The server's end of its veth pair; else its own adapter, in its namespace; else the server's address."""
+        found = _inspect(replica, run)
+        if found["HostConfig"]["NetworkMode"] == "host":
+            address = urlsplit(replica.url)
+            return Port(_holder(run, str(address.hostname)), "its server's own", only=f"port {address.port}")
+        enter = ("nsenter", "--target", str(found["State"]["Pid"]), "--net")
+        own = _adapter(_json(run([*enter, "ip", "-details", "-json", "link"])))
+        if own["linkinfo"]["info_kind"] != "veth":
+            return Port(own["ifname"], f"its {own['linkinfo']['info_kind']}", enter, namespace=enter)
+        links = _json(run(["ip", "-json", "link"]))
+        peer = next(link["ifname"] for link in links if link["ifindex"] == own["link_index"])
+        return Port(peer, "its server's end of its veth pair", namespace=enter)
+
     def stats(self, replica: Replica, run: Runner) -> Stats:
         """Of all the container's processes; limits as the engine set them."""
         found = _inspect(replica, run)
@@ -169,6 +184,17 @@ SIDE: Side = Container()
 def _inspect(replica: Replica, run: Runner) -> dict[str, Any]:
     found: dict[str, Any] = _json(run(["docker", "inspect", replica.handle]))[0]
     return found
+
+
+def _adapter(links: Sequence[Any]) -> Any:
+    """A container's first adapter, of what `ip` tells of all in its namespace."""
+    return next(link for link in links if "linkinfo" in link and link["link_type"] != "loopback")
+
+
+def _holder(run: Runner, address: str) -> str:
+    """Which of the server's interfaces has this address."""
+    links = _json(run(["ip", "-json", "address", "show", "to", address]))
+    return next((str(link["ifname"]) for link in links if link.get("ifname")), "any")
 
 
 def _json(outcome: Outcome) -> Any:

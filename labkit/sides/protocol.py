@@ -65,6 +65,23 @@ class Event:
     resolution_s: float
 
 
+@dataclass(frozen=True)
+class Port:
+    """Where, in its server, a replica's packets can be seen."""
+
+    interface: str
+    """Its name there; `any` for all."""
+    what: str
+    """What it is, in words: "the tap of its QEMU"."""
+    enter: Sequence[str] = ()
+    """What stands before a command in the server, so that it runs in the interface's network namespace."""
+    only: str = ""
+    """Which of the interface's packets are the replica's, as pcap-filter(7) has it; empty: all."""
+    namespace: Sequence[str] = ()
+    """What stands before a command, so that it runs in the replica's own network namespace; empty: it has none there,
+    but its server's, or a kernel of its own."""
+
+
 COMPRESSOR = ("gzip", "-6")
 """What an image is compressed with to compare it: the one that registries keep layers in, at its default level."""
 
@@ -88,7 +105,7 @@ class Object:
 
 
 class Side(Protocol):
-    """One side: eight things that one does with a replica, and what is known of it beforehand.
+    """One side: what one does with a replica, and what is known of it beforehand.
 
     A replica that was started is not yet ready: that is for a prober to see. What a side cannot do it need not pretend:
     with SUSPENDED, PROCESSES or DISK empty it is not among the turns of what needs them.
@@ -153,6 +170,9 @@ class Side(Protocol):
 
     def suspend(self, replica: Replica, run: Runner) -> None:
         """Halt it such that `start` lets it go on where it was; see SUSPENDED for what that is worth."""
+
+    def port(self, replica: Replica, run: Runner) -> Port:
+        """Where the packets of a running replica can be seen."""
 
     def stats(self, replica: Replica, run: Runner) -> Stats:
         """What a running replica takes and may take."""

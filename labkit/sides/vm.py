@@ -16,7 +16,7 @@ from infra.last_lines import CONSOLE_DIR
 from infra.outputs import Replica, Server
 from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
+from labkit.sides.protocol import COMPRESSOR, Event, Object, Port, Runner, Side, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
 from labkit.system.waiting import until
 
@@ -144,6 +144,14 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
     def suspend(self, replica: Replica, run: Runner) -> None:
         """Save the guest's state to the server's disk; QEMU ends."""
         run(["virsh", "--quiet", "managedsave", replica.handle], 120.0)
+
+    def port(self, replica: Replica, run: Runner) -> Port:
+        """The tap of its QEMU: what its adapter sends comes out there."""
+        lines = run(["virsh", "--quiet", "domiflist", replica.handle]).output.splitlines()
+        taps = [line.split()[0] for line in lines if line.strip()]
+        if not taps:
+            raise LabError(f"The guest {replica.name} has no adapter.", hint=f"virsh domiflist {replica.handle}")
+        return Port(taps[0], "the tap of its QEMU")
 
     def stats(self, replica: Replica, run: Runner) -> Stats:
         """Of its QEMU; limits as its definition has them."""

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from infra.outputs import Contract, Replica
+from infra.paths import KINDS
 from labkit.measure.testing import FakeLab, Patch
-from labs.networking import _fakes_adapters as of_adapters
-from labs.networking.arms import ARMS
+from labs.networking import _fakes_adapters, _fakes_path
 
 
 class Fake(FakeLab):
-    """A command that is not here counts as one that changes the lab."""
+    """It has a replica of each path. A command that is not here counts as one that changes the lab."""
+
+    ONLY_LOOKS: ClassVar[Mapping[tuple[str, ...], str]] = {**_fakes_path.ONLY_LOOKS}
 
     @property
     def contract(self) -> Contract:
-        """A replica along each path."""
-        replicas = [
-            Replica(name, arm.side, "server-1", f"http://{name}:8000", name, path)
-            for path, arm in ARMS.items()
-            for name in [f"{arm.side}-{path}"]
-        ]
-        return replace(super().contract, replicas=tuple(replicas))
+        """As the lab exports it: one replica after the other of each path."""
+        replicas: list[Replica] = []
+        for kind in KINDS.values():
+            name = f"{kind.side}-{1 + sum(one.side == kind.side for one in replicas)}"
+            replicas.append(Replica(name, kind.side, "server-1", f"http://{name}:8000", name, kind.name))
+        return dataclasses.replace(super().contract, replicas=tuple(replicas))
 
     def does(self, where: str, words: Sequence[str]) -> str:
         """What each experiment's own commands do."""
-        said = of_adapters.does(self, words)
+        said = _fakes_adapters.does(self, words)
         return super().does(where, words) if said is None else said
 
     def patches(self) -> list[Patch]:
-        """And what they call by other ways."""
-        return [*super().patches(), *of_adapters.patches()]
+        """What reaches out of this process by other ways than the place."""
+        return [*super().patches(), *_fakes_adapters.patches(), *_fakes_path.patches(self)]

@@ -17,13 +17,14 @@ from labkit.judge.rows import judge
 from labkit.report import compare, html, merge, streams
 from labkit.setup.packages import PACKAGES
 from labkit.system.root import which
-from tests.unit import arms, judged, runs
+from labs.networking.lab import LAB
+from tests.unit import arms, judged, recorded, runs
 
 pytestmark = pytest.mark.engine
 
 SCHEMES = ("light", "dark")
 WIDTHS = (360, 400, 768, 800, 1280, 1600)
-PAGES = ("report", "compare", "merge", "arms")
+PAGES = ("report", "compare", "merge", "arms", "pictures")
 _LOADED_MS = 30_000
 
 
@@ -45,6 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "merge.html").write_text(
         merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"), encoding="utf-8"
     )
+    paths = recorded.run("bridged", "nat", "published", "address", "host")
+    own = [figure(paths, ()) for figure in LAB.figures.values()]
+    (made / "pictures.html").write_text(html.page(paths, judge(paths, LAB.claims), own=own), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cast(dict[str, Any], sides.KINDS), arms.TOY, arms.KINDS_OF_THREE[arms.TOY])
         many = arms.run()

@@ -42,6 +42,7 @@ VERBS = {
     "watch": (["watch", "deployment"], "./lab up deployment"),
     "run": (["run", "deployment"], "./lab up deployment"),
     "exec": (["exec", "vm-1"], "./lab setup"),
+    "capture": (["capture", "vm-1"], "./lab setup"),
     "down": (["down", "deployment"], "./lab setup, then look what is there: ./lab leftovers deployment"),
     "leftovers": (["leftovers"], "./lab setup"),
     "env": (["env"], "./lab setup"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from infra.outputs import Replica, Server
 from infra.plan import Plan
 from labkit.sides import _processes
-from labkit.sides.protocol import Event, Object, Runner, Side, Sizes, Stats, numbers
+from labkit.sides.protocol import Event, Object, Port, Runner, Side, Sizes, Stats, numbers
 
 _ROOT = "/opt/toy/root"
 _LOOK = """
@@ -60,6 +61,10 @@ class Toy:
     def suspend(self, replica: Replica, run: Runner) -> None:
         """There is no such thing; SUSPENDED says so."""
         raise NotImplementedError
+
+    def port(self, replica: Replica, run: Runner) -> Port:
+        """Its server's own, as it has none."""
+        return Port("any", "its server's own", only=f"port {urlsplit(replica.url).port}")
 
     def stats(self, replica: Replica, run: Runner) -> Stats:
         """It may take all that its server may."""
