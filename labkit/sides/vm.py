@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from infra import names
 from infra.last_lines import CONSOLE_DIR
 from infra.outputs import Replica, Server
-from infra.plan import Plan
+from infra.plan import nat_ssh_port
 from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Object, Runner, Side, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
@@ -55,6 +55,14 @@ class Vm:
             stray=_REMOVE_DOMAIN,
         ),
         Object(
+            kind="nat-network",
+            type="libvirt:index/network:Network",
+            look="virsh -q net-list --all --uuid --name | sed 's/^/nat-network /'",
+            made=re.compile(names.NAT_NETWORK),
+            remove='virsh net-destroy "$1" >/dev/null 2>&1; ! virsh net-info "$1" >/dev/null 2>&1 || '
+            'virsh net-undefine "$1"',
+        ),
+        Object(
             kind="disk",
             type="libvirt:index/volume:Volume",
             look=_LOOK_AT_DISKS,
@@ -83,10 +91,6 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
     LOOK = f"tail -n 50 {CONSOLE_DIR}/{{name}}.console"
     HAS_KEY = True
 
-    def url(self, planned: Plan, server: str, index: int) -> str:  # noqa: ARG002 - it is the guest's own
-        """On the guest's own address."""
-        return planned.vm_url(index)
-
     def exec_command(
         self,
         replica: Replica,
@@ -108,6 +112,7 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
             *("-o", "StrictHostKeyChecking=yes"),
             *("-o", "ConnectTimeout=10"),
             *("-o", "LogLevel=ERROR"),
+            *(["-p", str(nat_ssh_port(names.index(replica.name)))] if replica.path == "nat" else []),
             f"root@{urlsplit(replica.url).hostname}",
             # ssh hands one text to a shell; quoted, the words arrive as they were given, as on the other side.
             *([shlex.join(command)] if command else []),
