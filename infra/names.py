@@ -22,6 +22,9 @@ POOL = NETWORK = "lab"
 NAT_NETWORK = "nat"
 """In a server: libvirt's network of guests that are reached by NAT."""
 
+NAT_BRIDGE = "virbr0"
+"""In a server: its bridge, by libvirt's own name for the first one."""
+
 LAN_NETWORK = "lan"
 """In a server: the engine's network of containers that have an address of their own on the lab's LAN."""
 

@@ -79,7 +79,7 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
     if not problems:
         own = {key.name: values.pop(key.name) for key in topology.keys}
         settings = Settings(lab=lab, own=own, **values)
-        problems += _too_much(settings, topology, facts.memory_mib)
+        problems += _too_many(settings) + _too_much(settings, topology, facts.memory_mib)
         if not problems:
             return settings
     raise SettingsError(tuple(problems))
@@ -107,6 +107,19 @@ def keys(topology: Topology) -> tuple[Key, ...]:
 
 def _topology_of(config: Mapping[str, object]) -> Topology:
     return TOPOLOGIES.get(str(config.get("topology", _TOPOLOGY)), TOPOLOGIES[_TOPOLOGY])
+
+
+def _too_many(settings: Settings) -> list[str]:
+    """That a side would have more replicas, along all its paths, than there are addresses for; empty if not."""
+    most = max(settings.sides, key=lambda side: len(settings.along(side)))
+    count = len(settings.along(most))
+    if count <= plan.MAX_REPLICAS:
+        return []
+    return [
+        f"replicas is {settings.replicas} for each of {count // settings.replicas} paths, {count} {most}s in all: a "
+        f"side has {plan.MAX_REPLICAS} at most. Lower replicas or paths: "
+        f"pulumi config set replicas N -s {settings.lab}"
+    ]
 
 
 def _too_much(settings: Settings, topology: Topology, memory_mib: int) -> list[str]:

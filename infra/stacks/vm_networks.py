@@ -14,9 +14,6 @@ from infra.lab import Blueprint
 from infra.plan import SERVICE_PORT, Plan, nat_port, nat_ssh_port
 from infra.server import BRIDGE, Server
 
-NAT_BRIDGE = "virbr0"
-"""Bridge in the server that the network behind NAT has: libvirt's own name for its first one."""
-
 _SSH_PORT = 22
 
 
@@ -43,11 +40,10 @@ def nat(parent: pulumi.Resource, index: int, server: Server, lab: Blueprint) -> 
         names.on(server.name, "vm-nat", index),
         name=names.NAT_NETWORK,
         mode="nat",
-        bridge=NAT_BRIDGE,
+        bridge=names.NAT_BRIDGE,
         addresses=[str(lab.plan.nat)],
-        # Guests have fixed addresses, and libvirt then needs no dnsmasq.
+        # Ports lead to a guest's address: it is a fixed one.
         dhcp=libvirt.NetworkDhcpArgs(enabled=False),
-        dns=libvirt.NetworkDnsArgs(enabled=False),
         autostart=True,
         opts=server.inside(parent, server.libvirt),
     )

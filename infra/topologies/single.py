@@ -57,7 +57,7 @@ TOPOLOGY = Topology(
             "paths",
             paths.DEFAULT,
             _some_paths,
-            f"Ways by which requests reach the replicas: some of {', '.join(paths.KINDS)}, or {paths.ALL}. A lab has "
+            f"Ways by which requests reach the replicas. Some of {', '.join(paths.KINDS)}, or {paths.ALL}. A lab has "
             "replicas of each; those of a side that it has not are left out, and a side without one gets its first.",
         ),
         Key(

@@ -82,6 +82,8 @@ class Object:
     """Names that `up` gives; None where what is there is taken over by the next creation."""
     remove: str = ""
     """Script that removes the one whose id is $1, of those that `up` made."""
+    mend: str = ""
+    """Script that puts right what belongs to one whose name is $1 and is no provider's, without disturbing it."""
     stray: str = ""
     """Script that removes the one whose name is $1, of those that an experiment left; empty: none makes such."""
 

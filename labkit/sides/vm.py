@@ -33,6 +33,18 @@ _SIDE = "vm"
 _REMOVE_DOMAIN = 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"'
 """What an experiment has moved there is gone once it has ended: libvirt has no definition of it."""
 _REMOVE_DISK = f'virsh vol-delete --pool {names.POOL} "$1"'
+_MEND_NAT = f"""
+[ -z "$(virsh -q net-list --inactive --name | grep -Fx -e "$1")" ] || virsh -q net-start "$1"
+virsh -q list --name | while read -r guest; do
+  virsh -q domiflist "$guest" | while read -r tap kind network _; do
+    if [ "$kind $network" = "network $1" ]; then
+      ip link set "$tap" master {names.NAT_BRIDGE}
+      virsh dumpxml "$guest" | /etc/libvirt/hooks/qemu "$guest" reconnect begin -
+    fi
+  done
+done
+"""
+"""A network that somebody stopped has lost its guests' taps; rules that somebody flushed are the hook's to make."""
 _LOOK_AT_DISKS = f"""
 if virsh -q pool-refresh {names.POOL} >/dev/null 2>&1; then
   virsh -q vol-list {names.POOL} | awk '{{print "disk " $2 " " $1}}'
@@ -61,6 +73,7 @@ class Vm:
             made=re.compile(names.NAT_NETWORK),
             remove='virsh net-destroy "$1" >/dev/null 2>&1; ! virsh net-info "$1" >/dev/null 2>&1 || '
             'virsh net-undefine "$1"',
+            mend=_MEND_NAT,
         ),
         Object(
             kind="disk",

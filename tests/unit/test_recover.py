@@ -70,6 +70,16 @@ def test_what_is_gone_inside_a_server_is_refreshed(gone: set[There], steps: Step
     assert inner_steps(STATE, HERE, INSIDE - gone) == steps
 
 
+def test_a_domain_whose_network_is_gone_goes_first() -> None:
+    """The provider cannot read it; another domain stays. One that a person stopped is still there."""
+    nat = Known(there("nat-network", "nat"), "urn-nat", server=HERE)
+    behind = Known(there("domain", "vm-2"), "urn-vm-2", server=HERE, needs=("urn-nat", "urn-base-1"))
+    state, inside = [*STATE, nat, behind], {*INSIDE, nat.there, behind.there, there("disk", "vm-2.qcow2")}
+    state.append(Known(there("disk", "vm-2.qcow2"), "urn-disk", server=HERE))
+    assert inner_steps(state, HERE, inside) == Steps()
+    assert inner_steps(state, HERE, inside - {nat.there}) == Steps(remove=(behind.there,), up=REFRESH)
+
+
 def outside(server: str) -> list[Known]:
     """What stands of a server on the laptop's engine, as Pulumi has it."""
     urn = "urn:pulumi:deployment::vm-vs-container::vm-vs-container:index:Server$docker:index/{0}::" + server
