@@ -31,6 +31,7 @@ FACTS = Facts(
 )
 CHANGE = "Change it: pulumi config set {key} {value} -s deployment"
 SPARE = plan.default_subnet(CHECKOUT, "deployment")
+NAT_SPARE = plan.default_subnet(CHECKOUT, "deployment", "nat")
 
 REFUSED = [
     ({"replicas": "0"}, "replicas is '0': a whole number from 1 to 32 is needed."),
@@ -76,12 +77,12 @@ REFUSED = [
     (
         {"paths": "bridge"},
         "paths is 'bridge': all is needed, or some of bridged, nat, published, address, host, each once, with commas "
-        "between them. Change it: pulumi config set paths VALUE",
+        "between them.",
     ),
-    ({"paths": "nat,nat"}, "paths is 'nat,nat': all is needed, or some of"),
     (
-        {"paths": "all", "replicas": "11"},
-        "replicas is 11 for each of 3 paths, 33 containers in all: a side has 32 at most. Lower replicas or paths",
+        {"paths": "nat,nat"},
+        "paths is 'nat,nat': all is needed, or some of bridged, nat, published, address, host, each once, with commas "
+        "between them.",
     ),
     (
         {"nat_subnet": "192.168.1.0/24"},
@@ -91,9 +92,12 @@ REFUSED = [
     (
         {"nat_subnet": "10.9.8.0/24", "subnet": "10.9.8.0/24"},
         "nat_subnet is '10.9.8.0/24': 10.9.8.0/24 overlaps 10.9.8.0/24, which the LAN of deployment uses; choose "
-        "another. Change it: pulumi config set nat_subnet",
+        "another.",
     ),
-    ({"nat_subnet": "lan"}, "nat_subnet is 'lan': a private IPv4 network of 24 bits such as"),
+    (
+        {"nat_subnet": "lan"},
+        f"nat_subnet is 'lan': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
+    ),
 ]
 
 
@@ -164,7 +168,7 @@ def test_a_bad_value_is_refused_with_value_rule_and_next_step(config: dict[str, 
     with pytest.raises(SettingsError) as refused:
         parse("deployment", config, FACTS, CHECKOUT)
     key = next(iter(config))
-    value = SPARE if key == "subnet" else "VALUE"
+    value = {"subnet": SPARE, "nat_subnet": NAT_SPARE}.get(key, "VALUE")
     assert refused.value.problems == (f"{message} {CHANGE.format(key=key, value=value)}",)
 
 
@@ -186,6 +190,16 @@ def test_more_memory_than_there_is_is_refused() -> None:
     assert refused.value.problems == (
         "memory_mib is 4096 for 3 replicas on 2 sides, 24576 MiB in all: this machine has 16384 MiB, of which 15616 "
         "can be given away. Lower memory_mib or replicas: pulumi config set memory_mib N -s deployment",
+    )
+
+
+def test_more_replicas_than_there_are_addresses_for_are_refused() -> None:
+    """Along all paths of a side."""
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", {"paths": "all", "replicas": "11"}, FACTS, CHECKOUT)
+    assert refused.value.problems[0] == (
+        "replicas is 11 for each of 3 paths, 33 containers in all: a side has 32 at most. Lower replicas or paths: "
+        "pulumi config set replicas N -s deployment"
     )
 
 
