@@ -14,8 +14,8 @@ from infra.last_lines import LINES
 from infra.ready import Ready
 from infra.server import Server
 from infra.source import text_digest, tree_digest
-from infra.stacks import Stack, container_networks
-from infra.stacks.container_networks import Attached
+from infra.stacks import Stack, _container_networks
+from infra.stacks._container_networks import Attached
 
 SIDE = "container"
 DATA_DIR = "/var/lib/vvc-service"
@@ -30,7 +30,7 @@ class ContainerStack(pulumi.ComponentResource):
         images = [self._image(index, server, lab) for index, server in enumerate(servers)]
         along = lab.settings.along(SIDE)
         networks = [
-            container_networks.declared(self, index, server, lab, along) for index, server in enumerate(servers)
+            _container_networks.declared(self, index, server, lab, along) for index, server in enumerate(servers)
         ]
         self.replicas = [
             self._replica(
@@ -38,7 +38,7 @@ class ContainerStack(pulumi.ComponentResource):
                 servers[at],
                 lab,
                 images[at],
-                container_networks.attached(path, index, lab.plan, networks[at]),
+                _container_networks.attached(path, index, lab.plan, networks[at]),
             )
             for index, path in enumerate(along)
             for at in [index % len(servers)]

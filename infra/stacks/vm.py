@@ -19,8 +19,8 @@ from infra.playbook import Inputs, Playbook
 from infra.ready import Ready
 from infra.server import IMAGES_DIR, Server
 from infra.source import tree_digest
-from infra.stacks import Stack, vm_networks
-from infra.stacks.vm_networks import Attached
+from infra.stacks import Stack, _vm_networks
+from infra.stacks._vm_networks import Attached
 
 GIB = 1024**3
 SIDE = "vm"
@@ -52,14 +52,14 @@ class VmStack(pulumi.ComponentResource):
     def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
         super().__init__("vm-vs-container:index:VmStack", SIDE)
         volumes = [self._volumes(index, server, lab) for index, server in enumerate(servers)]
-        networks = [vm_networks.nat(self, index, server, lab) for index, server in enumerate(servers)]
+        networks = [_vm_networks.nat(self, index, server, lab) for index, server in enumerate(servers)]
         self.replicas = [
             self._replica(
                 index,
                 servers[at],
                 lab,
                 volumes[at],
-                vm_networks.attached(path, index, servers[at], lab.plan, networks[at]),
+                _vm_networks.attached(path, index, servers[at], lab.plan, networks[at]),
             )
             for index, path in enumerate(lab.settings.along(SIDE))
             for at in [index % len(servers)]
