@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from infra.paths import KINDS
 from labkit.measure.testing import FakeLab
 
 
 class Fake(FakeLab):
     """A command that is not here counts as one that changes the lab."""
+
+    PATHS = tuple(KINDS)
