@@ -45,7 +45,8 @@ def subnets() -> Check:
 def judge(lab: str, given: Mapping[str, str], in_use: Mapping[str, str], own: str, reached_by: str) -> tuple[str, str]:
     """Pure: what is found of a lab's subnets and, where that is bad, the next step.
 
-    `given` are the keys of its configuration that speak of them. `reached_by` is the interface to which this machine sends what is for the network that the lab has now.
+    `given` are the keys of its configuration that speak of them, `reached_by` is the interface to which this machine
+    sends what is for the network that the lab has now.
     """
     known = lab_settings.Facts("tcg", "", _PLENTY, 1, in_use, own)
     try:
