@@ -45,6 +45,11 @@ virsh -q list --name | while read -r guest; do
 done
 """
 """A network that somebody stopped has lost its guests' taps; rules that somebody flushed are the hook's to make."""
+_LOOK_AT_NETWORKS = """
+virsh -q net-list --all --name | while read -r network; do
+  [ -z "$network" ] || echo "nat-network $(virsh -q net-uuid "$network") $network"
+done
+"""
 _LOOK_AT_DISKS = f"""
 if virsh -q pool-refresh {names.POOL} >/dev/null 2>&1; then
   virsh -q vol-list {names.POOL} | awk '{{print "disk " $2 " " $1}}'
@@ -69,7 +74,7 @@ class Vm:
         Object(
             kind="nat-network",
             type="libvirt:index/network:Network",
-            look="virsh -q net-list --all --uuid --name | sed 's/^/nat-network /'",
+            look=_LOOK_AT_NETWORKS,
             made=re.compile(names.NAT_NETWORK),
             remove='virsh net-destroy "$1" >/dev/null 2>&1; ! virsh net-info "$1" >/dev/null 2>&1 || '
             'virsh net-undefine "$1"',
