@@ -123,14 +123,14 @@ def test_the_servers_that_a_lab_is_to_have(value: object, number: int) -> None:
 VIRSH = """#!/bin/sh
 there=$HOME/there defined=$HOME/defined
 case $1 in
-destroy | pool-destroy) rm "$there" 2> /dev/null || exit 1; [ -e "$defined" ] || exit 0 ;;
-dominfo | pool-info) [ -e "$there" ] || [ -e "$defined" ] ;;
-undefine | pool-undefine) [ ! -e "$HOME/held" ] && rm "$defined" ;;
+destroy | pool-destroy | net-destroy) rm "$there" 2> /dev/null || exit 1; [ -e "$defined" ] || exit 0 ;;
+dominfo | pool-info | net-info) [ -e "$there" ] || [ -e "$defined" ] ;;
+undefine | pool-undefine | net-undefine) [ ! -e "$HOME/held" ] && rm "$defined" ;;
 esac
 """
 
 
-@pytest.mark.parametrize("kind", ["domain", "pool"])
+@pytest.mark.parametrize("kind", ["domain", "nat-network", "pool"])
 @pytest.mark.parametrize(
     ("state", "ok"),
     [({"there"}, True), ({"defined"}, True), ({"there", "defined"}, True), (set(), True), ({"defined", "held"}, False)],
