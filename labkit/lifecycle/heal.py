@@ -21,6 +21,9 @@ from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.progress import Progress
 
+_NETWORKS = ("nat-network", "network")
+"""Kinds of what domains and containers hang on."""
+
 _SERVER = "container"
 """Kind of a server on the laptop's engine."""
 
@@ -70,7 +73,7 @@ class Steps:
 
     remove: tuple[There, ...] = ()
     """What goes, inside the server: domains whose disk or network is gone (the provider cannot read such a domain),
-    what nobody noted, and disks that are broken; outside: volumes of a server that is gone with all it held."""
+    containers whose network is gone (it does not see that one is on none), what nobody noted, and disks that are broken; outside: volumes of a server that is gone with all it held."""
 
     up: tuple[str, ...] = ()
 
@@ -135,8 +138,8 @@ def inner_steps(state: Sequence[Known], server: str, there: Collection[There]) -
         if disk not in shared and not (pooled and disk in left)
     }
     order = list(REMOVE)
-    lost = {one.urn for one in inner if one.there.kind == "nat-network" and one.there not in there}
-    unread |= {one.there for one in inner if one.there.kind == "domain" and one.there in there and lost & {*one.needs}}
+    lost = {one.urn for one in inner if one.there.kind in _NETWORKS and one.there not in there}
+    unread |= {one.there for one in inner if one.there in there and lost & {*one.needs}}
     remove = sorted({*unread, *broken, *strays} & set(there), key=lambda one: (order.index(one.kind), one.name))
     gone = [one for one in inner if one.there not in there]
     disks = [one for one in inner if one.thing[0] == "disk"]

@@ -95,11 +95,11 @@ def no_rules(lab: outputs.Contract) -> None:
 
 
 def no_networks(lab: outputs.Contract) -> None:
-    """libvirt's network under a running guest, and the engine's with the container on it."""
+    """libvirt's network under a running guest, and the engine's under a running container."""
     in_server(
         lab,
         f"virsh net-destroy {names.NAT_NETWORK}; virsh net-undefine {names.NAT_NETWORK}; "
-        f"docker rm -f container-2; docker network rm {names.LAN_NETWORK}",
+        f"docker network disconnect -f {names.LAN_NETWORK} container-2; docker network rm {names.LAN_NETWORK}",
     )
 
 

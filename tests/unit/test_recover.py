@@ -80,6 +80,14 @@ def test_a_domain_whose_network_is_gone_goes_first() -> None:
     assert inner_steps(state, HERE, inside - {nat.there}) == Steps(remove=(behind.there,), up=REFRESH)
 
 
+def test_a_container_whose_network_is_gone_goes_first() -> None:
+    """The provider does not see that it is on none; containers on other networks stay."""
+    lan = Known(there("network", "lan"), "urn-lan", server=HERE)
+    on_it = Known(there("container", "container-2"), "urn-container-2", server=HERE, needs=("urn-lan",))
+    state, inside = [*STATE, lan, on_it], {*INSIDE, lan.there, on_it.there}
+    assert inner_steps(state, HERE, inside - {lan.there}) == Steps(remove=(on_it.there,), up=REFRESH)
+
+
 def outside(server: str) -> list[Known]:
     """What stands of a server on the laptop's engine, as Pulumi has it."""
     urn = "urn:pulumi:deployment::vm-vs-container::vm-vs-container:index:Server$docker:index/{0}::" + server
