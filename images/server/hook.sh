@@ -2,8 +2,8 @@
 # libvirt's hook for VMs (https://libvirt.org/hooks.html): leads ports of this server to a VM behind NAT while it runs.
 # Which ones stands in the VM's description, which libvirt hands over within its definition, on standard input:
 #   port 8102 to 10.9.8.17:8000
-# libvirt's own rules let nothing begin a connection to such a VM, and Docker's may drop what nobody lets through: the
-# rules come before both. They are made once, however often one asks.
+# libvirt's own rules let nothing begin a connection to such a VM, and Docker's policy may drop what no rule has let
+# through: these come before both. They are made once, however often one asks.
 set -eu
 
 guest=$1 event=$2

@@ -73,7 +73,8 @@ class Steps:
 
     remove: tuple[There, ...] = ()
     """What goes, inside the server: domains whose disk or network is gone (the provider cannot read such a domain),
-    containers whose network is gone (it does not see that one is on none), what nobody noted, and disks that are broken; outside: volumes of a server that is gone with all it held."""
+    containers whose network is gone (it does not see that they are on none), what nobody noted, and disks that are
+    broken; outside: volumes of a server that is gone with all it held."""
 
     up: tuple[str, ...] = ()
 
