@@ -24,7 +24,7 @@ TYPE: Mapping[str, str] = {"kvm": "kvm", "tcg": "qemu"}
 
 @dataclass(frozen=True)
 class Domain:
-    """A VM as its server has it. Paths are the server's; an empty `disk` or `bridge` is none of that."""
+    """A VM as its server has it. Paths are the server's; an empty `disk`, `bridge` or `network` is none of that."""
 
     name: str
     accelerator: str
@@ -38,6 +38,8 @@ class Domain:
     disk: str = ""
     """Its overlay, in the format qcow2."""
     bridge: str = ""
+    network: str = ""
+    """One of libvirt's own, in place of a bridge."""
     mac: str = ""
     console: str = ""
     """File that its first serial port is written to; empty: a terminal of its own."""
@@ -81,16 +83,17 @@ def _devices(domain: Domain) -> Iterator[ElementTree.Element]:
             type="file",
             device="disk",
         )
-    if domain.bridge:
-        yield _tag(
-            "interface",
-            _tag("mac", address=domain.mac),
-            _tag("source", bridge=domain.bridge),
-            _tag("model", type="virtio"),
-            type="bridge",
-        )
-    source = [_tag("source", path=domain.console)] if domain.console else []
-    yield _tag("serial", *source, _tag("target", port="0"), type="file" if source else "pty")
+    for kind, source in (("bridge", domain.bridge), ("network", domain.network)):
+        if source:
+            yield _tag(
+                "interface",
+                _tag("mac", address=domain.mac),
+                _tag("source", **{kind: source}),
+                _tag("model", type="virtio"),
+                type=kind,
+            )
+    file = [_tag("source", path=domain.console)] if domain.console else []
+    yield _tag("serial", *file, _tag("target", port="0"), type="file" if file else "pty")
 
 
 def _tag(name: str, /, *parts: ElementTree.Element, **attributes: str) -> ElementTree.Element:

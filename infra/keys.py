@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Accelerator = Literal["kvm", "tcg"]
@@ -27,11 +27,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Asked:
-    """Whose value it is that is read, and on which machine."""
+    """Whose value it is that is read, on which machine, and beside which others."""
 
     lab: str
     checkout: str
     facts: Facts
+    config: Mapping[str, str] = field(default_factory=dict)
+    """The lab's other values as they were given; each is judged by its own key."""
 
 
 Reader = Callable[[str, Asked], Any]

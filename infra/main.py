@@ -19,7 +19,7 @@ def run() -> None:
     found = machine.load()
     own = checkout.enter()
     wanted = settings.parse(name, facts.config(), facts.gather(found, bridge_name(own, name)), own)
-    plan = Plan(checkout=own, lab=name, subnet=wanted.subnet)
+    plan = Plan(checkout=own, lab=name, subnet=wanted.subnet, nat=wanted.own.get("nat_subnet"))
     preflight.check(found, plan, [server.name for server in plan.servers(wanted.servers)])
     if not pulumi.runtime.is_dry_run():
         found.make_runtime_dir()

@@ -19,6 +19,15 @@ SERVER_VOLUMES = {"docker-data": "/var/lib/docker", "libvirt-data": "/var/lib/li
 POOL = NETWORK = "lab"
 """In a server: the pool of the guests' disks, the network of the containers."""
 
+NAT_NETWORK = "nat"
+"""In a server: libvirt's network of guests that are reached by NAT."""
+
+NAT_BRIDGE = "virbr0"
+"""In a server: its bridge, by libvirt's own name for the first one."""
+
+LAN_NETWORK = "lan"
+"""In a server: the engine's network of containers that have an address of their own on the lab's LAN."""
+
 CONTAINER_BASE = f"{PROJECT}/container-base"
 SERVICE_IMAGE = f"{PROJECT}/service"
 GUEST_FILES = ("base", "kernel", "initrd")
@@ -36,6 +45,11 @@ def on(server: str, resource: str, index: int) -> str:
 def replica(side: str, index: int) -> str:
     """A replica, which is also the name of its domain or container."""
     return f"{side}-{index + 1}"
+
+
+def index(replica: str) -> int:
+    """The index of a replica on its side, from its name."""
+    return int(replica.rpartition("-")[2]) - 1
 
 
 def disk(replica: str) -> str:

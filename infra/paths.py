@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from infra.plan import SERVICE_PORT, Plan, nat_port
+from infra.sides import NAMES
 
 
 @dataclass(frozen=True)
@@ -14,20 +17,75 @@ class PathKind:
     side: str
     what: str
     """What stands between the server's port and the replica, as a part of a sentence."""
+    url: Callable[[Plan, int, str], str]
+    """Where the service answers: from the plan, the replica's index on its side, and its server's address."""
 
 
 KINDS: Mapping[str, PathKind] = {
     row.name: row
     for row in (
-        PathKind("bridged", "vm", "a tap on the server's bridge; its address is one of the LAN"),
-        PathKind("nat", "vm", "a tap on a libvirt network, to which the server translates one of its own ports"),
-        PathKind("published", "container", "a veth on the engine's bridge, to which the server translates a port"),
-        PathKind("address", "container", "a macvlan on the server's bridge; its address is one of the LAN"),
-        PathKind("host", "container", "nothing: the container has its server's network"),
+        PathKind(
+            "bridged",
+            "vm",
+            "a tap on the server's bridge; its address is one of the LAN",
+            lambda plan, index, _: plan.vm_url(index),
+        ),
+        PathKind(
+            "nat",
+            "vm",
+            "a tap on a libvirt network, to which the server translates one of its own ports",
+            lambda _, index, server: f"http://{server}:{nat_port(index)}",
+        ),
+        PathKind(
+            "published",
+            "container",
+            "a veth on the engine's bridge, to which the server translates a port",
+            lambda plan, index, server: plan.container_url(index, server),
+        ),
+        PathKind(
+            "address",
+            "container",
+            "a macvlan on the server's bridge; its address is one of the LAN",
+            lambda plan, index, _: f"http://{plan.container_address(index)}:{SERVICE_PORT}",
+        ),
+        PathKind(
+            "host",
+            "container",
+            "nothing: the container has its server's network",
+            lambda plan, index, server: plan.container_url(index, server),
+        ),
     )
 }
+ALL = "all"
+"""In place of their names: every path of every side."""
 
 
 def of(side: str) -> tuple[str, ...]:
     """The names of a side's paths; the first is the one that a lab has which names none."""
     return tuple(row.name for row in KINDS.values() if row.side == side)
+
+
+DEFAULT = ",".join(of(side)[0] for side in NAMES)
+"""The first one of each side."""
+
+
+def chosen(text: str) -> tuple[str, ...]:
+    """The paths that a text names, in the order of the rows. Raises ValueError with the rule that it breaks."""
+    words = [word.strip() for word in text.split(",")]
+    if words == [ALL]:
+        return tuple(KINDS)
+    unknown = [word for word in words if word not in KINDS]
+    if unknown or len(words) != len(set(words)):
+        raise ValueError(f"{ALL} is needed, or some of {', '.join(KINDS)}, each once, with commas between them")
+    return tuple(name for name in KINDS if name in words)
+
+
+def along(paths: Iterable[str], side: str) -> tuple[str, ...]:
+    """Those of a side among some paths; its first where there is none: a side that is brought up has one."""
+    return tuple(name for name in paths if KINDS[name].side == side) or of(side)[:1]
+
+
+def at(paths: Iterable[str], side: str, index: int) -> str:
+    """The path of a side's replica: they take the side's paths in turn."""
+    own = along(paths, side)
+    return own[index % len(own)]

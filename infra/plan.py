@@ -30,10 +30,15 @@ SERVICE_PORT = 8000
 
 _SERVER_HOST = 2
 _VM_HOST = 16
+_CONTAINER_HOST = 48
 _SERVER_MAC: Mapping[Network, int] = {"lan": 1, "mgmt": 3}
 _VM_MAC = 2
+_CONTAINER_MAC = 4
 CONTAINER_PORT = 8001
 """Published port of the first container replica; the others follow. One above the last is free for a while."""
+_NAT_PORT = 8101
+_NAT_SSH_PORT = 8201
+"""On the server's address, for the first VM that is reached by NAT: its service, its sshd; the others follow."""
 MAX_SERVERS = 9
 """Servers of a lab, whatever its topology; one finds what is left of any of them by its name and its MAC."""
 MAX_REPLICAS = 32
@@ -72,12 +77,16 @@ class PlannedServer:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that derives from which lab of which checkout this is. `beside` are its networks beside the LAN."""
+    """All that derives from which lab of which checkout this is. `beside` are its networks beside the LAN.
+
+    `nat` is the network that guests have inside their server, where some are reached by NAT.
+    """
 
     checkout: str
     lab: str
     subnet: ipaddress.IPv4Network
     beside: Mapping[Network, ipaddress.IPv4Network] = field(default_factory=dict)
+    nat: ipaddress.IPv4Network | None = None
 
     @property
     def labels(self) -> dict[str, str]:
@@ -126,8 +135,22 @@ class Plan:
         """Where the service answers in a guest."""
         return f"http://{self.vm_address(index)}:{SERVICE_PORT}"
 
+    def nat_address(self, index: int) -> ipaddress.IPv4Interface:
+        """Address of a guest behind NAT, with its network."""
+        if self.nat is None:
+            raise ValueError("no path of this lab is nat")
+        return ipaddress.IPv4Interface(f"{self.nat[_VM_HOST + index]}/{self.nat.prefixlen}")
+
+    def container_address(self, index: int) -> ipaddress.IPv4Address:
+        """Address on the lab's LAN of a container that has one."""
+        return self.subnet[_CONTAINER_HOST + index]
+
+    def container_mac(self, index: int) -> str:
+        """MAC of a container with an address on the lab's LAN."""
+        return self._mac(_CONTAINER_MAC, index)
+
     def container_port(self, index: int) -> int:
-        """Published port, on the server's address, of a container replica."""
+        """Port on the server's address of a container replica: published, or its own where it has its network."""
         return CONTAINER_PORT + index
 
     def container_url(self, index: int, server: str) -> str:
@@ -137,6 +160,16 @@ class Plan:
     def _mac(self, kind: int, index: int) -> str:
         lab = _digest(f"{self.checkout}/{self.lab}")[:2]
         return f"{MAC_PREFIX}:{lab}:{kind:02x}:{index:02x}"
+
+
+def nat_port(index: int) -> int:
+    """Port on the server's address that leads to the service of a guest behind NAT."""
+    return _NAT_PORT + index
+
+
+def nat_ssh_port(index: int) -> int:
+    """Port on the server's address that leads to the sshd of a guest behind NAT."""
+    return _NAT_SSH_PORT + index
 
 
 def labels(checkout: str, lab: str, role: Role | None = None) -> dict[str, str]:
@@ -163,14 +196,14 @@ def bridge_name(checkout: str, lab: str, network: Network = LAN) -> str:
     return f"{PREFIX}{checkout}{_digest(_of(lab, network))[:3]}"
 
 
-def default_subnet(checkout: str, lab: str, network: Network = LAN) -> ipaddress.IPv4Network:
+def default_subnet(checkout: str, lab: str, network: Network | Literal["nat"] = LAN) -> ipaddress.IPv4Network:
     """A network's addresses if none are configured: one /24 of 10.192.0.0/11, spread so that checkouts rarely meet."""
     number = int(_digest(f"{checkout}/{_of(lab, network)}")[:4], 16) % (32 * 256)
     base = int(ipaddress.IPv4Address("10.192.0.0"))
     return ipaddress.IPv4Network((base + number * 256, 24))
 
 
-def _of(lab: str, network: Network) -> str:
+def _of(lab: str, network: str) -> str:
     return lab if network == LAN else f"{lab}/{network}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra import networks, plan, sides
+from infra import paths, plan, sides, subnets
 from infra.keys import Accelerator, Asked, Facts, Key, WithNextStepError, whole
 from infra.topologies import TOPOLOGIES
 from infra.topology import Own, Topology
@@ -52,13 +52,18 @@ class Settings:
         """How many servers it has."""
         return TOPOLOGIES[self.topology].servers(self.own)
 
+    def along(self, side: str) -> tuple[str, ...]:
+        """The path of each of a side's replicas: as many of each of its paths as configured, in turn."""
+        own = paths.along(self.own.get("paths", ()), side)
+        return own * self.replicas
+
 
 def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> Settings:
     """Settings of one lab, from its configuration without the project's prefix.
 
     Raises SettingsError with every problem found.
     """
-    topology, asked = _topology_of(config), Asked(lab, checkout, facts)
+    topology, asked = _topology_of(config), Asked(lab, checkout, facts, config)
     rows = keys(topology)
     known = [key.name for key in rows]
     problems = [_unknown(lab, name, known) for name in config if name not in known]
@@ -74,7 +79,7 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
     if not problems:
         own = {key.name: values.pop(key.name) for key in topology.keys}
         settings = Settings(lab=lab, own=own, **values)
-        problems += _too_much(settings, topology, facts.memory_mib)
+        problems += _too_many(settings) + _too_much(settings, topology, facts.memory_mib)
         if not problems:
             return settings
     raise SettingsError(tuple(problems))
@@ -104,19 +109,36 @@ def _topology_of(config: Mapping[str, object]) -> Topology:
     return TOPOLOGIES.get(str(config.get("topology", _TOPOLOGY)), TOPOLOGIES[_TOPOLOGY])
 
 
+def _too_many(settings: Settings) -> list[str]:
+    """That a side would have more replicas, along all its paths, than there are addresses for; empty if not."""
+    most = max(settings.sides, key=lambda side: len(settings.along(side)))
+    count = len(settings.along(most))
+    if count <= plan.MAX_REPLICAS:
+        return []
+    return [
+        f"replicas is {settings.replicas} for each of {count // settings.replicas} paths, {count} {most}s in all: a "
+        f"side has {plan.MAX_REPLICAS} at most. Lower replicas or paths: "
+        f"pulumi config set replicas N -s {settings.lab}"
+    ]
+
+
 def _too_much(settings: Settings, topology: Topology, memory_mib: int) -> list[str]:
     """That replicas, sides and servers together want more memory than there is; empty if they do not."""
-    need_mib = settings.memory_mib * settings.replicas * len(settings.sides)
+    count = sum(len(settings.along(side)) for side in settings.sides)
+    need_mib = settings.memory_mib * count
     free_mib = memory_mib - topology.reserve_mib(settings.own)
     several = settings.servers > 1
     beside = f" beside {settings.servers} servers" if several else ""
-    fewer = ", replicas or servers" if several and "servers" in settings.own else " or replicas"
+    each = len(settings.sides) * settings.replicas
+    along = f" along {count // settings.replicas} paths" if count != each else ""
+    less = ["memory_mib", "replicas", *["paths"] * bool(along), *["servers"] * (several and "servers" in settings.own)]
     if need_mib <= free_mib:
         return []
     return [
-        f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides, "
+        f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides{along}, "
         f"{need_mib} MiB in all: this machine has {memory_mib} MiB, of which {max(free_mib, 0)} can be "
-        f"given away{beside}. Lower memory_mib{fewer}: pulumi config set memory_mib N -s {settings.lab}"
+        f"given away{beside}. Lower {', '.join(less[:-1])} or {less[-1]}: "
+        f"pulumi config set memory_mib N -s {settings.lab}"
     ]
 
 
@@ -163,36 +185,6 @@ def _version(text: str, _asked: Asked) -> str:
     return text
 
 
-def _subnet(text: str, asked: Asked) -> ipaddress.IPv4Network:
-    in_use = asked.facts.subnets_in_use
-    spare = networks.choose(asked.checkout, asked.lab, in_use)
-    own = _lan(asked.facts.own_subnet)
-    wanted = own or spare if text == "auto" else _lan(text)
-    if wanted is not None and wanted in (own, spare):
-        return wanted  # a lab that is up stays where it is, whoever has come since
-    if spare is None:
-        raise WithNextStepError(
-            f"{networks.why_none_is_free(in_use)}. End what takes so much, such as a VPN, or let it "
-            f"take less; then: pulumi config set subnet auto -s {asked.lab}"
-        )
-    change = f"Change it: pulumi config set subnet {spare} -s {asked.lab}"
-    if wanted is None:
-        raise WithNextStepError(f"a private IPv4 network of 24 bits such as {spare} is needed. {change}")
-    for other, user in networks.overlaps(wanted, in_use):
-        raise WithNextStepError(f"{wanted} overlaps {other}, which {user} uses; choose another. {change}")
-    return wanted
-
-
-def _lan(text: str) -> ipaddress.IPv4Network | None:
-    """The network that a text names, if a lab may have it."""
-    try:
-        network = ipaddress.IPv4Network(text)
-    except ValueError:
-        return None
-    private = any(network.subnet_of(block) for block in networks.PRIVATE)
-    return network if private and network.prefixlen == networks.LAN_BITS else None
-
-
 _TOPOLOGY = "single"
 COMMON = (
     Key(
@@ -236,7 +228,7 @@ COMMON = (
     Key(
         "subnet",
         "auto",
-        _subnet,
+        subnets.lan,
         "The lab's LAN, a private IPv4 network of 24 bits such as 10.200.7.0/24. auto = derived from the checkout and "
         "the lab, or the next one that nobody uses; a lab that is up keeps its own.",
     ),

@@ -8,14 +8,14 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels, names, outputs
+from infra import labels, names, outputs, paths
 from infra.lab import Blueprint
 from infra.last_lines import LINES
-from infra.plan import SERVICE_PORT
 from infra.ready import Ready
 from infra.server import Server
 from infra.source import text_digest, tree_digest
-from infra.stacks import Stack
+from infra.stacks import Stack, _container_networks
+from infra.stacks._container_networks import Attached
 
 SIDE = "container"
 DATA_DIR = "/var/lib/vvc-service"
@@ -28,19 +28,19 @@ class ContainerStack(pulumi.ComponentResource):
     def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
         super().__init__("vm-vs-container:index:ContainerStack", SIDE)
         images = [self._image(index, server, lab) for index, server in enumerate(servers)]
+        along = lab.settings.along(SIDE)
         networks = [
-            docker.Network(
-                names.on(server.name, "container-network", index),
-                name=names.NETWORK,
-                driver="bridge",
-                labels=labels.network(lab.plan),
-                opts=server.inside(self, server.docker),
-            )
-            for index, server in enumerate(servers)
+            _container_networks.declared(self, index, server, lab, along) for index, server in enumerate(servers)
         ]
         self.replicas = [
-            self._replica(index, servers[at], lab, images[at], networks[at])
-            for index in range(lab.settings.replicas)
+            self._replica(
+                index,
+                servers[at],
+                lab,
+                images[at],
+                _container_networks.attached(path, index, lab.plan, networks[at]),
+            )
+            for index, path in enumerate(along)
             for at in [index % len(servers)]
         ]
         self.register_outputs({})
@@ -79,7 +79,7 @@ class ContainerStack(pulumi.ComponentResource):
         server: Server,
         lab: Blueprint,
         image: docker.RemoteImage,
-        network: docker.Network,
+        attached: Attached,
     ) -> pulumi.Output[outputs.Replica]:
         settings, plan = lab.settings, lab.plan
         name = names.replica(SIDE, index)
@@ -96,9 +96,7 @@ class ContainerStack(pulumi.ComponentResource):
             hostname=name,
             image=image.image_id,
             labels=labels.container(plan),
-            envs=[f"VVC_REPLICA={name}", f"VVC_SERVER={server.name}", f"VVC_SIDE={SIDE}"],
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=network.name)],
-            ports=[docker.ContainerPortArgs(internal=SERVICE_PORT, external=plan.container_port(index))],
+            envs=[f"VVC_REPLICA={name}", f"VVC_SERVER={server.name}", f"VVC_SIDE={SIDE}", *attached.envs],
             volumes=[docker.ContainerVolumeArgs(volume_name=data.name, container_path=DATA_DIR)],
             cpus=f"{settings.vcpus}.0",
             memory=settings.memory_mib,
@@ -106,10 +104,11 @@ class ContainerStack(pulumi.ComponentResource):
             restart="unless-stopped",
             destroy_grace_seconds=_STOP_WITHIN_S,
             opts=inside,
+            **attached.network,
         )
         ready = Ready(
             names.ready(name),
-            url=plan.container_url(index, server.address),
+            url=paths.KINDS[attached.path].url(plan, index, server.address),
             replica=name,
             version=settings.service_version,
             triggers=[container.id, server.container.id],
@@ -117,7 +116,9 @@ class ContainerStack(pulumi.ComponentResource):
             opts=server.contents(self, depends_on=[container]),
         )
         return ready.url.apply(
-            lambda url: outputs.Replica(name=name, side=SIDE, server=server.name, url=url, handle=name)
+            lambda url: outputs.Replica(
+                name=name, side=SIDE, server=server.name, url=url, handle=name, path=attached.path
+            )
         )
 
 

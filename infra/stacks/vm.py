@@ -11,17 +11,16 @@ from pathlib import Path
 import pulumi
 import pulumi_libvirt as libvirt
 
-from infra import names, outputs, rules
+from infra import names, outputs, paths, rules
 from infra.domain import CPU, EMULATOR, MACHINE, TYPE
 from infra.lab import Blueprint
 from infra.last_lines import CONSOLE_DIR, LINES
-from infra.machine import Machine
-from infra.plan import Plan
 from infra.playbook import Inputs, Playbook
 from infra.ready import Ready
-from infra.server import BRIDGE, IMAGES_DIR, Server
+from infra.server import IMAGES_DIR, Server
 from infra.source import tree_digest
-from infra.stacks import Stack
+from infra.stacks import Stack, _vm_networks
+from infra.stacks._vm_networks import Attached
 
 GIB = 1024**3
 SIDE = "vm"
@@ -53,9 +52,17 @@ class VmStack(pulumi.ComponentResource):
     def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
         super().__init__("vm-vs-container:index:VmStack", SIDE)
         volumes = [self._volumes(index, server, lab) for index, server in enumerate(servers)]
+        networks = [_vm_networks.nat(self, index, server, lab) for index, server in enumerate(servers)]
         self.replicas = [
-            self._replica(index, servers[index % len(servers)], lab, volumes[index % len(servers)])
-            for index in range(lab.settings.replicas)
+            self._replica(
+                index,
+                servers[at],
+                lab,
+                volumes[at],
+                _vm_networks.attached(path, index, servers[at], lab.plan, networks[at]),
+            )
+            for index, path in enumerate(lab.settings.along(SIDE))
+            for at in [index % len(servers)]
         ]
         self.register_outputs({})
 
@@ -89,7 +96,9 @@ class VmStack(pulumi.ComponentResource):
             disk=shared(base, "disk.qcow2", "qcow2"),
         )
 
-    def _replica(self, index: int, server: Server, lab: Blueprint, volumes: _Volumes) -> pulumi.Output[outputs.Replica]:
+    def _replica(
+        self, index: int, server: Server, lab: Blueprint, volumes: _Volumes, attached: Attached
+    ) -> pulumi.Output[outputs.Replica]:
         name = names.replica(SIDE, index)
         overlay = libvirt.Volume(
             names.disk(name),
@@ -99,11 +108,11 @@ class VmStack(pulumi.ComponentResource):
             size=lab.settings.disk_gib * GIB,
             opts=server.inside(self, server.libvirt),
         )
-        domain = self._domain(index, server, lab, volumes, overlay)
-        configured = self._configured(index, server, lab, domain, triggers=[domain.id, overlay.id])
+        domain = self._domain(name, server, lab, attached, volumes=volumes, overlay=overlay)
+        configured = self._configured(name, server, lab, attached, domain, triggers=[domain.id, overlay.id])
         ready = Ready(
             names.ready(name),
-            url=lab.plan.vm_url(index),
+            url=paths.KINDS[attached.path].url(lab.plan, index, server.address),
             replica=name,
             version=lab.settings.service_version,
             triggers=[configured.done, server.container.id],
@@ -111,16 +120,26 @@ class VmStack(pulumi.ComponentResource):
             opts=server.contents(self, depends_on=[configured]),
         )
         return ready.url.apply(
-            lambda url: outputs.Replica(name=name, side=SIDE, server=server.name, url=url, handle=name)
+            lambda url: outputs.Replica(
+                name=name, side=SIDE, server=server.name, url=url, handle=name, path=attached.path
+            )
         )
 
     def _domain(
-        self, index: int, server: Server, lab: Blueprint, volumes: _Volumes, overlay: libvirt.Volume
+        self,
+        name: str,
+        server: Server,
+        lab: Blueprint,
+        attached: Attached,
+        *,
+        volumes: _Volumes,
+        overlay: libvirt.Volume,
     ) -> libvirt.Domain:
-        settings, name, cpu = lab.settings, names.replica(SIDE, index), CPU.get(lab.settings.accelerator)
+        settings, cpu = lab.settings, CPU.get(lab.settings.accelerator)
         return libvirt.Domain(
             name,
             name=name,
+            description=attached.description,
             type=TYPE[settings.accelerator],
             machine=MACHINE,
             emulator=EMULATOR,
@@ -129,9 +148,9 @@ class VmStack(pulumi.ComponentResource):
             memory=settings.memory_mib,
             kernel=volumes.kernel.id,
             initrd=volumes.initrd.id,
-            cmdlines=_cmdlines(name, str(lab.plan.vm_address(index)), lab.plan, lab.machine),
+            cmdlines=_cmdlines(name, attached, lab.machine.public_key(lab.plan.lab)),
             disks=[libvirt.DomainDiskArgs(volume_id=overlay.id)],
-            network_interfaces=[libvirt.DomainNetworkInterfaceArgs(bridge=BRIDGE, mac=lab.plan.vm_mac(index))],
+            network_interfaces=[attached.adapter],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_type="serial", target_port="0")],
             graphics=libvirt.DomainGraphicsArgs(type="vnc", listen_type="none"),
             autostart=True,
@@ -140,18 +159,21 @@ class VmStack(pulumi.ComponentResource):
 
     def _configured(
         self,
-        index: int,
+        name: str,
         server: Server,
         lab: Blueprint,
+        attached: Attached,
         domain: libvirt.Domain,
         *,
         triggers: Sequence[pulumi.Input[str]],
     ) -> Playbook:
-        machine, name, checkout = lab.machine, names.replica(SIDE, index), Path(lab.machine.checkout)
+        machine, checkout = lab.machine, Path(lab.machine.checkout)
+        host, port = attached.ssh
         shown = shlex.join(server.reach.words(["cat", f"{CONSOLE_DIR}/{name}.console"]))
         inputs = Inputs(
             name=names.playbook(name),
-            host=str(lab.plan.vm_address(index)),
+            host=host,
+            port=port,
             private_key=str(machine.private_key(lab.plan.lab)),
             playbook=str(checkout / "playbooks" / "site.yml"),
             variables={
@@ -160,6 +182,7 @@ class VmStack(pulumi.ComponentResource):
                 "vvc_server": server.name,
                 "vvc_version": lab.settings.service_version,
                 "vvc_commit": lab.commit,
+                **attached.variables,
             },
             digest=tree_digest(checkout / "playbooks", checkout / "service"),
             triggers=triggers,
@@ -181,16 +204,16 @@ def _last_lines(name: str, server: Server) -> list[str]:
     return server.reach.words(["sh", "-c", script])
 
 
-def _cmdlines(name: str, address: str, plan: Plan, machine: Machine) -> list[dict[str, str]]:
+def _cmdlines(name: str, attached: Attached, public_key: str) -> list[dict[str, str]]:
     # This is the form in which the provider reads it back; another one is a replacement at each refresh.
-    key = base64.b64encode(machine.public_key(plan.lab).encode()).decode()
+    key = base64.b64encode(public_key.encode()).decode()
     return [
         {
             **KERNEL_VALUES,
             "console": "ttyS0",
             "root": "/dev/vda",
-            "vvc.address": f"{address}/{plan.subnet.prefixlen}",
-            "vvc.gateway": str(plan.network().gateway),
+            "vvc.address": str(attached.address),
+            "vvc.gateway": str(attached.gateway),
             "vvc.hostname": name,
             "vvc.sshkey": key,
         },

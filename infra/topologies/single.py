@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from infra.keys import Key, whole
+from infra import paths, subnets
+from infra.keys import Asked, Key, whole
 from infra.topology import Own, Topology
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def _reserve_mib(own: Own) -> int:
     return SERVER_RESERVE_MIB + FURTHER_SERVER_MIB * (_servers(own) - 1)
 
 
+def _some_paths(text: str, _asked: Asked) -> tuple[str, ...]:
+    return paths.chosen(text)
+
+
 def _build(lab: Blueprint) -> Ground:
     from infra import ground, server  # noqa: PLC0415 - Pulumi takes a second, and the settings read this module
 
@@ -47,6 +52,20 @@ TOPOLOGY = Topology(
             whole(1, _MAX_SERVERS),
             "Servers of the topology single, 1 or 2. Both sides stand on the first; the second is empty, "
             "a place to move replicas to.",
+        ),
+        Key(
+            "paths",
+            paths.DEFAULT,
+            _some_paths,
+            f"Ways by which requests reach the replicas. Some of {', '.join(paths.KINDS)}, or {paths.ALL}. A lab has "
+            "replicas of each; those of a side that it has not are left out, and a side without one gets its first.",
+        ),
+        Key(
+            "nat_subnet",
+            "auto",
+            subnets.nat,
+            "The network inside the server of VMs that are reached by NAT, a private IPv4 network of 24 bits. auto = "
+            "derived from the checkout and the lab, or the next one that nobody uses.",
         ),
     ),
     servers=_servers,

@@ -73,13 +73,17 @@ def _show(lab: str, found: dict[str, Any]) -> None:
     click.echo(f"{lab}: {found['state']}{click.style(banner, fg='yellow')}")
     for name, state in found["servers"].items():
         click.echo(f"  server     {name}  {state}")
+    several = len({(one["side"], one["path"]) for one in found["replicas"]}) > len(
+        {one["side"] for one in found["replicas"]}
+    )
     for replica in found["replicas"]:
+        along = f" {replica['path']:<9}" if several else ""
         answer = replica["answer"]
         said = (
             answer.get("error")
             or f"version {answer['version']}, kernel {answer['kernel_release']}, pid {answer['pid']}"
         )
         mark = click.style("✗", fg="red") if "error" in answer else click.style("✓", fg="green")
-        click.echo(f"  {mark} {replica['name']:<12} {replica['url']:<26} {said}")
+        click.echo(f"  {mark} {replica['name']:<12}{along} {replica['url']:<26} {said}")
     if not found["replicas"] or not _well(found):
         click.echo(f"  Next: ./lab up {lab}")

@@ -21,6 +21,9 @@ from labkit.system import stack_files
 from labkit.system.errors import LabError
 from labkit.system.progress import Progress
 
+_NETWORKS = ("nat-network", "network")
+"""Kinds of what domains and containers hang on."""
+
 _SERVER = "container"
 """Kind of a server on the laptop's engine."""
 
@@ -37,6 +40,8 @@ class Known:
     """Its creation failed half-way; Pulumi would take it for good with the next `up`."""
     going: bool = False
     """Another has replaced it; Pulumi deletes it with the next `up`."""
+    needs: tuple[str, ...] = ()
+    """URNs of what it was made of."""
     again: bool = False
     """It was deleted for another to be made in its place: what is there now under its name is not it."""
 
@@ -67,8 +72,9 @@ class Steps:
     """URNs that leave the state with all that depends on them: the provider cannot read a disk without its pool."""
 
     remove: tuple[There, ...] = ()
-    """What goes, inside the server: domains whose disk is gone (the provider cannot read such a domain), what nobody
-    noted, and disks that are broken; outside: volumes of a server that is gone with all it held."""
+    """What goes, inside the server: domains whose disk or network is gone (the provider cannot read such a domain),
+    containers whose network is gone (it does not see that they are on none), what nobody noted, and disks that are
+    broken; outside: volumes of a server that is gone with all it held."""
 
     up: tuple[str, ...] = ()
 
@@ -81,6 +87,7 @@ def known(resources: Sequence[Mapping[str, Any]]) -> list[Known]:
             urn=resource["urn"],
             server=names.server_by(resource.get("provider", "")),
             broken=bool(resource.get("initErrors")),
+            needs=tuple(resource.get("dependencies") or ()),
             going=bool(resource.get("delete")),
             again=bool(resource.get("pendingReplacement")),
         )
@@ -132,6 +139,8 @@ def inner_steps(state: Sequence[Known], server: str, there: Collection[There]) -
         if disk not in shared and not (pooled and disk in left)
     }
     order = list(REMOVE)
+    lost = {one.urn for one in inner if one.there.kind in _NETWORKS and one.there not in there}
+    unread |= {one.there for one in inner if one.there in there and lost & {*one.needs}}
     remove = sorted({*unread, *broken, *strays} & set(there), key=lambda one: (order.index(one.kind), one.name))
     gone = [one for one in inner if one.there not in there]
     disks = [one for one in inner if one.thing[0] == "disk"]
@@ -222,7 +231,9 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
-        steps = inner_steps(state, name, inside.look(server))
+        there = inside.look(server)
+        inside.mend(server, [one.thing for one in state if one.server == name and one.there in there])
+        steps = inner_steps(state, name, there)
         why = "is not as it was noted: it is made anew" if name in named else f"in {name} is left of an experiment"
         for one in steps.remove:
             progress.line(f"The {one.kind} {one.name} {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from infra.reach import Reach
@@ -18,6 +19,9 @@ KINDS = {one.type: one.kind for one in _OBJECTS if one.type}
 
 REMOVE = {one.kind: one.remove for one in _OBJECTS if one.remove}
 """Kind -> script that removes what `up` made, in the order in which they can be removed."""
+
+MEND = {one.kind: one.mend for one in _OBJECTS if one.mend}
+"""Kind -> script that puts right what no provider knows of."""
 
 STRAY = {one.kind: one.stray for one in _OBJECTS if one.stray}
 """Kind -> script that removes what an experiment left."""
@@ -56,6 +60,13 @@ def look(server: Reach) -> frozenset[There]:
 def remove(server: Reach, one: There) -> None:
     """Remove what `up` made."""
     run(server, REMOVE[one.kind], one.id)
+
+
+def mend(server: Reach, things: Iterable[Thing]) -> None:
+    """Put right what no provider knows of these, where they are there."""
+    for kind, name in things:
+        if kind in MEND:
+            run(server, MEND[kind], name)
 
 
 def run(server: Reach, script: str, *words: str) -> str:

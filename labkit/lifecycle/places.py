@@ -6,12 +6,12 @@ What is there is read off the engine and the servers, by the names that the plan
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from infra import outputs, plan
+from infra import names, outputs, paths, plan
 from infra.machine import Machine
 from labkit.lifecycle import inside, servers
 from labkit.lifecycle.inside import There
@@ -68,16 +68,20 @@ def standing(lab: str, containers: Iterable[Mapping[str, Any]], machine: Machine
     return sorted(found, key=lambda server: server.name)
 
 
-def replicas(lab: str, server: outputs.Server, prefix_length: int, there: Collection[There]) -> list[outputs.Replica]:
-    """Pure: the replicas in a server, from what is in it; they answer where the plan says."""
+def replicas(
+    lab: str, server: outputs.Server, prefix_length: int, there: Collection[There], along: Sequence[str] = ()
+) -> list[outputs.Replica]:
+    """Pure: the replicas in a server, from what is in it; they answer where the plan says, `along` the lab's paths."""
     planned = plan.Plan(CHECKOUT_ID, lab, ipaddress.IPv4Interface(f"{server.address}/{prefix_length}").network)
     found = []
     for name, side in SIDES.items():
         for one in sorted(there):
             number = one.name.removeprefix(f"{name}-")
             if one.kind == side.OBJECTS[0].kind and one.name.startswith(f"{name}-") and number.isdigit():
-                url = side.url(planned, server.address, int(number) - 1)
-                found.append(outputs.Replica(one.name, name, server.name, url, one.name))
+                index = names.index(one.name)
+                path = paths.at(along, name, index)
+                url = paths.KINDS[path].url(planned, index, server.address)
+                found.append(outputs.Replica(one.name, name, server.name, url, one.name, path))
     return found
 
 
@@ -91,12 +95,12 @@ def of(ready: Ready, lab: str) -> list[Entrance]:
     found = standing(lab, containers, ready.machine)
     if contract is not None and not moved(contract, {one.container: one.address for one in found if one.address}):
         return exported(contract)
-    places = []
+    places, along = [], _along(lab)
     for server, container in zip(found, sorted(containers, key=lambda one: str(one["Name"])), strict=True):
         networks = container["NetworkSettings"]["Networks"].values()
         length = next((net["IPPrefixLen"] for net in networks), 0)
         inner = inside.look(server.reach) if container["State"]["Running"] else ()
-        places += [Entrance(lab, server, one) for one in (replicas(lab, server, length, inner) if inner else ())]
+        places += [Entrance(lab, server, one) for one in (replicas(lab, server, length, inner, along) if inner else ())]
         places.append(Entrance(lab, server))
     return places
 
@@ -121,6 +125,12 @@ def find(ready: Ready, name: str, lab: str | None, verb: str) -> Entrance:
         labs_of = " or ".join(f"--lab {one.lab}" for one in matches)
         raise LabError(f"{name} is in more than one lab.", hint=f"./lab {verb} {labs_of} {name}")
     return matches[0]
+
+
+def _along(lab: str) -> Sequence[str]:
+    with suppress(ValueError):  # it is told of where the lab is brought up
+        return paths.chosen(stack_files.values(lab).get("paths", paths.DEFAULT))
+    return ()
 
 
 def closed(place: Entrance, state: str, *, key_known: bool) -> LabError | None:

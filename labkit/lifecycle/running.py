@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from infra import paths
@@ -32,8 +32,15 @@ class RunningLab:
 
     def along(self, arm: Arm) -> Replica:
         """The first replica of the arm's side on the arm's path; on any path where the arm names none."""
+        return next(self._along(arm))
+
+    def has(self, arm: Arm) -> bool:
+        """Whether the lab has a replica of the arm's side on the arm's path."""
+        return next(self._along(arm), None) is not None
+
+    def _along(self, arm: Arm) -> Iterator[Replica]:
         path = arm.factors.get("path", "")
-        return next(one for one in self.contract.side(arm.side) if path in ("", one.path or paths.of(one.side)[0]))
+        return (one for one in self.contract.side(arm.side) if path in ("", one.path or paths.of(one.side)[0]))
 
     def server(self, replica: Replica) -> Server:
         """The server on which a replica runs."""

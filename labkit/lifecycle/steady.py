@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from infra import answers, outputs, telling
+from infra import answers, outputs, paths, telling
 from infra.outputs import Contract, Replica
 from labkit.lifecycle import heal, servers
 from labkit.lifecycle.pulumi import UP
@@ -71,8 +71,9 @@ def whoami(replica: Replica, within_s: float = _ASK_S) -> dict[str, Any]:
     try:
         return answers.whoami(replica.url, within_s)
     except answers.UnansweredError as error:
+        along = f" (path {replica.path})" if replica.path not in ("", paths.of(replica.side)[0]) else ""
         raise LabError(
-            f"{replica.name} at {replica.url} does not answer: {error}".rstrip(": ") + ".",
+            f"{replica.name} at {replica.url}{along} does not answer: {error}".rstrip(": ") + ".",
             hint=f"./lab exec {replica.name}",
         ) from error
 

@@ -96,7 +96,14 @@ class Conductor:
     def _turns(self, experiment: Experiment) -> str:
         """Make all turns; why the experiment failed, empty if it did not."""
         sides = list(dict.fromkeys(replica.side for replica in self._place.contract.replicas))
-        turns = experiment.turns(sides, self.run.quick)
+        every = experiment.turns(sides, self.run.quick)
+        turns = [turn for turn in every if self._place.has(turn.arm)]
+        if len(turns) < len(every):
+            absent = ", ".join(dict.fromkeys(str(turn.arm) for turn in every if not self._place.has(turn.arm)))
+            left_out = f"the lab has no replica of {absent}; it has one with: pulumi config set paths all"
+            self._place.progress.line(f"{experiment.name}: {left_out} -s {self._place.lab}")
+            if not turns:
+                return left_out
         done: list[tuple[Turn, float]] = []
         failing: dict[tuple[Arm, str], int] = {}
         for number, turn in enumerate(turns):
@@ -123,7 +130,7 @@ class Conductor:
         empty = Repeat(experiment.name, turn.side, turn.number, begun_s, {}, turn.action, factors=dict(turn.factors))
         try:
             seen = experiment.measure(self._place, turn)
-            common = self._hands.conditions(self._place, seen.replica or self._place.replica(turn.side))
+            common = self._hands.conditions(self._place, seen.replica or self._place.along(turn.arm))
             return _repeat(empty, seen, common)
         except FAILURES as error:
             return replace(empty, problem=_told(error))

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from infra import paths
 from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
@@ -105,7 +106,9 @@ def begin(
 def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     """Pure: the lab's settings by the names of the configuration keys; what the lab exports is what is in force."""
     wanted = {**lab_settings.DEFAULTS, **{key: value for key, value in config.items() if key in lab_settings.DEFAULTS}}
-    sides = dict.fromkeys(replica.side for replica in contract.replicas)
+    along: dict[str, list[str]] = {}
+    for one in contract.replicas:
+        along.setdefault(one.side, []).append(one.path or paths.of(one.side)[0])
     return {
         **wanted,
         "accelerator": contract.accelerator,
@@ -113,6 +116,7 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "vcpus": contract.vcpus,
         "memory_mib": contract.memory_mib,
         "servers": len(contract.servers),
-        "sides": ",".join(sides),
-        "replicas": max(len(contract.side(side)) for side in sides),
+        "sides": ",".join(along),
+        "paths": ",".join(dict.fromkeys(path for own in along.values() for path in own)),
+        "replicas": max(len(own) // len(set(own)) for own in along.values()),
     }

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 from unittest import mock
 
-from infra import answers
+from infra import answers, paths
 from infra.outputs import Contract, Replica, Server
 from infra.reach import Reach
 from labkit.lifecycle import change, steady, strays
@@ -42,6 +42,8 @@ class FakeLab:
 
     ONLY_LOOKS: ClassVar[Mapping[tuple[str, ...], str]] = {}
     """Commands that change nothing, inside a server or a replica, and what they print."""
+    PATHS: Sequence[str] = ()
+    """Those of which it has replicas, as in the lab's own configuration; the first ones, if none is named."""
 
     def __init__(self, name: str, folder: Path, interrupt_at: int = -1) -> None:
         self.name = name
@@ -80,9 +82,9 @@ class FakeLab:
             for n in range(1, self.servers + 1)
         ]
         replicas = [
-            Replica(f"{side}-{n}", side, "server-1", f"http://{side}:8000", f"{side}-{n}")
+            Replica(f"{side}-{n}", side, "server-1", f"http://{side}:8000", f"{side}-{n}", path)
             for side in SIDES
-            for n in range(1, self.replicas + 1)
+            for n, path in enumerate(paths.along(self.PATHS, side) * self.replicas, 1)
         ]
         return Contract(self.name, "tcg", "1", tuple(servers), tuple(replicas), vcpus=1, memory_mib=512)
 

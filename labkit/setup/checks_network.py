@@ -17,6 +17,7 @@ from labkit.system.paths import CHECKOUT_ID
 
 _PLENTY = 2**20
 _IP_S = 10
+_KEYS = ("subnet", "nat_subnet", "paths")
 
 
 def subnets() -> Check:
@@ -26,7 +27,7 @@ def subnets() -> Check:
     host = _engine_host()
     for lab in stack_files.names():
         try:
-            given = stack_files.values(lab).get("subnet", "auto")
+            given = {key: value for key, value in stack_files.values(lab).items() if key in _KEYS}
         except LabError:
             continue  # told by the check of the stack files
         bridge = plan.bridge_name(CHECKOUT_ID, lab)
@@ -41,14 +42,15 @@ def subnets() -> Check:
     return Check("subnets", True, "; ".join(good) or "no lab")
 
 
-def judge(lab: str, given: str, in_use: Mapping[str, str], own: str, reached_by: str) -> tuple[str, str]:
-    """Pure: what is found of a lab's subnet and, where that is bad, the next step.
+def judge(lab: str, given: Mapping[str, str], in_use: Mapping[str, str], own: str, reached_by: str) -> tuple[str, str]:
+    """Pure: what is found of a lab's subnets and, where that is bad, the next step.
 
-    `reached_by` is the interface to which this machine sends what is for the network that the lab has now.
+    `given` are the keys of its configuration that speak of them, `reached_by` is the interface to which this machine
+    sends what is for the network that the lab has now.
     """
     known = lab_settings.Facts("tcg", "", _PLENTY, 1, in_use, own)
     try:
-        subnet = lab_settings.parse(lab, {"subnet": given}, known, CHECKOUT_ID).subnet
+        subnet = lab_settings.parse(lab, given, known, CHECKOUT_ID).subnet
     except lab_settings.SettingsError as error:
         problem, _, hint = error.problems[0].rpartition(": pulumi ")
         return problem, f"pulumi {hint}"

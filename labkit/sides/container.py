@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from infra import names
 from infra.outputs import Replica, Server
-from infra.plan import Plan
 from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Object, Port, Runner, Side, Sizes, Stats, numbers
 from labkit.system.errors import CommandError
@@ -48,7 +47,7 @@ class Container:
             kind="network",
             type="docker:index/network:Network",
             look="docker network ls --no-trunc --format 'network {{.ID}} {{.Name}}'",
-            made=re.compile(names.NETWORK),
+            made=re.compile(f"{names.NETWORK}|{names.LAN_NETWORK}"),
             remove='docker network rm "$1"',
         ),
         Object(
@@ -78,10 +77,6 @@ done
     STATE = ("docker", "inspect", "-f", "{{.State.Status}}")
     LOOK = "docker logs --tail 50 {name}"
     HAS_KEY = False
-
-    def url(self, planned: Plan, server: str, index: int) -> str:
-        """On a port of its server's address."""
-        return planned.container_url(index, server)
 
     def exec_command(
         self,

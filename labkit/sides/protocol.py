@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from infra.outputs import Replica, Server
-from infra.plan import Plan
 from labkit.system.outcome import Outcome
 
 
@@ -100,6 +99,8 @@ class Object:
     """Names that `up` gives; None where what is there is taken over by the next creation."""
     remove: str = ""
     """Script that removes the one whose id is $1, of those that `up` made."""
+    mend: str = ""
+    """Script that puts right what belongs to one whose name is $1 and is no provider's, without disturbing it."""
     stray: str = ""
     """Script that removes the one whose name is $1, of those that an experiment left; empty: none makes such."""
 
@@ -150,9 +151,6 @@ class Side(Protocol):
     @property
     def HAS_KEY(self) -> bool:  # noqa: N802 - a constant of each side
         """Whether the laptop must know a replica's ssh key first, which it does since the replica was configured."""
-
-    def url(self, planned: Plan, server: str, index: int) -> str:
-        """Where a replica answers: from the plan, its server's address, and its index."""
 
     def exec_command(
         self, replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from infra import names
 from infra.last_lines import CONSOLE_DIR
 from infra.outputs import Replica, Server
-from infra.plan import Plan
+from infra.plan import nat_ssh_port
 from labkit.sides import _processes
 from labkit.sides.protocol import COMPRESSOR, Event, Object, Port, Runner, Side, Sizes, Stats
 from labkit.system.errors import CommandError, LabError
@@ -33,6 +33,23 @@ _SIDE = "vm"
 _REMOVE_DOMAIN = 'virsh destroy "$1" >/dev/null 2>&1; ! virsh dominfo "$1" >/dev/null 2>&1 || virsh undefine "$1"'
 """What an experiment has moved there is gone once it has ended: libvirt has no definition of it."""
 _REMOVE_DISK = f'virsh vol-delete --pool {names.POOL} "$1"'
+_MEND_NAT = f"""
+[ -z "$(virsh -q net-list --inactive --name | grep -Fx -e "$1")" ] || virsh -q net-start "$1"
+virsh -q list --name | while read -r guest; do
+  virsh -q domiflist "$guest" | while read -r tap kind network _; do
+    if [ "$kind $network" = "network $1" ]; then
+      ip link set "$tap" master {names.NAT_BRIDGE}
+      virsh dumpxml "$guest" | /etc/libvirt/hooks/qemu "$guest" reconnect begin -
+    fi
+  done
+done
+"""
+"""A network that somebody stopped has lost its guests' taps; rules that somebody flushed are the hook's to make."""
+_LOOK_AT_NETWORKS = """
+virsh -q net-list --all --name | while read -r network; do
+  [ -z "$network" ] || echo "nat-network $(virsh -q net-uuid "$network") $network"
+done
+"""
 _LOOK_AT_DISKS = f"""
 if virsh -q pool-refresh {names.POOL} >/dev/null 2>&1; then
   virsh -q vol-list {names.POOL} | awk '{{print "disk " $2 " " $1}}'
@@ -53,6 +70,15 @@ class Vm:
             made=re.compile(names.replicas(_SIDE)),
             remove=_REMOVE_DOMAIN,
             stray=_REMOVE_DOMAIN,
+        ),
+        Object(
+            kind="nat-network",
+            type="libvirt:index/network:Network",
+            look=_LOOK_AT_NETWORKS,
+            made=re.compile(names.NAT_NETWORK),
+            remove='virsh net-destroy "$1" >/dev/null 2>&1; ! virsh net-info "$1" >/dev/null 2>&1 || '
+            'virsh net-undefine "$1"',
+            mend=_MEND_NAT,
         ),
         Object(
             kind="disk",
@@ -83,10 +109,6 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
     LOOK = f"tail -n 50 {CONSOLE_DIR}/{{name}}.console"
     HAS_KEY = True
 
-    def url(self, planned: Plan, server: str, index: int) -> str:  # noqa: ARG002 - it is the guest's own
-        """On the guest's own address."""
-        return planned.vm_url(index)
-
     def exec_command(
         self,
         replica: Replica,
@@ -108,6 +130,7 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
             *("-o", "StrictHostKeyChecking=yes"),
             *("-o", "ConnectTimeout=10"),
             *("-o", "LogLevel=ERROR"),
+            *(["-p", str(nat_ssh_port(names.index(replica.name)))] if replica.path == "nat" else []),
             f"root@{urlsplit(replica.url).hostname}",
             # ssh hands one text to a shell; quoted, the words arrive as they were given, as on the other side.
             *([shlex.join(command)] if command else []),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from infra.outputs import Contract, Replica
 from infra.paths import KINDS
 from labkit.measure.testing import FakeLab, Patch
 from labs.networking import _fakes_adapters, _fakes_path
@@ -15,16 +13,8 @@ from labs.networking import _fakes_adapters, _fakes_path
 class Fake(FakeLab):
     """It has a replica of each path. A command that is not here counts as one that changes the lab."""
 
+    PATHS = tuple(KINDS)
     ONLY_LOOKS: ClassVar[Mapping[tuple[str, ...], str]] = {**_fakes_path.ONLY_LOOKS}
-
-    @property
-    def contract(self) -> Contract:
-        """As the lab exports it: one replica after the other of each path."""
-        replicas: list[Replica] = []
-        for kind in KINDS.values():
-            name = f"{kind.side}-{1 + sum(one.side == kind.side for one in replicas)}"
-            replicas.append(Replica(name, kind.side, "server-1", f"http://{name}:8000", name, kind.name))
-        return dataclasses.replace(super().contract, replicas=tuple(replicas))
 
     def does(self, where: str, words: Sequence[str]) -> str:
         """What each experiment's own commands do."""

@@ -69,7 +69,7 @@ def build(machine: Machine) -> Iterator[Build]:
         )
         settings = parse("deployment", {"subnet": "10.200.7.0/24", **config}, facts, "1a2b3c4d")
         beside: dict[Network, ipaddress.IPv4Network] = {"mgmt": mgmt} if mgmt else {}
-        plan = Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"), beside)
+        plan = Plan("1a2b3c4d", "deployment", settings.subnet, beside, settings.own["nat_subnet"])
         lab = Blueprint(settings=settings, plan=plan, machine=machine, commit="c0ffee000000")
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi has no types for it

@@ -123,6 +123,60 @@ def test_replicas_come_in_pairs_with_addresses_of_their_own(build: Build) -> Non
     ]
 
 
+def test_a_lab_of_all_paths_has_a_replica_of_each(build: Build) -> None:
+    """Beside what a lab of the first ones has, which stays as it is; each says its path and where it answers."""
+    first, every = build(), build(paths="all")
+    new = {"vm-nat", "container-lan"} | {
+        f"{name}{part}"
+        for name, parts in {
+            "vm-2": ("", "-disk", "-playbook", "-ready"),
+            "container-2": ("", "-data", "-ready"),
+            "container-3": ("", "-data", "-ready"),
+        }.items()
+        for part in parts
+    }
+    assert set(every.resources) - set(first.resources) == new
+    assert {name: every.resources[name].inputs for name in first.resources} == {
+        name: args.inputs for name, args in first.resources.items()
+    }
+    assert [(one.name, one.path, one.url) for one in outputs.from_outputs(every.outputs).replicas] == [
+        ("vm-1", "bridged", "http://10.200.7.16:8000"),
+        ("vm-2", "nat", "http://10.200.7.2:8102"),
+        ("container-1", "published", "http://10.200.7.2:8001"),
+        ("container-2", "address", "http://10.200.7.49:8000"),
+        ("container-3", "host", "http://10.200.7.2:8003"),
+    ]
+
+
+def test_a_guest_behind_nat_hangs_on_libvirts_network(build: Build) -> None:
+    """By its id; its address is of that network, its ports stand in its description, Ansible goes through them."""
+    made = build(paths="nat", nat_subnet="10.9.8.0/24").resources
+    network, domain, playbook = (made[name].inputs for name in ("vm-nat", "vm-1", "vm-1-playbook"))
+    assert (network["mode"], network["addresses"], network["autostart"]) == ("nat", ["10.9.8.0/24"], True)
+    (adapter,) = domain["networkInterfaces"]
+    assert adapter["networkId"] == "vm-nat-id"
+    assert "bridge" not in adapter
+    words = domain["cmdlines"][0]
+    assert (words["vvc.address"], words["vvc.gateway"]) == ("10.9.8.16/24", "10.9.8.1")
+    assert domain["description"] == "port 8101 to 10.9.8.16:8000\nport 8201 to 10.9.8.16:22"
+    assert (playbook["host"], playbook["port"]) == ("10.200.7.2", 8201)
+    assert playbook["variables"]["service_url"] == "http://10.200.7.2:8101"
+
+
+def test_a_container_hangs_on_what_its_path_needs(build: Build) -> None:
+    """An address of the LAN on a macvlan of the server's bridge, or the server's network and a port of it."""
+    made = build(paths="address,host").resources
+    assert "container-network" not in made
+    lan, address, host = (made[name].inputs for name in ("container-lan", "container-1", "container-2"))
+    assert (lan["driver"], lan["options"]) == ("macvlan", {"parent": "br0"})
+    assert lan["ipamConfigs"] == [{"subnet": "10.200.7.0/24", "gateway": "10.200.7.1"}]
+    (network,) = address["networksAdvanced"]
+    assert (network["name"], network["ipv4Address"]) == ("lan", "10.200.7.48")
+    assert "ports" not in address
+    assert (host["networkMode"], "networksAdvanced" in host, "ports" in host) == ("host", False, False)
+    assert "VVC_PORT=8002" in host["envs"]
+
+
 def test_both_sides_get_the_same_cpus_and_memory(build: Build) -> None:
     """vcpus = cpus; memory_mib = guest RAM = container limit, without swap."""
     lab = build(vcpus="2", memory_mib="640")

@@ -71,6 +71,7 @@ class FakeLab:
     state: str = "steady"
     progress: Told = field(default_factory=Told)
     now_s: float = 0.0
+    contract: Contract = CONTRACT
 
     def step(self, name: str) -> None:
         """Something happens; perhaps just before it, a person presses Ctrl-C."""
@@ -81,7 +82,7 @@ class FakeLab:
     @property
     def place(self) -> Place:
         """Where the experiments work."""
-        return Place("deployment", cast(Any, None), CONTRACT, self.progress, cast(Any, None), self.folder)
+        return Place("deployment", cast(Any, None), self.contract, self.progress, cast(Any, None), self.folder)
 
     @property
     def hands(self) -> Hands:

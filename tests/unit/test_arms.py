@@ -14,6 +14,7 @@ from markupsafe import escape
 from rich.console import Console
 
 from infra import sides
+from infra.outputs import Replica
 from labkit.commands.run import choices
 from labkit.judge import _fairness, rows
 from labkit.judge._verdict import judge
@@ -27,7 +28,7 @@ from labkit.runs.records import Arm, Repeat, Run
 from labkit.system.errors import LabError
 from tests.unit import arms
 from tests.unit.arms import ARMS, BRIDGED, CLAIMS, HOST, KINDS_OF_THREE, NAT, OWN, PLAIN, PUBLISHED
-from tests.unit.lab_fakes import FakeLab, empty_run
+from tests.unit.lab_fakes import CONTRACT, FakeLab, empty_run
 
 RUN = arms.run()
 
@@ -81,7 +82,8 @@ def _conducted(folder: Path, fails: Sequence[Arm] = ()) -> Run:
         return Seen({"connect_ms": 1.0})
 
     there = (BRIDGED, NAT, PUBLISHED)
-    lab = FakeLab(folder)
+    replicas = tuple(Replica(str(arm), arm.side, "s", "http://x", "x", arm.factors["path"]) for arm in there)
+    lab = FakeLab(folder, contract=dataclasses.replace(CONTRACT, replicas=replicas))
     experiment = Experiment("latency", "how long?", "which?", lambda _sides, _quick: take_turns(there, 2, warm_ups=0),
                             measure, lambda _place: None)  # fmt: skip
     return Conductor(lab.place, empty_run(), lab.hands).conduct([experiment])

@@ -6,13 +6,15 @@ import errno
 import itertools
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from labkit.measure._conduct import Conductor
-from labkit.measure.experiment import Turn
+from labkit.measure.experiment import Turn, take_turns
 from labkit.runs import run_folder
+from labkit.runs.records import Arm
 from labkit.runs.run_folder import RunError
 from labkit.system.errors import LabError
 from tests.unit.lab_fakes import FakeLab, empty_run
@@ -41,6 +43,19 @@ def test_a_whole_run_is_on_disk_as_it_is_returned(tmp_path: Path) -> None:
     assert start.repeats[0].conditions == {"boot_id": "vm-1", "start_line": "here"}
     assert run.finished
     assert lab.state == "steady"
+
+
+def test_turns_along_paths_that_the_lab_has_not_are_left_out(tmp_path: Path) -> None:
+    """It says which; those of its own paths are made. With none of them, the experiment fails for that reason."""
+    lab = FakeLab(tmp_path)
+    arms = [Arm(side, {"path": path}) for side, path in (("vm", "bridged"), ("vm", "nat"), ("container", "host"))]
+    some = replace(lab.experiment("size"), turns=lambda _sides, _quick: take_turns(arms, 1))
+    none = replace(lab.experiment("start"), turns=lambda _sides, _quick: take_turns(arms[1:], 1))
+    run = Conductor(lab.place, empty_run(), lab.hands).conduct([some, none])
+    assert [(str(one.arm), one.number) for one in run.experiments[0].repeats] == [("vm bridged", 0), ("vm bridged", 1)]
+    told = "the lab has no replica of vm nat, container host; it has one with: pulumi config set paths all"
+    assert f"size: {told} -s deployment" in lab.progress.lines
+    assert (run.experiments[1].state, run.experiments[1].problem) == ("failed", told)
 
 
 def test_quick_reaches_the_experiment(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from xml.etree import ElementTree
 
 import pytest
@@ -44,6 +45,13 @@ def test_it_has_what_was_asked_for() -> None:
     assert [dict(one.attrib) for one in adapter] == [{"address": VM.mac}, {"bridge": "br0"}, {"type": "virtio"}]
     assert [one.get("type") for one in root.iter("serial")] == ["pty"]
     assert root.find("on_reboot") is None
+
+
+def test_it_can_hang_on_a_network_of_libvirts() -> None:
+    """In place of a bridge."""
+    (adapter,) = parsed(dataclasses.replace(VM, bridge="", network="nat")).iter("interface")
+    assert adapter.get("type") == "network"
+    assert [dict(one.attrib) for one in adapter] == [{"address": VM.mac}, {"network": "nat"}, {"type": "virtio"}]
 
 
 @pytest.mark.parametrize(("accelerator", "cpu"), [("tcg", None), ("kvm", "host-passthrough")])

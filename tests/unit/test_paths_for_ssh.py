@@ -10,6 +10,16 @@ from infra.reach import Reach
 from labkit.sides import SIDES
 
 
+def test_a_guest_behind_nat_is_reached_by_a_port_of_its_server(tmp_path: Path) -> None:
+    """The one that the plan leads to its sshd; any other guest's is ssh's own."""
+    server = Server("server-1", "10.200.7.2", Reach("docker", "unix:///e", "c"), "unix:///x", "qemu:")
+    nat = Replica("vm-2", "vm", "server-1", "http://10.200.7.2:8102", "vm-2", "nat")
+    words = SIDES["vm"].exec_command(nat, server, tmp_path, ["id"], tty=False)
+    assert words[-4:] == ["-p", "8202", "root@10.200.7.2", "id"]
+    bridged = Replica("vm-2", "vm", "server-1", "http://10.200.7.17:8000", "vm-2", "bridged")
+    assert "-p" not in SIDES["vm"].exec_command(bridged, server, tmp_path, ["id"], tty=False)
+
+
 def test_ssh_reads_the_paths_as_they_are(tmp_path: Path) -> None:
     """By ssh -G, which says what it made of its options and connects to nothing."""
     folder = tmp_path / 'a clone\'s ünï %23# {{x}} "q"'

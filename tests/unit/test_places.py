@@ -25,8 +25,8 @@ SERVER = outputs.Server(
     libvirt_uri="qemu+unix:///system?socket=/run/x/deployment-server-1/libvirt.sock",
 )
 MACHINE = Machine(1, "/c", "unix:///e", "28", 2, "/run/x", "0:0", "tcg", "", "i", "/g", "d", "/c", "d")
-VM = outputs.Replica("vm-1", "vm", "server-1", "http://10.9.8.16:8000", "vm-1")
-CONTAINER = outputs.Replica("container-2", "container", "server-1", "http://10.9.8.2:8002", "container-2")
+VM = outputs.Replica("vm-1", "vm", "server-1", "http://10.9.8.16:8000", "vm-1", "bridged")
+CONTAINER = outputs.Replica("container-2", "container", "server-1", "http://10.9.8.2:8002", "container-2", "published")
 
 
 def container(address: str) -> dict[str, Any]:
@@ -46,6 +46,11 @@ def test_what_stands_of_a_lab_without_outputs_is_read_off_the_engine() -> None:
         There("domain", "mine", "u2"),
     }
     assert places.replicas(LAB, SERVER, 24, inside) == [VM, CONTAINER]
+    along = places.replicas(LAB, SERVER, 24, inside, ("bridged", "nat", "published", "address"))
+    assert [(one.name, one.path, one.url) for one in along] == [
+        ("vm-1", "bridged", VM.url),
+        ("container-2", "address", "http://10.9.8.49:8000"),
+    ]
 
 
 @pytest.mark.parametrize(("address", "moved"), [("10.9.8.2", False), ("10.9.7.2", True)])

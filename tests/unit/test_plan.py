@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra import plan
+from infra import paths, plan
 
 LABS = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=20)
 CHECKOUTS = st.text("0123456789abcdef", min_size=8, max_size=8)
@@ -35,13 +36,47 @@ def test_no_two_things_share_an_address_or_a_mac(checkout: str, lab: str) -> Non
     for name in plan.NETWORKS:
         network = one.network(name)
         addresses = [network.gateway, *(server.addresses[name] for server in servers)]
-        addresses += map(one.vm_address, guests) if name == plan.LAN else []
+        addresses += [of(n) for of in (one.vm_address, one.container_address) for n in guests if name == plan.LAN]
         assert len(set(addresses)) == len(addresses)
         assert all(address in network.subnet and address not in network.dynamic_range for address in addresses)
     macs = [*(mac for server in servers for mac in server.macs.values()), *map(one.vm_mac, guests)]
-    assert len(macs) == len(plan.NETWORKS) * plan.MAX_SERVERS + plan.MAX_REPLICAS
+    macs += map(one.container_mac, guests)
+    assert len(macs) == len(plan.NETWORKS) * plan.MAX_SERVERS + 2 * plan.MAX_REPLICAS
     assert len(set(macs)) == len(macs)
     assert all(re.fullmatch("52:76:63(:[0-9a-f]{2}){3}", mac) for mac in macs)
+
+
+def test_no_two_replicas_share_a_port_of_their_server() -> None:
+    """Published ones, those that lead to guests behind NAT, and the one above the last container's."""
+    replicas = range(plan.MAX_REPLICAS)
+    one = make("1a2b3c4d", "deployment")
+    ports = [of(n) for of in (one.container_port, plan.nat_port, plan.nat_ssh_port) for n in replicas]
+    ports.append(plan.CONTAINER_PORT + plan.MAX_REPLICAS)
+    assert len(set(ports)) == len(ports)
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("bridged", "http://10.200.7.17:8000"),
+        ("nat", "http://10.200.7.2:8102"),
+        ("published", "http://10.200.7.2:8002"),
+        ("address", "http://10.200.7.49:8000"),
+        ("host", "http://10.200.7.2:8002"),
+    ],
+)
+def test_where_a_replica_answers_follows_from_its_path(path: str, url: str) -> None:
+    """The second of its side, on the first server."""
+    one = plan.Plan("1a2b3c4d", "networking", ipaddress.IPv4Network("10.200.7.0/24"))
+    assert paths.KINDS[path].url(one, 1, "10.200.7.2") == url
+
+
+def test_a_guest_behind_nat_has_an_address_of_its_servers_network() -> None:
+    """With its length; a lab that has no such network has no such address."""
+    lan, nat = ipaddress.IPv4Network("10.200.7.0/24"), ipaddress.IPv4Network("10.9.8.0/24")
+    assert str(plan.Plan("1a2b3c4d", "networking", lan, nat=nat).nat_address(1)) == "10.9.8.17/24"
+    with pytest.raises(ValueError, match="no path"):
+        plan.Plan("1a2b3c4d", "networking", lan).nat_address(1)
 
 
 def test_a_lab_without_another_network_has_the_lan_alone() -> None:

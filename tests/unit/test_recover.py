@@ -70,6 +70,24 @@ def test_what_is_gone_inside_a_server_is_refreshed(gone: set[There], steps: Step
     assert inner_steps(STATE, HERE, INSIDE - gone) == steps
 
 
+def test_a_domain_whose_network_is_gone_goes_first() -> None:
+    """The provider cannot read it; another domain stays. One that a person stopped is still there."""
+    nat = Known(there("nat-network", "nat"), "urn-nat", server=HERE)
+    behind = Known(there("domain", "vm-2"), "urn-vm-2", server=HERE, needs=("urn-nat", "urn-base-1"))
+    state, inside = [*STATE, nat, behind], {*INSIDE, nat.there, behind.there, there("disk", "vm-2.qcow2")}
+    state.append(Known(there("disk", "vm-2.qcow2"), "urn-disk", server=HERE))
+    assert inner_steps(state, HERE, inside) == Steps()
+    assert inner_steps(state, HERE, inside - {nat.there}) == Steps(remove=(behind.there,), up=REFRESH)
+
+
+def test_a_container_whose_network_is_gone_goes_first() -> None:
+    """The provider does not see that it is on none; containers on other networks stay."""
+    lan = Known(there("network", "lan"), "urn-lan", server=HERE)
+    on_it = Known(there("container", "container-2"), "urn-container-2", server=HERE, needs=("urn-lan",))
+    state, inside = [*STATE, lan, on_it], {*INSIDE, lan.there, on_it.there}
+    assert inner_steps(state, HERE, inside - {lan.there}) == Steps(remove=(on_it.there,), up=REFRESH)
+
+
 def outside(server: str) -> list[Known]:
     """What stands of a server on the laptop's engine, as Pulumi has it."""
     urn = "urn:pulumi:deployment::vm-vs-container::vm-vs-container:index:Server$docker:index/{0}::" + server
@@ -113,14 +131,14 @@ def test_the_servers_that_a_lab_is_to_have(value: object, number: int) -> None:
 VIRSH = """#!/bin/sh
 there=$HOME/there defined=$HOME/defined
 case $1 in
-destroy | pool-destroy) rm "$there" 2> /dev/null || exit 1; [ -e "$defined" ] || exit 0 ;;
-dominfo | pool-info) [ -e "$there" ] || [ -e "$defined" ] ;;
-undefine | pool-undefine) [ ! -e "$HOME/held" ] && rm "$defined" ;;
+destroy | pool-destroy | net-destroy) rm "$there" 2> /dev/null || exit 1; [ -e "$defined" ] || exit 0 ;;
+dominfo | pool-info | net-info) [ -e "$there" ] || [ -e "$defined" ] ;;
+undefine | pool-undefine | net-undefine) [ ! -e "$HOME/held" ] && rm "$defined" ;;
 esac
 """
 
 
-@pytest.mark.parametrize("kind", ["domain", "pool"])
+@pytest.mark.parametrize("kind", ["domain", "nat-network", "pool"])
 @pytest.mark.parametrize(
     ("state", "ok"),
     [({"there"}, True), ({"defined"}, True), ({"there", "defined"}, True), (set(), True), ({"defined", "held"}, False)],

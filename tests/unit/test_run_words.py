@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -95,6 +96,8 @@ def test_a_replica_that_does_not_answer_is_named() -> None:
     silent = CONTRACT.replicas[0].__class__("vm-1", "vm", "server-1", "http://127.0.0.1:9", "vm-1")
     told = steady.wrong(silent, "1")
     assert told.startswith("vm-1 at http://127.0.0.1:9 does not answer: ConnectionRefusedError")
+    behind = replace(silent, name="vm-2", path="nat")
+    assert steady.wrong(behind, "1").startswith("vm-2 at http://127.0.0.1:9 (path nat) does not answer: Connection")
 
 
 CLAIMS = [

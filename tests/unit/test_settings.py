@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra import plan
+from infra import paths, plan
 from infra.keys import Key
 from infra.settings import ALL, DEFAULTS, Facts, Settings, SettingsError, keys, parse
 from infra.topologies import TOPOLOGIES
@@ -31,6 +31,7 @@ FACTS = Facts(
 )
 CHANGE = "Change it: pulumi config set {key} {value} -s deployment"
 SPARE = plan.default_subnet(CHECKOUT, "deployment")
+NAT_SPARE = plan.default_subnet(CHECKOUT, "deployment", "nat")
 
 REFUSED = [
     ({"replicas": "0"}, "replicas is '0': a whole number from 1 to 32 is needed."),
@@ -72,6 +73,30 @@ REFUSED = [
         {"subnet": "192.168.1.0/24"},
         "subnet is '192.168.1.0/24': 192.168.1.0/24 overlaps 192.168.1.0/24, which interface wlan0 uses; "
         "choose another.",
+    ),
+    (
+        {"paths": "bridge"},
+        "paths is 'bridge': all is needed, or some of bridged, nat, published, address, host, each once, with commas "
+        "between them.",
+    ),
+    (
+        {"paths": "nat,nat"},
+        "paths is 'nat,nat': all is needed, or some of bridged, nat, published, address, host, each once, with commas "
+        "between them.",
+    ),
+    (
+        {"nat_subnet": "192.168.1.0/24"},
+        "nat_subnet is '192.168.1.0/24': 192.168.1.0/24 overlaps 192.168.1.0/24, which interface wlan0 uses; "
+        "choose another.",
+    ),
+    (
+        {"nat_subnet": "10.9.8.0/24", "subnet": "10.9.8.0/24"},
+        "nat_subnet is '10.9.8.0/24': 10.9.8.0/24 overlaps 10.9.8.0/24, which the LAN of deployment uses; choose "
+        "another.",
+    ),
+    (
+        {"nat_subnet": "lan"},
+        f"nat_subnet is 'lan': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
     ),
 ]
 
@@ -125,7 +150,7 @@ def test_an_empty_configuration_is_the_default_lab() -> None:
     assert parse("deployment", {}, FACTS, CHECKOUT) == Settings(
         lab="deployment",
         topology="single",
-        own={"servers": 1},
+        own={"servers": 1, "paths": ("bridged", "published"), "nat_subnet": None},
         sides=("vm", "container"),
         replicas=1,
         vcpus=int(DEFAULTS["vcpus"]),
@@ -143,7 +168,7 @@ def test_a_bad_value_is_refused_with_value_rule_and_next_step(config: dict[str, 
     with pytest.raises(SettingsError) as refused:
         parse("deployment", config, FACTS, CHECKOUT)
     key = next(iter(config))
-    value = SPARE if key == "subnet" else "VALUE"
+    value = {"subnet": SPARE, "nat_subnet": NAT_SPARE}.get(key, "VALUE")
     assert refused.value.problems == (f"{message} {CHANGE.format(key=key, value=value)}",)
 
 
@@ -153,8 +178,8 @@ def test_all_problems_are_reported_at_once() -> None:
         parse("deployment", {"replicas": "0", "vcpus": "x", "replica": "2"}, FACTS, CHECKOUT)
     assert len(refused.value.problems) == 3
     assert refused.value.problems[0] == (
-        "'replica' is no configuration key; there are topology, servers, sides, replicas, vcpus, memory_mib, disk_gib, "
-        "accelerator, service_version, subnet. Remove it: pulumi config rm replica -s deployment"
+        "'replica' is no configuration key; there are topology, servers, paths, nat_subnet, sides, replicas, vcpus, "
+        "memory_mib, disk_gib, accelerator, service_version, subnet. Remove it: pulumi config rm replica -s deployment"
     )
 
 
@@ -166,6 +191,59 @@ def test_more_memory_than_there_is_is_refused() -> None:
         "memory_mib is 4096 for 3 replicas on 2 sides, 24576 MiB in all: this machine has 16384 MiB, of which 15616 "
         "can be given away. Lower memory_mib or replicas: pulumi config set memory_mib N -s deployment",
     )
+
+
+def test_more_replicas_than_there_are_addresses_for_are_refused() -> None:
+    """Along all paths of a side."""
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", {"paths": "all", "replicas": "11"}, FACTS, CHECKOUT)
+    assert refused.value.problems[0] == (
+        "replicas is 11 for each of 3 paths, 33 containers in all: a side has 32 at most. Lower replicas or paths: "
+        "pulumi config set replicas N -s deployment"
+    )
+
+
+def test_each_path_of_each_side_needs_its_replicas_memory() -> None:
+    """All five paths, once."""
+    with pytest.raises(SettingsError) as refused:
+        parse("deployment", {"memory_mib": "4096", "paths": "all"}, FACTS, CHECKOUT)
+    assert refused.value.problems == (
+        "memory_mib is 4096 for 1 replicas on 2 sides along 5 paths, 20480 MiB in all: this machine has 16384 MiB, of "
+        "which 15616 can be given away. Lower memory_mib, replicas or paths: "
+        "pulumi config set memory_mib N -s deployment",
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "vm", "container"),
+    [
+        ({}, ("bridged",), ("published",)),
+        ({"paths": "all"}, ("bridged", "nat"), ("published", "address", "host")),
+        ({"paths": "host, nat", "replicas": "2"}, ("nat", "nat"), ("host", "host")),
+        ({"paths": "address,published", "replicas": "2"}, ("bridged",) * 2, ("published", "address") * 2),
+    ],
+)
+def test_a_side_has_as_many_replicas_of_each_of_its_paths(
+    config: dict[str, str], vm: tuple[str, ...], container: tuple[str, ...]
+) -> None:
+    """In turn, in the order of the rows; one without a path of its own among them has its first."""
+    found = parse("deployment", config, FACTS, CHECKOUT)
+    assert (found.along("vm"), found.along("container")) == (vm, container)
+    chosen = found.own["paths"]
+    assert [paths.at(chosen, "container", index) for index in range(len(container))] == list(container)
+
+
+def test_a_network_behind_nat_meets_neither_the_lan_nor_what_the_machine_uses() -> None:
+    """Chosen where a path wants it, and the same each time; what stands in its way moves it on."""
+    config = {"paths": "nat"}
+    found = parse("deployment", config, FACTS, CHECKOUT)
+    nat = found.own["nat_subnet"]
+    assert not nat.overlaps(found.subnet)
+    assert parse("deployment", config, FACTS, CHECKOUT) == found
+    busy = dataclasses.replace(FACTS, subnets_in_use={**FACTS.subnets_in_use, str(nat): "interface tun0"})
+    assert not parse("deployment", config, busy, CHECKOUT).own["nat_subnet"].overlaps(nat)
+    beside = parse("deployment", {**config, "subnet": str(nat)}, FACTS, CHECKOUT)
+    assert not beside.own["nat_subnet"].overlaps(beside.subnet)
 
 
 def test_a_further_servers_daemons_need_memory_too() -> None:
@@ -225,6 +303,8 @@ def settings_or_problems(config: dict[str, str]) -> None:
         problems = refused.problems
     else:
         assert found.servers <= plan.MAX_SERVERS
-        assert isinstance(plan.Plan(CHECKOUT, "deployment", found.subnet).vm_address(found.replicas - 1), Address)
+        planned = plan.Plan(CHECKOUT, "deployment", found.subnet)
+        last = max(len(found.along(side)) for side in found.sides) - 1
+        assert isinstance(planned.vm_address(last), Address)
         return
     assert all(problems)
