@@ -1,0 +1,1 @@
+"""What differs between the sides for this lab's experiments alone."""
