@@ -36,18 +36,15 @@ CHANGES = (filters._LOAD, mending.CALLS, forward.SKIP, *forward.WAYS.values(), "
 def does(fake: FakeLab, where: str, words: Sequence[str]) -> str | None:
     """What a command of these experiments does and prints; None where it is none of theirs."""
     text = " ".join(words)
-    if text == inside.MEND:
-        fake.step("mend", drop=[one for one in fake.touched if one.startswith(IN_SERVER)])
-        return ""
-    if own_filter.CLEAR_GUEST in words and own_filter._LOAD not in words:
-        fake.step("clear the guest", drop=[one for one in fake.touched if one.startswith(IN_GUEST)])
-        return ""
-    if own_filter._LOAD in words:
-        fake.step("rules in the guest", f"{IN_GUEST}rules")
-        return ""
-    if segment._JOIN_GUEST in words:
-        fake.step("address in the guest")  # it goes with its adapter
-        return ""
+    for fits, name, add, drop in (
+        (text == inside.MEND, "mend", (), IN_SERVER),
+        (own_filter._LOAD in words, "rules in the guest", (f"{IN_GUEST}rules",), ""),
+        (own_filter.CLEAR_GUEST in words, "clear the guest", (), IN_GUEST),
+        (segment._JOIN_GUEST in words, "address in the guest, which goes with its adapter", (), ""),
+    ):
+        if fits:
+            fake.step(name, *add, drop=[one for one in fake.touched if drop and one.startswith(drop)])
+            return ""
     for part, said in LOOKS.items():
         if part in text and "iptables -w" not in text:
             fake.step(text[:30])
