@@ -219,6 +219,11 @@ def test_what_lets_bridged_vms_through_is_one_rule_wherever_it_is_made_or_looked
 def test_a_server_says_what_it_puts_right(look: bool, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of an earlier version has no such program, and says nothing."""
     asked: list[str] = []
-    monkeypatch.setattr(inside, "run", lambda _server, script: asked.append(script) or "a rule\nanother\n")
+
+    def run(_server: Reach, script: str) -> str:
+        asked.append(script)
+        return "a rule\nanother\n"
+
+    monkeypatch.setattr(inside, "run", run)
     assert inside.mend(Reach("docker", "unix:///x", "s"), look=look) == ["a rule", "another"]
     assert asked == [f"[ ! -x {inside.MEND} ] || {inside.MEND} {words}"]
