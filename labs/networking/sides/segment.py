@@ -103,7 +103,7 @@ def _of_vm(place: Place, replica: Replica) -> Segments:
     def reaches(segment: str, address: str, port: int) -> bool:
         if not segment:
             return _reached(inside, [], address, port)
-        return _reached(run, ["ip", "netns", "exec", name(segment)], address, port)
+        return _reached(run, ["nsenter", f"--net=/run/netns/{name(segment)}"], address, port)
 
     return Segments(make, join, listen, reaches)
 
@@ -128,7 +128,8 @@ def _of_container(place: Place, replica: Replica) -> Segments:
     def reaches(segment: str, address: str, port: int) -> bool:
         if not segment:
             return _reached(inside, [], address, port)
-        return _reached(run, ["docker", "exec", name(segment)], address, port)
+        pid = run(["docker", "inspect", "-f", "{{.State.Pid}}", name(segment)]).output.strip()
+        return _reached(run, ["nsenter", "-t", pid, "-n"], address, port)
 
     return Segments(make, join, listen, reaches)
 
