@@ -38,6 +38,8 @@ keep_definitions() {
         rm -rf "/etc/libvirt/$part"
         ln -s "/var/lib/libvirt/definitions/$part" "/etc/libvirt/$part"
     done
+    # The package's folder is not on the volume, and libvirt notes in it the adapters of its networks.
+    mkdir -p /var/lib/libvirt/dnsmasq
 }
 
 # A group with processes can't hand controllers on to groups below it, and the engine puts a health check into it at any

@@ -17,11 +17,10 @@ found() {
 tried_rules() {
     where=$1
     shift
-    "$@" iptables-save | awk '/^\*/ { table = substr($1, 2) } /--comment "?vvc-/ { print table, substr($0, 4) }' |
-        while read -r table rule; do
-            # shellcheck disable=SC2086 - the rule is words
-            found "in $where the rule iptables -t $table -A $rule" "$@" iptables -w 10 -t "$table" -D $rule
-        done
+    undo=$("$@" iptables-save | sed -n -e '/^[*C]/p' -e '/--comment "\{0,1\}vvc-/s/^-A /-D /p')
+    printf '%s\n' "$undo" | awk -v where="$where" '
+        /^\*/ { table = substr($1, 2) } /^-D/ { $1 = ""; print "in " where " the rule iptables -t " table " -A" $0 }'
+    case $undo in *-D*) [ -n "$look" ] || printf '%s\n' "$undo" | "$@" iptables-restore -w 10 --noflush ;; esac
 }
 
 plugged_adapters() {

@@ -65,9 +65,8 @@ tables() {{ LD_LIBRARY_PATH=$work XTABLES_LIBDIR=$work "$work/xtables-nft-multi"
 """
 CLEAR_GUEST = f"""{_TABLES}
 [ -e "$work" ] || exit 0
-tables iptables-save | sed -n '/--comment "\\{{0,1\\}}vvc-/s/^-A //p' | while read -r rule; do
-    tables iptables -D $rule
-done
+tables iptables-save | sed -n -e '/^[*C]/p' -e '/--comment "\\{{0,1\\}}vvc-/s/^-A /-D /p' |
+    tables iptables-restore --noflush
 tables iptables -X
 modprobe -q -r nft_compat xt_comment xt_tcpudp nf_tables
 watch=$(cat "$work/watch" 2> /dev/null)

@@ -17,7 +17,7 @@ NETS = {"a": "198.18.41.0/24", "b": "198.18.42.0/24"}
 """Of the range for measurements, which nobody's LAN has."""
 
 LISTENS = 5201
-_CONNECT = 'timeout 3 bash -c "exec 3<>/dev/tcp/$0/$1" 2> /dev/null && echo reached || echo "not reached"'
+_CONNECT = 'timeout 2 bash -c "exec 3<>/dev/tcp/$0/$1" 2> /dev/null && echo reached || echo "not reached"'
 
 
 @dataclass(frozen=True)
