@@ -201,7 +201,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
-        for what in inside.mend(server):
+        for what in inside.undo(server):
             progress.line(f"Put right in {name}, as an experiment had left it: {what}")
         steps = inner_steps(state, name, inside.look(server))
         why = "is not as it was noted: it is made anew" if name in named else f"in {name} is left of an experiment"

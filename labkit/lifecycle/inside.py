@@ -22,7 +22,7 @@ REMOVE = {one.kind: one.remove for one in _OBJECTS if one.remove}
 STRAY = {one.kind: one.stray for one in _OBJECTS if one.stray}
 """Kind -> script that removes what an experiment left."""
 
-MEND = "/usr/local/lib/vvc/mend"
+UNDO = "/usr/local/lib/vvc/undo"
 """The server's own program that puts right what an experiment has left there or taken away; --look only says it."""
 
 _MADE = {one.kind: one.made for one in _OBJECTS if one.made}
@@ -66,9 +66,9 @@ def run(server: Reach, script: str, *words: str) -> str:
     return reach.runner(server, hint="./lab doctor")(["sh", "-c", script, "sh", *words], _LOOK_S).output
 
 
-def mend(server: Reach, *, look: bool = False) -> list[str]:
+def undo(server: Reach, *, look: bool = False) -> list[str]:
     """What an experiment has left in a server or taken away there, in words; put right, unless one only looks.
 
     A server of an earlier version has no such program, nor anything that would need it. Raises CommandError.
     """
-    return run(server, f"[ ! -x {MEND} ] || {MEND} {'--look' * look}").splitlines()
+    return run(server, f"[ ! -x {UNDO} ] || {UNDO} {'--look' * look}").splitlines()

@@ -90,9 +90,9 @@ def _cut_off(machine: OnEngine, lab: str) -> list[Leftover]:
         running = [str(server.name) for server in servers.of(client, lab) if server.status == "running"]
     reaches = [Reach("docker", machine.docker_host, name) for name in running]
     return [
-        Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.MEND])))
+        Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.UNDO])))
         for reach in reaches
-        for what in inside.mend(reach, look=True)
+        for what in inside.undo(reach, look=True)
     ]
 
 

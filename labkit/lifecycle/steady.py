@@ -49,7 +49,7 @@ def problems(place: RunningLab) -> Iterator[str]:
             if (server.status, health) != ("running", "healthy"):
                 yield f"The server {server.name} is {server.status} {health}".rstrip() + "."
             if server.status == "running":
-                left = inside.mend(servers.reach(place.ready.machine, str(server.name)), look=True)
+                left = inside.undo(servers.reach(place.ready.machine, str(server.name)), look=True)
                 yield from (f"In the server {server.name} an experiment was cut off: {what}." for what in left)
     replicas = place.contract.replicas
     with ThreadPoolExecutor() as pool:

@@ -8,7 +8,7 @@ from typing import Any
 from labkit.lifecycle import inside
 from labkit.measure.testing import FakeLab, Patch
 from labkit.system import carry
-from labs.networking import filters, firewall, forward, mending
+from labs.networking import filters, firewall, forward, undoing
 from labs.networking.sides import own_filter, segment
 
 IN_SERVER, IN_GUEST = "tried in a server: ", "tried in a guest: "
@@ -23,13 +23,13 @@ LOOKS = {
     "{{.Image}}": "sha256:1\n",
     "ip -4 -o": "2: eth0    inet 10.0.0.16/24 scope global eth0\n",
     "cat /proc/self/status": "CapEff:\t0\n",
-    f"cat {mending.CALLS}": "1\n",
+    f"cat {undoing.CALLS}": "1\n",
     forward._ENGINE: "version 26.1\nsetting missing\n",
     segment._CONNECT: "reached\n",
 }
 """What is in a command that changes nothing -> what it prints."""
 
-CHANGES = (filters._LOAD, mending.CALLS, forward.SKIP, *forward.WAYS.values(), "vvc-segment")
+CHANGES = (filters._LOAD, undoing.CALLS, forward.SKIP, *forward.WAYS.values(), "vvc-segment")
 """What is in a command that changes something in a server until it is mended there."""
 
 
@@ -37,7 +37,7 @@ def does(fake: FakeLab, where: str, words: Sequence[str]) -> str | None:
     """What a command of these experiments does and prints; None where it is none of theirs."""
     text = " ".join(words)
     for fits, name, add, drop in (
-        (text == inside.MEND, "mend", (), IN_SERVER),
+        (text == inside.UNDO, "mend", (), IN_SERVER),
         (own_filter._LOAD in words, "rules in the guest", (f"{IN_GUEST}rules",), ""),
         (own_filter.CLEAR_GUEST in words, "clear the guest", (), IN_GUEST),
         (segment._JOIN_GUEST in words, "address in the guest, which goes with its adapter", (), ""),

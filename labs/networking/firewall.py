@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.system.errors import LabError
-from labs.networking import filters, mending
+from labs.networking import filters, undoing
 from labs.networking.arms import ARMS
 from labs.networking.filters import Rule
 from labs.networking.sides import own_filter
@@ -132,7 +132,7 @@ def measure(place: Place, turn: Turn) -> Seen:
     run = place.run(replica)
     own = own_filter.OF[replica.side](place, replica)
     shared = own.namespace == own_filter.namespace(run, "self")
-    client, found = client_of(replica.url), mending.bridge_calls(run)
+    client, found = client_of(replica.url), undoing.bridge_calls(run)
     every = trials(found, random.randrange(_PORTS.start, _PORTS.stop, len(PLACES) * 2))  # noqa: S311 - no secret
     try:
         servers = {**SERVERS, INSIDE: _OWN} if shared else SERVERS
@@ -142,7 +142,7 @@ def measure(place: Place, turn: Turn) -> Seen:
         answers: dict[int, str] = {}
         for setting, those in itertools.groupby(every, lambda one: one.bridge_calls):
             if setting != found:
-                mending.set_bridge_calls(run, setting)
+                undoing.set_bridge_calls(run, setting)
             ports = [one.port for one in those]
             with ThreadPoolExecutor(len(ports)) as pool:  # what is not answered takes its time
                 answers |= zip(ports, pool.map(partial(ask, replica.url, client), ports), strict=True)
@@ -151,7 +151,7 @@ def measure(place: Place, turn: Turn) -> Seen:
             counts[port] = counts.get(port, []) + more
     finally:
         own.remove()
-        mending.restore(place)
+        undoing.restore(place)
     told = [judged(trial, answers[trial.port], counts.get(trial.port, [])) for trial in every]
     status = place.inside(replica)(["cat", "/proc/self/status"]).output
     facts = {
@@ -177,7 +177,7 @@ def may_change_rules(status: str) -> bool:
 
 def restore(place: Place) -> None:
     """Rules go, in the servers and in the replicas, and bridge-nf-call-iptables is on."""
-    mending.restore(place)
+    undoing.restore(place)
     for replica in place.contract.replicas:
         own_filter.CLEAR[replica.side](place, replica)
 

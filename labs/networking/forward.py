@@ -12,7 +12,7 @@ from infra.outputs import Replica
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.sides import Runner
 from labkit.system.errors import LabError
-from labs.networking import filters, mending
+from labs.networking import filters, undoing
 from labs.networking.arms import BRIDGED, NAT
 from labs.networking.filters import Rule
 
@@ -34,7 +34,7 @@ iptables -w 10 -I DOCKER-USER 1 -d {{address}} -m comment --comment {COMMENT} -j
 iptables -w 10 -I DOCKER-USER 1 -s {{address}} -m comment --comment {COMMENT} -j ACCEPT
 """,
     POLICY: "iptables -w 10 -P FORWARD ACCEPT",
-    CALLS_OFF: f"echo 0 > {mending.CALLS}",
+    CALLS_OFF: f"echo 0 > {undoing.CALLS}",
 }
 """Way -> script that mends it. The policy is what the engine's setting leaves alone when the engine starts."""
 
@@ -49,7 +49,7 @@ done
 iptables -w 10 -I FORWARD 1 -d "$1" -m comment --comment {COMMENT}
 """
 """Takes away what lets this VM through beside the engine: rules in DOCKER-USER are passed by, those that lead ports to
-one behind NAT go until `mending.restore`. And it counts what comes for the VM."""
+one behind NAT go until `undoing.restore`. And it counts what comes for the VM."""
 
 _ENGINE = """
 docker version --format 'version {{.Server.Version}}'
@@ -108,7 +108,7 @@ def measure(place: Place, turn: Turn) -> Seen:
         mended_s = time.monotonic() - begin
         waited_s = answers(replica.url, BACK_WITHIN_S)
     finally:
-        mending.restore(place)
+        undoing.restore(place)
     facts = {
         "path": replica.path,
         "way": turn.action,
@@ -148,5 +148,5 @@ EXPERIMENT = Experiment(
     prediction="Which of the three ways brings a bridged VM back, and which one a VM behind NAT?",
     turns=turns,
     measure=measure,
-    restore=mending.restore,
+    restore=undoing.restore,
 )

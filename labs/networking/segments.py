@@ -8,7 +8,7 @@ from typing import Any
 from infra.plan import SERVICE_PORT
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.sides import Runner
-from labs.networking import filters, mending
+from labs.networking import filters, undoing
 from labs.networking.arms import BRIDGED, PUBLISHED
 from labs.networking.sides import segment
 from labs.networking.sides.segment import LISTENS
@@ -39,7 +39,7 @@ def measure(place: Place, turn: Turn) -> Seen:
             tried(run, "across: listener to replica", lambda: own.reaches("b", at, SERVICE_PORT)),
         ]
     finally:
-        mending.restore(place)
+        undoing.restore(place)
     return Seen(
         {"ways_that_reached": float(sum(1 for one in ways if one["reached"]))},
         facts={"path": replica.path, "ways": ways},
@@ -59,5 +59,5 @@ EXPERIMENT = Experiment(
     prediction="What keeps two networks of VMs apart, and what two networks of containers?",
     turns=turns,
     measure=measure,
-    restore=mending.restore,
+    restore=undoing.restore,
 )

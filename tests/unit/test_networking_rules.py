@@ -210,9 +210,9 @@ def test_the_tables_show_what_was_seen() -> None:
 def test_what_lets_bridged_vms_through_is_one_rule_wherever_it_is_made_or_looked_at() -> None:
     """At the server's start, in its health, and where it is put right."""
     folder = CHECKOUT / "images" / "server"
-    for script in ("entrypoint", "healthy", "mend"):
+    for script in ("entrypoint", "healthy", "undo"):
         assert f"DOCKER-USER -i {BRIDGE} -o {BRIDGE} -j ACCEPT" in (folder / f"{script}.sh").read_text("utf-8"), script
-    assert f"COPY server/mend.sh {inside.MEND}\n" in (folder / "Dockerfile").read_text("utf-8")
+    assert f"COPY server/undo.sh {inside.UNDO}\n" in (folder / "Dockerfile").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("look", "words"), [(True, "--look"), (False, "")])
@@ -225,5 +225,5 @@ def test_a_server_says_what_it_puts_right(look: bool, words: str, monkeypatch: p
         return "a rule\nanother\n"
 
     monkeypatch.setattr(inside, "run", run)
-    assert inside.mend(Reach("docker", "unix:///x", "s"), look=look) == ["a rule", "another"]
-    assert asked == [f"[ ! -x {inside.MEND} ] || {inside.MEND} {words}"]
+    assert inside.undo(Reach("docker", "unix:///x", "s"), look=look) == ["a rule", "another"]
+    assert asked == [f"[ ! -x {inside.UNDO} ] || {inside.UNDO} {words}"]

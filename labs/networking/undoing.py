@@ -13,7 +13,7 @@ CALLS = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 def restore(place: Place) -> None:
     """What the experiments have made in the servers goes, by its name; what they took away comes back."""
     for server in place.contract.servers:
-        place.runner(server)([inside.MEND])
+        place.runner(server)([inside.UNDO])
 
 
 def bridge_calls(run: Runner) -> str:
