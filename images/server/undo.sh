@@ -19,7 +19,9 @@ tried_rules() {
     shift
     undo=$("$@" iptables-save | sed -n -e '/^[*C]/p' -e '/--comment "\{0,1\}vvc-/s/^-A /-D /p')
     printf '%s\n' "$undo" | awk -v where="$where" '
-        /^\*/ { table = substr($1, 2) } /^-D/ { $1 = ""; print "in " where " the rule iptables -t " table " -A" $0 }'
+        /^\*/ { table = substr($1, 2) }
+        /^-D/ { match($0, /vvc-[^" ]*/); count["rules " substr($0, RSTART, RLENGTH) " in " table " " $2]++ }
+        END { for (rules in count) print "in " where " " rules ", " count[rules] " of them" }'
     case $undo in *-D*) [ -n "$look" ] || printf '%s\n' "$undo" | "$@" iptables-restore -w 10 --noflush ;; esac
 }
 

@@ -75,10 +75,14 @@ rm -rf "$work"
 true
 """
 _LOAD = f"""{_TABLES}
-set -eu
-setsid sh -c "sleep {GOES_AFTER_S}; $2" > /dev/null 2>&1 < /dev/null &
-echo $! > "$work/watch"
 printf %s "$1" | tables iptables-restore --noflush
+"""
+_UNPACK = f"""
+set -e
+mkdir -p {WORK}
+setsid sh -c "sleep {GOES_AFTER_S}; $1" > /dev/null 2>&1 < /dev/null &
+echo $! > {WORK}/watch
+tar -x -C {WORK}
 """
 
 
@@ -87,10 +91,10 @@ def _of_vm(place: Place, replica: Replica) -> OwnFilter:
 
     def load(rules: str) -> None:
         lab_dir = place.ready.machine.lab_dir(place.lab)
-        unpack = ["sh", "-c", f"mkdir -p {WORK} && tar -x -C {WORK}"]
+        unpack = ["sh", "-c", _UNPACK, "sh", CLEAR_GUEST]
         sink = place.side(replica).exec_command(replica, place.server(replica), lab_dir, unpack, tty=False)
         carry.carry(place.server(replica).reach.words(["sh", "-c", PACK]), sink, _WITHIN_S)
-        inside(["sh", "-c", _LOAD, "sh", rules, CLEAR_GUEST])
+        inside(["sh", "-c", _LOAD, "sh", rules])
 
     return OwnFilter(
         where="the guest's own kernel",
