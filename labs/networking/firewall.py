@@ -83,20 +83,26 @@ def counted(where: str, saved: Iterable[Rule]) -> dict[int, list[tuple[str, int,
 
 
 def judged(trial: Trial, answer: str, counts: Sequence[tuple[str, int, bool]]) -> dict[str, Any]:
-    """What is kept of a trial. Raises LabError where a packet was lost and no rule of this trial's did it. Pure."""
-    by = [(place, packets) for place, packets, drops in counts if drops and packets]
-    if bool(by) == (answer == "answered"):
+    """What is kept of a trial. Raises LabError where a packet was lost and no rule of this trial's did it. Pure.
+
+    Who answers has got its packets, whatever was dropped: a bridge that does not know behind which port a MAC is, as
+    that of a macvlan, hands a copy to each, and those are forwarded.
+    """
+    dropped = [(place, packets) for place, packets, drops in counts if drops and packets]
+    if answer != "answered" and not dropped:
         raise LabError(
-            f"With a DROP {trial.drop_in} the replica gave: {answer}, and the trial's rules dropped "
-            f"{sum(packets for _, packets in by)} packets: somebody else had a hand in it.",
+            f"With a DROP {trial.drop_in} the replica gave: {answer}, and no rule of the trial's dropped a packet: "
+            "somebody else had a hand in it.",
             hint="./lab exec server-1 iptables-save -c",
         )
+    by = dropped if answer != "answered" else []
     return {
         "drop_in": trial.drop_in,
         "bridge_nf_call_iptables": trial.bridge_calls,
         "answer": answer,
         "dropped_by": by[0][0] if by else "",
         "dropped_packets": sum(packets for _, packets in by),
+        "dropped_copies": 0 if by else sum(packets for _, packets in dropped),
         "packets": {place: packets for place, packets, _ in counts},
     }
 
