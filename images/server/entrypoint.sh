@@ -38,6 +38,8 @@ keep_definitions() {
         rm -rf "/etc/libvirt/$part"
         ln -s "/var/lib/libvirt/definitions/$part" "/etc/libvirt/$part"
     done
+    # The package's folder is not on the volume, and libvirt notes in it the adapters of its networks.
+    mkdir -p /var/lib/libvirt/dnsmasq
 }
 
 # A group with processes can't hand controllers on to groups below it, and the engine puts a health check into it at any
@@ -83,7 +85,10 @@ make_bridge() {
     ip link set br0 up
     ip address add "$address" brd + dev br0
     [ -z "$gateway" ] || ip route add default via "$gateway"
-    # dockerd lets nothing be forwarded that is not its own, bridged frames included, but keeps this chain as it is.
+    # As on a machine that is new: where forwarding is off, dockerd turns it on and sets the policy of FORWARD to DROP. It
+    # is on here already on some laptops, whose namespaces begin with what the laptop has.
+    echo 0 > /proc/sys/net/ipv4/ip_forward
+    # With that dockerd lets nothing be forwarded that is not its own, bridged frames included, but keeps this chain.
     iptables -w 10 -N DOCKER-USER
     iptables -w 10 -A DOCKER-USER -i br0 -o br0 -j ACCEPT
 }

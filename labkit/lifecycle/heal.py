@@ -231,6 +231,8 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
+        for what in inside.undo(server):
+            progress.line(f"Put right in {name}, as an experiment had left it: {what}")
         there = inside.look(server)
         inside.mend(server, [one.thing for one in state if one.server == name and one.there in there])
         steps = inner_steps(state, name, there)

@@ -26,6 +26,9 @@ MEND = {one.kind: one.mend for one in _OBJECTS if one.mend}
 STRAY = {one.kind: one.stray for one in _OBJECTS if one.stray}
 """Kind -> script that removes what an experiment left."""
 
+UNDO = "/usr/local/lib/vvc/undo"
+"""The server's own program that puts right what an experiment has left there or taken away; --look only says it."""
+
 _MADE = {one.kind: one.made for one in _OBJECTS if one.made}
 
 Thing = tuple[str, str]
@@ -72,3 +75,11 @@ def mend(server: Reach, things: Iterable[Thing]) -> None:
 def run(server: Reach, script: str, *words: str) -> str:
     """What a script prints in a server. Raises CommandError."""
     return reach.runner(server, hint="./lab doctor")(["sh", "-c", script, "sh", *words], _LOOK_S).output
+
+
+def undo(server: Reach, *, look: bool = False) -> list[str]:
+    """What an experiment has left in a server or taken away there, in words; put right, unless one only looks.
+
+    A server of an earlier version has no such program, nor anything that would need it. Raises CommandError.
+    """
+    return run(server, f"[ ! -x {UNDO} ] || {UNDO} {'--look' * look}").splitlines()

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from infra import plan
-from labkit.lifecycle import inventory, orphans, programs
+from infra.reach import Reach
+from labkit.lifecycle import inside, inventory, orphans, programs, servers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.setup.docker.client import connected
 from labkit.setup.docker.engine import DEFAULT_HOST
@@ -77,10 +78,22 @@ def look(machine: OnEngine, lab: str, known: Collection[str] = ()) -> Findings:
     every = Mine.of(CHECKOUT_ID, {lab, *_labs(things)})
     return Findings(
         lab,
-        tuple(_ours(machine, lab, things, known)),
+        (*_ours(machine, lab, things, known), *(_cut_off(machine, lab) if known else ())),
         tuple(inventory.appeared(things, before, every)) if before else (),
         before.taken if before else None,
     )
+
+
+def _cut_off(machine: OnEngine, lab: str) -> list[Leftover]:
+    """What an experiment that was cut off has left in the lab's servers, or has taken away there."""
+    with connected(machine.docker_host) as client:
+        running = [str(server.name) for server in servers.of(client, lab) if server.status == "running"]
+    reaches = [Reach("docker", machine.docker_host, name) for name in running]
+    return [
+        Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.UNDO])))
+        for reach in reaches
+        for what in inside.undo(reach, look=True)
+    ]
 
 
 def find(machine: OnEngine, lab: str, known: Collection[str] = ()) -> list[Leftover]:

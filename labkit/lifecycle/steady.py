@@ -9,7 +9,7 @@ from typing import Any
 
 from infra import answers, outputs, paths, telling
 from infra.outputs import Contract, Replica
-from labkit.lifecycle import heal, servers
+from labkit.lifecycle import heal, inside, servers
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.running import RunningLab
 from labkit.lifecycle.set_up import Ready
@@ -48,6 +48,9 @@ def problems(place: RunningLab) -> Iterator[str]:
             health = server.attrs["State"].get("Health", {}).get("Status", "")
             if (server.status, health) != ("running", "healthy"):
                 yield f"The server {server.name} is {server.status} {health}".rstrip() + "."
+            if server.status == "running":
+                left = inside.undo(servers.reach(place.ready.machine, str(server.name)), look=True)
+                yield from (f"In the server {server.name} an experiment was cut off: {what}." for what in left)
     replicas = place.contract.replicas
     with ThreadPoolExecutor() as pool:
         told = pool.map(lambda replica: wrong(replica, place.contract.service_version), replicas)

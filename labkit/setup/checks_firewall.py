@@ -26,7 +26,7 @@ def firewall() -> Check:
                 # What we start again ourselves is nothing that `up` could not do without.
                 return Check("firewall", False, gone, rules.hint(private=found.private), not found.private)
             if obstacle:
-                return Check("firewall", False, obstacle, "let the labs' bridges through: iptables -I INPUT -i vvc+")
+                return Check("firewall", False, obstacle, rules.passage(obstacle))
     if driver:
         return Check("firewall", True, f"the engine's backend is {driver}")
     told = shell.run([root.which("iptables") or "iptables", "--version"], timeout_s=_QUICK_S, check=False)

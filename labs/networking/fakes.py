@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from infra.paths import KINDS
 from labkit.measure.testing import FakeLab, Patch
-from labs.networking import _fakes_adapters, _fakes_path
+from labs.networking import _fakes_adapters, _fakes_path, _fakes_rules
 
 
 class Fake(FakeLab):
@@ -19,8 +19,15 @@ class Fake(FakeLab):
     def does(self, where: str, words: Sequence[str]) -> str:
         """What each experiment's own commands do."""
         said = _fakes_adapters.does(self, words)
+        if said is None:
+            said = _fakes_rules.does(self, where, words)
         return super().does(where, words) if said is None else said
 
     def patches(self) -> list[Patch]:
         """What reaches out of this process by other ways than the place."""
-        return [*super().patches(), *_fakes_adapters.patches(), *_fakes_path.patches(self)]
+        return [
+            *super().patches(),
+            *_fakes_adapters.patches(),
+            *_fakes_path.patches(self),
+            *_fakes_rules.patches(self),
+        ]

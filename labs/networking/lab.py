@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from labkit.measure.labs import Lab
-from labs.networking import adapters, adapters_claims, figures, path, path_claims
+from labs.networking import (
+    adapters,
+    adapters_claims,
+    figures,
+    firewall,
+    forward,
+    path,
+    path_claims,
+    rules_claims,
+    segments,
+    tables,
+)
 
 LAB = Lab(
     name="networking",
     question="What does a packet pass on its way to a VM and to a container, what does it cost, and who judges it?",
-    experiments=(adapters.EXPERIMENT, path.EXPERIMENT),
-    claims=(*adapters_claims.CLAIMS, *path_claims.CLAIMS),
-    figures={"path": figures.path, "path-picture": figures.path_picture},
+    experiments=(
+        adapters.EXPERIMENT,
+        path.EXPERIMENT,
+        firewall.EXPERIMENT,
+        forward.EXPERIMENT,
+        segments.EXPERIMENT,
+    ),
+    claims=(*adapters_claims.CLAIMS, *path_claims.CLAIMS, *rules_claims.CLAIMS),
+    figures={
+        "path": figures.path,
+        "path-picture": figures.path_picture,
+        "firewall": tables.firewall,
+        "forward": tables.forward,
+        "segments": tables.segments,
+    },
 )

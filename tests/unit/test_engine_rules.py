@@ -9,7 +9,7 @@ from labkit.setup.docker import engine
 from labkit.setup.docker import rules as engine_rules
 from labkit.setup.docker._network import Rules, parse
 from labkit.setup.docker.engine import Engine
-from labkit.setup.docker.rules import makes_rules, obstacle, problem
+from labkit.setup.docker.rules import makes_rules, obstacle, passage, problem
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 
@@ -84,6 +84,12 @@ def test_what_was_flushed_is_named(saved: str, starts: tuple[str, ...], table: s
         ("ACCEPT", ("-A INPUT -j REJECT --reject-with icmp-host-prohibited",), "lets nothing through"),
         ("ACCEPT", ("-A INPUT -i lo -j ACCEPT", "-A INPUT -j DROP"), ""),
         ("ACCEPT", ("-A INPUT -p tcp -m tcp --dport 22 -j DROP",), ""),
+        ("ACCEPT", ("-A FORWARD -j DROP",), "the rule `iptables -A FORWARD -j DROP` lets nothing through"),
+        ("ACCEPT", ("-A FORWARD -i vvc1 -j REJECT",), "the rule `iptables -A FORWARD -i vvc1 -j REJECT` lets"),
+        ("ACCEPT", ("-A FORWARD -j DOCKER-USER", "-A DOCKER-USER -j DROP"), "`iptables -A DOCKER-USER -j DROP` lets"),
+        ("ACCEPT", ("-A FORWARD -j DOCKER-USER", "-A DOCKER-USER -j RETURN", "-A DOCKER-USER -j DROP"), ""),
+        ("ACCEPT", ("-A FORWARD -i eth0 -j DROP",), ""),
+        ("ACCEPT", ("-A FORWARD -j DOCKER-USER", "-A FORWARD -j DROP"), ""),
     ],
 )
 def test_whose_rule_stands_in_the_way(policy: str, rules: tuple[str, ...], told: str) -> None:
@@ -92,6 +98,19 @@ def test_whose_rule_stands_in_the_way(policy: str, rules: tuple[str, ...], told:
     found = obstacle(parse(saved))
     assert told in found
     assert (found == "") == (told == "")
+
+
+@pytest.mark.parametrize(
+    ("told", "way"),
+    [
+        ("the rule `iptables -A DOCKER-USER -j DROP` lets nothing through", "-I DOCKER-USER -o vvc+ -j ACCEPT"),
+        ("the rule `iptables -A INPUT -j DROP` lets nothing through", "iptables -I INPUT -i vvc+ -j ACCEPT"),
+        ("the policy of OUTPUT is DROP and no rule lets anything through", "iptables -I OUTPUT -o vvc+ -j ACCEPT"),
+    ],
+)
+def test_the_way_past_it_is_in_its_own_chain(told: str, way: str) -> None:
+    """What is forwarded needs both directions."""
+    assert passage(told).endswith(way)
 
 
 @pytest.mark.parametrize(

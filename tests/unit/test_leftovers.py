@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from infra import plan
-from labkit.lifecycle import clean, inventory, leftovers
+from labkit.lifecycle import clean, inside, inventory, leftovers, servers
 from labkit.lifecycle.inventory import Kind, Mine, Note, Thing
 from labkit.lifecycle.orphans import Home, of_dead_servers, orphans
 from labkit.setup.docker import engine
@@ -221,3 +223,19 @@ def test_the_private_engine_stays_while_other_checkouts_have_labs(monkeypatch: p
     with pytest.raises(LabError) as refused:
         clean.private_engine(Quiet())
     assert refused.value.problem == "Other checkouts' labs are on the private Docker Engine (ffffffff: deployment)."
+
+
+@pytest.mark.parametrize("known", [frozenset({"id"}), frozenset()], ids=["up", "down"])
+def test_what_an_experiment_left_in_a_server_is_named_with_what_removes_it(
+    known: frozenset[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a lab that is up, in the servers that run; where nothing is up there is no server to ask."""
+    there = [SimpleNamespace(name="s-1", status="running"), SimpleNamespace(name="s-2", status="exited")]
+    monkeypatch.setattr(leftovers, "_read", lambda _machine: [])
+    monkeypatch.setattr(leftovers, "_ours", lambda *_words: [])
+    monkeypatch.setattr(leftovers, "connected", lambda _host: nullcontext())
+    monkeypatch.setattr(servers, "of", lambda _client, _lab: there)
+    monkeypatch.setattr(inside, "undo", lambda _server, look: ["rules vvc-firewall"] if look else [])
+    found = leftovers.look(SimpleNamespace(docker_host="unix:///x"), LAB, known).ours
+    assert [one.what for one in found] == (["experiment in s-1: rules vvc-firewall"] if known else [])
+    assert all(one.removal == f"docker --host unix:///x exec s-1 {inside.UNDO}" for one in found)

@@ -31,6 +31,8 @@ _DAEMON_JSON = Path("/etc/docker/daemon.json")
 _SYSTEMD = Path("/run/systemd/system")
 _READ = "iptables-nft-save 2>/dev/null; iptables-legacy-save 2>/dev/null; true"
 _NFT_TABLE = "docker-bridges"
+_FORWARDING = ("FORWARD", "DOCKER-USER")
+_JUDGING = ("INPUT", "OUTPUT", *_FORWARDING)
 _FLUSHED = "somebody flushed the packet filter (iptables -F, nft flush ruleset, a firewall's reload)"
 
 
@@ -50,19 +52,27 @@ def problem(rules: Rules, bridges: Collection[str]) -> str:
 
 
 def obstacle(rules: Rules) -> str:
-    """Pure: whose rule keeps the laptop from hearing its labs' servers, as far as that can be seen; "" if none."""
+    """Pure: whose rule keeps the laptop from its labs' servers, or a server from all else; "" if none surely does."""
     filters = [rule for table, rule in rules.rules if table == "filter"]
-    for chain in ("INPUT", "OUTPUT"):
+    for chain in _JUDGING:
         own = [rule for rule in filters if rule.startswith(f"-A {chain} ")]
         lets = [number for number, rule in enumerate(own) if not re.search(r" -j (DROP|REJECT|LOG|NFLOG)\b", rule)]
         for number, rule in enumerate(own):
-            if re.fullmatch(rf"-A {chain} -j (DROP|REJECT)( --reject-with \S+)?", rule) and not any(
+            if re.fullmatch(rf"-A {chain}( -[io] vvc\S*)? -j (DROP|REJECT)( --reject-with \S+)?", rule) and not any(
                 before < number for before in lets
             ):
                 return f"the rule `iptables {rule}` lets nothing through"
         if rules.policies.get(("filter", chain)) == "DROP" and not lets:
             return f"the policy of {chain} is DROP and no rule lets anything through"
     return ""
+
+
+def passage(told: str) -> str:
+    """Pure: the next step where there is this obstacle: a rule before it, in its chain."""
+    chain = next(one for one in _JUDGING if f"-A {one} " in told or f"policy of {one} " in told)
+    way = "-o" if chain == "OUTPUT" else "-i"
+    back = f" and iptables -I {chain} -o vvc+ -j ACCEPT" * (chain in _FORWARDING)
+    return f"let the labs' bridges through before it: iptables -I {chain} {way} vvc+ -j ACCEPT{back}"
 
 
 def makes_rules(words: Collection[str], daemon_json: str) -> bool:
