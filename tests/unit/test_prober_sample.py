@@ -65,7 +65,7 @@ def test_a_truncated_last_line_is_left_out(tmp_path: Path) -> None:
         ("[1,2]\n", "not an array"),
         ("nonsense\n", "Expecting value"),
         ("\n", "Expecting value"),
-        (line(ONE)[:-9] + "\n", "Invalid control character"),
+        (line(ONE)[:-14] + "\n", "Invalid control character"),
         (line(ONE._replace(kind="look")), "kind 'look' is none of read, write"),
         (line(ONE._replace(outcome="fine")), "outcome 'fine' is none of ok, refused"),
         (line(ONE._replace(done_s="1")), "done_s '1' must be a number"),  # type: ignore[arg-type]
