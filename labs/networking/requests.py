@@ -74,9 +74,9 @@ def values(beyond_s: float, service_s: float, costs: cpu.Used, good: int) -> dic
     100 answers, for which 0.3 s were used beyond the service's own 0.2 s: 3 and 2.
     """
     found = {
-        "cpu_s_per_1000_requests": beyond_s,
-        "service_cpu_s_per_1000_requests": service_s,
-        "group_cpu_s_per_1000_requests": costs.group_s,
+        "thousand_requests_cpu_s": beyond_s,
+        "thousand_requests_service_cpu_s": service_s,
+        "thousand_requests_group_cpu_s": costs.group_s,
     }
     share = 1000 / max(1, good)
     return {name: round(used * share, 3) for name, used in found.items() if used == used}  # noqa: PLR0124 - NaN: not known
@@ -157,13 +157,13 @@ EXPERIMENT = Experiment(
 )
 
 REQUESTS = Metric(
-    "cpu_s_per_1000_requests",
+    "thousand_requests_cpu_s",
     "s",
     "CPU seconds of the server's whole kernel for 1,000 requests, each on a connection of its own: beyond what the "
     "server uses when nobody asks, and without the service's own process and the client.",
     experiment="requests",
     action=COST,
-    value="cpu_s_per_1000_requests",
+    value="thousand_requests_cpu_s",
     example=1.7,
 )
 METRICS = (REQUESTS,)

@@ -131,9 +131,9 @@ def per_gib(told: Mapping[str, float], costs: cpu.Used, guest_s: float | None) -
         raise LabError("iperf3 got no byte across.", hint="./lab status")
     found = {
         "mib_per_s": told["bytes"] / MIB / told["seconds"],
-        "cpu_s_per_gib": (costs.busy_s - told["far_end_cpu_s"]) / gib,
-        "group_cpu_s_per_gib": costs.group_s / gib,
-        "guest_cpu_s_per_gib": float("nan") if guest_s is None else guest_s / gib,
+        "gib_cpu_s": (costs.busy_s - told["far_end_cpu_s"]) / gib,
+        "gib_group_cpu_s": costs.group_s / gib,
+        "gib_guest_cpu_s": float("nan") if guest_s is None else guest_s / gib,
     }
     return {name: round(value, 4) for name, value in found.items() if value == value}  # noqa: PLR0124 - NaN: not known
 
@@ -159,11 +159,11 @@ _DEFINITION = (
 )
 SENT, RECEIVED = (
     Metric(
-        f"{flow}_cpu_s_per_gib",
+        f"{flow}_gib_cpu_s",
         "s",
         _DEFINITION.format(way=way),
         experiment="throughput",
-        value=f"{flow}_1_cpu_s_per_gib",
+        value=f"{flow}_1_gib_cpu_s",
         example=0.9,
     )
     for flow, way in (("sent", "carried from"), ("received", "carried to"))
