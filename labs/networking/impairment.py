@@ -78,7 +78,7 @@ def behind(place: Place, turn: Turn, measure: Callable[[Place, Turn, Replica], S
 def cannot(run: Runner) -> str:
     """Why a server's kernel cannot delay and lose packets, in a sentence that says what was tried; empty if it can."""
     said = " ".join(run(["sh", "-c", LOOK]).output.split()).removeprefix("Error: ").rstrip(".")
-    return f"not measured: the server's kernel has no sch_netem (`tc qdisc add … {NETEM}` said: {said})" if said else ""
+    return f"not measured: it takes the kernel's module sch_netem; `tc qdisc add … {NETEM}` said: {said}" if said else ""
 
 
 def undo(place: Place) -> None:
