@@ -78,7 +78,8 @@ def behind(place: Place, turn: Turn, measure: Callable[[Place, Turn, Replica], S
 def cannot(run: Runner) -> str:
     """Why a server's kernel cannot delay and lose packets, in a sentence that says what was tried; empty if it can."""
     said = " ".join(run(["sh", "-c", LOOK]).output.split()).removeprefix("Error: ").rstrip(".")
-    return f"not measured: it takes the kernel's module sch_netem; `tc qdisc add … {NETEM}` said: {said}" if said else ""
+    takes = "not measured: it takes the kernel's module sch_netem"
+    return f"{takes}; `tc qdisc add … {NETEM}` said: {said}" if said else ""
 
 
 def undo(place: Place) -> None:
