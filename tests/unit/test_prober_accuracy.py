@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import statistics
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_connecting_is_told_apart_from_the_answer(tmp_path: Path) -> None:
 def test_timers_are_not_rounded_to_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel is asked to wait for what is left of 300 microseconds, and then not to wait at all."""
     asked: list[float | None] = []
-    waits = _timing.select
+    waits = select.select
 
     def note(*words: Any) -> Any:
         asked.append(words[-1])
