@@ -65,6 +65,8 @@ def behind(place: Place, turn: Turn, measure: Callable[[Place, Turn, Replica], S
     replica = place.along(turn.arm)
     run = place.run(replica)
     if turn.factors[NETWORK] == PLAIN:
+        # A run that was killed may have left its delay.
+        run(["sh", "-c", UNDO])
         return measure(place, turn, replica)
     if why := cannot(run):
         return Seen({}, marks=(why,), replica=replica)
