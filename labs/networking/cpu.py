@@ -6,6 +6,7 @@ mostly that. Resolution 10 ms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labkit.sides import Runner
@@ -76,8 +77,13 @@ def process_s(outcome: Outcome) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
-def mark(*seconds: float) -> tuple[str, ...]:
-    """Why a repeat does not count: work cannot have given CPU time back. Empty where it counts."""
-    if all(one > 0 for one in seconds):
-        return ()
-    return ("the machine did other work in the idle window than in the measured one: no CPU time is left for ours",)
+UNTOLD = "the machine did more of other work in the idle window than in the measured one"
+"""Why a value that rests on the whole server is left out."""
+
+
+def told(values: Mapping[str, float]) -> dict[str, float]:
+    """Values of CPU time as a repeat keeps them: without those that are not known, and those that cannot be.
+
+    Work uses CPU time and gives none back: what is not above zero says what else the machine did, nothing of ours.
+    """
+    return {name: round(value, 4) for name, value in values.items() if value > 0}

@@ -20,7 +20,7 @@ from labs.networking.arms import ADDRESS, BRIDGED
 
 COST, LIMIT = "cost", "limit"
 REPEATS, LIMIT_REPEATS, DELAYED_REPEATS = 6, 2, 1
-PER_S = {"kvm": 100.0, "tcg": 25.0}
+PER_S = {"kvm": 200.0, "tcg": 25.0}
 """Accelerator -> requests a second while their CPU time is measured, the same along every path."""
 SECONDS, DEADLINE_S = 4.0, 2.0
 RUNGS = (32, 64, 128, 256, 512, 1024)
@@ -58,12 +58,13 @@ def _cost(place: Place, _turn: Turn, replica: Replica) -> Seen:
     end = cpu.read(run)
     service_s = cpu.process_s(inside(own)) - service_s
     costs = cpu.between(middle, end).beyond(cpu.between(begin, middle))
-    beyond_s = costs.busy_s - client_s - service_s
+    told = values(costs.busy_s - client_s - service_s, service_s, costs, found.good)
+    facts = {"client_cpu_s": round(client_s, 3), "requests": found.requests, "outcomes": dict(found.outcomes)}
     return Seen(
-        values(beyond_s, service_s, costs, found.good),
-        facts={"client_cpu_s": round(client_s, 3), "requests": found.requests, "outcomes": dict(found.outcomes)},
+        told,
+        facts=facts if REQUESTS.value in told else {**facts, f"no_{REQUESTS.value}": cpu.UNTOLD},
         conditions=_conditions(COST, CLIENT.format(per_s=per_s, deadline_s=DEADLINE_S)),
-        marks=(*found.marks, *cpu.mark(beyond_s, service_s)),
+        marks=found.marks,
         replica=replica,
     )
 
@@ -79,7 +80,7 @@ def values(beyond_s: float, service_s: float, costs: cpu.Used, good: int) -> dic
         "thousand_requests_group_cpu_s": costs.group_s,
     }
     share = 1000 / max(1, good)
-    return {name: round(used * share, 3) for name, used in found.items() if used == used}  # noqa: PLR0124 - NaN: not known
+    return cpu.told({name: used * share for name, used in found.items()})
 
 
 def _limit(_place: Place, _turn: Turn, replica: Replica) -> Seen:

@@ -74,21 +74,19 @@ def _measure(place: Place, _turn: Turn, replica: Replica) -> Seen:
         _, idle, idle_guest_s = _window(run, inside, ["sleep", str(SECONDS)])
         values: dict[str, float] = {"idle_busy_s": round(idle.busy_s, 3)}
         facts: dict[str, Any] = {}
-        marks: list[str] = []
         for flow in FLOWS:
             client = ["iperf3", "--client", end.address, "--port", str(far_end.PORT), "--time", str(SECONDS)]
             said, used, guest_s = _window(run, inside, [*client, "--json", *flow.words])
             told = parse(said)
             costs = used.beyond(idle)
             guest = None if guest_s is None else guest_s - (idle_guest_s or 0.0)
-            values |= {f"{flow.name}_{name}": value for name, value in per_gib(told, costs, guest).items()}
-            facts[flow.name] = told
-            marks += cpu.mark(costs.busy_s)
+            found = per_gib(told, costs, guest)
+            values |= {f"{flow.name}_{name}": value for name, value in found.items()}
+            facts[flow.name] = told if "gib_cpu_s" in found else {**told, "no_gib_cpu_s": cpu.UNTOLD}
     return Seen(
         values,
         facts=facts,
         conditions={"start_line": START_LINE, "finish_line": FINISH_LINE, "client": "none", "cache": "warm"},
-        marks=tuple(dict.fromkeys(marks)),
         replica=replica,
     )
 
@@ -135,7 +133,7 @@ def per_gib(told: Mapping[str, float], costs: cpu.Used, guest_s: float | None) -
         "gib_group_cpu_s": costs.group_s / gib,
         "gib_guest_cpu_s": float("nan") if guest_s is None else guest_s / gib,
     }
-    return {name: round(value, 4) for name, value in found.items() if value == value}  # noqa: PLR0124 - NaN: not known
+    return cpu.told(found)
 
 
 def restore(place: Place) -> None:

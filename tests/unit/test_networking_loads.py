@@ -75,10 +75,11 @@ def test_a_processs_time_is_read_whatever_it_is_called() -> None:
     assert cpu.process_s(Outcome((), 0, stat, 0.0)) == pytest.approx(0.3)
 
 
-def test_work_that_gives_time_back_is_marked() -> None:
-    """Such a repeat is shown, but no median has it."""
-    assert cpu.mark(0.1, 0.2) == ()
-    assert "other work" in cpu.mark(0.1, -0.01)[0]
+def test_work_gives_no_time_back() -> None:
+    """What is not known, and what says more of the machine's other work than of ours, is no value."""
+    assert cpu.told({"x_s": 0.12345, "y_s": -0.01, "z_s": math.nan, "w_s": 0.0}) == {"x_s": 0.1235}
+    busy = throughput.per_gib(throughput.parse(json.dumps(TOLD)), Used(3.0, 0.5, 4.0), None)
+    assert busy == {"mib_per_s": 1024.0, "gib_group_cpu_s": 2.0}
 
 
 def test_a_gib_costs_what_is_left_of_the_servers_time() -> None:
