@@ -41,7 +41,8 @@ def far_end(place: Place) -> Iterator[FarEnd]:
     try:
         _docker(
             place,
-            *("run", "--detach", "--rm", "--init", "--name", _name(place), "--network", network, *words),
+            *("run", "--detach", "--rm", "--init", "--no-healthcheck", "--name", _name(place)),
+            *("--network", network, *words),
             *("--entrypoint", "timeout", place.ready.machine.server_image),
             *(str(_LIVES_S), "iperf3", "--server", "--forceflush", "--port", str(PORT)),
         )
