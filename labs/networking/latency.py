@@ -20,7 +20,7 @@ REPEATS, DELAYED_REPEATS = 6, 2
 QUICK_REPEATS = QUICK_DELAYED_REPEATS = 1
 PER_S = {"kvm": 100.0, "tcg": 20.0}
 """Accelerator -> requests a second, the same along every path. An emulated guest spends 10 ms on each."""
-SECONDS, DEADLINE_S = 5.0, 2.0
+SECONDS, DEADLINE_S = 4.0, 2.0
 
 START_LINE = "a request's scheduled time"
 FINISH_LINE = "its answer, whole; connecting ends with the other kernel's SYN-ACK"

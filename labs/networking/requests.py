@@ -22,7 +22,7 @@ COST, LIMIT = "cost", "limit"
 REPEATS, LIMIT_REPEATS, DELAYED_REPEATS = 6, 2, 1
 PER_S = {"kvm": 200.0, "tcg": 25.0}
 """Accelerator -> requests a second while their CPU time is measured, the same along every path."""
-SECONDS, DEADLINE_S = 4.0, 2.0
+SECONDS, DEADLINE_S = 3.0, 2.0
 RUNGS = (32, 64, 128, 256, 512, 1024)
 RUNG_S, RUNG_DEADLINE_S = 1.0, 1.0
 
