@@ -91,7 +91,7 @@ class FakeLab:
     @property
     def place(self) -> Place:
         """Where an experiment works."""
-        machine = SimpleNamespace(docker_host="unix:///x", lab_dir=lambda _lab: self.folder)
+        machine = SimpleNamespace(docker_host="unix:///x", server_image="server:1", lab_dir=lambda _lab: self.folder)
         ready = cast(Any, SimpleNamespace(machine=machine, pulumi=_Pulumi(self)))
         return _Place(
             self.name, ready, self.contract, Quiet(), lambda one: self.runner(one.name), self.folder, fake=self

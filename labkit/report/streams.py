@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labkit.measure.prober.sample import COLUMNS, GOOD, OURS
+from labkit.measure.prober.sample import COLUMNS, GOOD, LENGTHS, OURS
 from labkit.runs.records import Arm
 from labkit.system.errors import LabError
 
@@ -140,7 +140,7 @@ class _Table:
         import orjson  # noqa: PLC0415 - the standard library's parser would take half of a report's time
 
         columns = list(zip(*orjson.loads(b"[" + b",".join(block) + b"]"), strict=True))
-        if block and len(columns) != len(COLUMNS):
+        if block and len(columns) not in LENGTHS:
             raise ValueError(f"{len(columns)} columns")
         stream, kind, scheduled, done, outcome = (columns[at] for at in _READ) if block else [()] * 5
         return (
@@ -184,7 +184,7 @@ def _first_bad(block: Sequence[bytes]) -> int:
             row = json.loads(line)
         except ValueError:
             return number
-        if not isinstance(row, list) or len(row) != len(COLUMNS):
+        if not isinstance(row, list) or len(row) not in LENGTHS:
             return number
         if not all(isinstance(row[at], int | float) for at in _NUMBERS):
             return number

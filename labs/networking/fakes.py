@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from infra.paths import KINDS
 from labkit.measure.testing import FakeLab, Patch
-from labs.networking import _fakes_adapters, _fakes_path, _fakes_rules
+from labs.networking import _fakes_adapters, _fakes_loads, _fakes_path, _fakes_rules
 
 
 class Fake(FakeLab):
@@ -20,6 +20,8 @@ class Fake(FakeLab):
         """What each experiment's own commands do."""
         said = _fakes_adapters.does(self, words)
         if said is None:
+            said = _fakes_loads.does(self, words)
+        if said is None:
             said = _fakes_rules.does(self, where, words)
         return super().does(where, words) if said is None else said
 
@@ -28,6 +30,7 @@ class Fake(FakeLab):
         return [
             *super().patches(),
             *_fakes_adapters.patches(),
+            *_fakes_loads.patches(self),
             *_fakes_path.patches(self),
             *_fakes_rules.patches(self),
         ]

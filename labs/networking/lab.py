@@ -9,11 +9,14 @@ from labs.networking import (
     figures,
     firewall,
     forward,
+    latency,
     path,
     path_claims,
+    requests,
     rules_claims,
     segments,
     tables,
+    throughput,
 )
 
 LAB = Lab(
@@ -22,11 +25,21 @@ LAB = Lab(
     experiments=(
         adapters.EXPERIMENT,
         path.EXPERIMENT,
+        latency.EXPERIMENT,
+        throughput.EXPERIMENT,
+        requests.EXPERIMENT,
         firewall.EXPERIMENT,
         forward.EXPERIMENT,
         segments.EXPERIMENT,
     ),
-    claims=(*adapters_claims.CLAIMS, *path_claims.CLAIMS, *rules_claims.CLAIMS),
+    claims=(
+        *adapters_claims.CLAIMS,
+        *path_claims.CLAIMS,
+        *rules_claims.CLAIMS,
+        *latency.CLAIMS,
+        *requests.CLAIMS,
+        *throughput.CLAIMS,
+    ),
     figures={
         "path": figures.path,
         "path-picture": figures.path_picture,

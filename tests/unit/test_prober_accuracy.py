@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import select
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from labkit.measure.prober import sample
+from labkit.measure.prober import _timing, sample
 from labkit.measure.prober.handle import probing
 from labkit.measure.prober.reference import reference
 from labkit.measure.prober.settings import Settings
@@ -40,6 +43,40 @@ def test_samples_lie_around_what_the_server_saw(tmp_path: Path) -> None:
     assert all(one.scheduled_s <= (one.sent_s or 0) + microsecond for one in found)
     assert all((one.sent_s or 0) <= (one.first_byte_s or 0) <= one.done_s for one in found)
     assert delay_s <= statistics.median(one.latency_s for one in found) < 2 * delay_s
+
+
+def test_connecting_is_told_apart_from_the_answer(tmp_path: Path) -> None:
+    """Kernels connect at once, however long the service takes; of a port that answers nothing there is no such time."""
+    with reference(0.25) as server:
+        settings = Settings([server.url], tmp_path, reads_per_s=50, writes_per_s=0, duration_s=1, deadline_s=20)
+        with probing(settings) as prober:
+            prober.wait_end(60)
+    found = list(prober.result.samples())
+    assert all(one.connect_us is not None and one.connect_us > 0 for one in found)
+    assert statistics.median(one.connect_us or 0 for one in found) < 100_000
+    refused = Settings(["http://127.0.0.1:1"], tmp_path, "refused", reads_per_s=50, writes_per_s=0, duration_s=0.1)
+    with probing(refused, good_within_s=None) as prober:
+        prober.wait_end(60)
+    assert {(one.outcome, one.connect_us) for one in prober.result.samples()} == {("refused", None)}
+
+
+def test_timers_are_not_rounded_to_milliseconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel is asked to wait for what is left of 300 microseconds, and then not to wait at all."""
+    asked: list[float | None] = []
+    waits = select.select
+
+    def note(*words: Any) -> Any:
+        asked.append(words[-1])
+        return waits(*words)
+
+    async def wait() -> None:
+        await asyncio.sleep(0.0003)
+
+    monkeypatch.setattr(_timing, "select", note)
+    with asyncio.Runner(loop_factory=_timing.loop) as runner:
+        runner.run(wait())
+    assert asked
+    assert all(one is not None and 0 < one <= 0.0003 for one in asked)
 
 
 def test_a_stall_shows_as_such(tmp_path: Path) -> None:

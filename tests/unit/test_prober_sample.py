@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ SAMPLES = st.builds(
     replica=st.text(max_size=20),
     server=st.text(max_size=20),
     detail=st.text(max_size=20),
+    connect_us=st.none() | st.integers(0, 10**7),
 )
 ONE = Sample("s", "read", 1, 0.02, 0.0201, 0.024, 0.0241, "ok", 200, "vm-1", "server-1")
 
@@ -38,6 +40,13 @@ def test_a_sample_survives_its_line(one: Sample) -> None:
     text = line(one)
     assert parse(text) == one
     assert text.count("\n") == 1
+
+
+@given(SAMPLES)
+def test_a_line_of_an_earlier_version_is_read(one: Sample) -> None:
+    """Runs are kept: their samples had no `connect_us`, and have none now."""
+    before = json.dumps(json.loads(line(one))[:12])
+    assert parse(before) == one._replace(connect_us=None)
 
 
 def test_a_truncated_last_line_is_left_out(tmp_path: Path) -> None:
@@ -52,11 +61,11 @@ def test_a_truncated_last_line_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{}\n", "not an array of the 12 columns"),
+        ("{}\n", "not an array of the 13 columns"),
         ("[1,2]\n", "not an array"),
         ("nonsense\n", "Expecting value"),
         ("\n", "Expecting value"),
-        (line(ONE)[:-9] + "\n", "Invalid control character"),
+        (line(ONE)[:-14] + "\n", "Invalid control character"),
         (line(ONE._replace(kind="look")), "kind 'look' is none of read, write"),
         (line(ONE._replace(outcome="fine")), "outcome 'fine' is none of ok, refused"),
         (line(ONE._replace(done_s="1")), "done_s '1' must be a number"),  # type: ignore[arg-type]
@@ -86,9 +95,9 @@ def test_files_of_samples_may_be_joined(tmp_path: Path) -> None:
 
 def test_a_line_is_compact() -> None:
     """A million samples of an hour's probing stay below 120 MB."""
-    typical = Sample("vm-3", "read", 123456, *(3456.123456,) * 4, "ok", 200, "container-1", "server-1")
+    typical = Sample("vm-3", "read", 123456, *(3456.123456,) * 4, "ok", 200, "container-1", "server-1", "", 1234)
     assert len(line(typical)) < 120
-    assert len(COLUMNS) == 12
+    assert len(COLUMNS) == 13
 
 
 def test_requests_leave_on_multiples_of_their_period() -> None:

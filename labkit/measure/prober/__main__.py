@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from infra import surprise
-from labkit.measure.prober import _priority
+from labkit.measure.prober import _priority, _timing
 from labkit.measure.prober._sender import Sender
 from labkit.measure.prober.record import Record, Writer
 from labkit.measure.prober.settings import Settings, check, record_file, samples_file
@@ -82,7 +82,8 @@ def _probe(settings: Settings) -> int:
         # What is there now stays: the collector need not look at it between two requests.
         gc.collect()
         gc.freeze()
-        asyncio.run(_send(sender, begin, settings.parent_pid))
+        with asyncio.Runner(loop_factory=_timing.loop) as runner:
+            runner.run(_send(sender, begin, settings.parent_pid))
         state = "stopped" if sender.stopped else "complete"
     except* LabError as group:
         failure = _first(group)

@@ -55,6 +55,8 @@ class Sample(NamedTuple):
     """Who answered, as the answer's headers say."""
     detail: str = ""
     """What was wrong, in a few words."""
+    connect_us: int | None = None
+    """Microseconds until its connection was there, as the prober's kernel measured it. Earlier versions had it not."""
 
     @property
     def good(self) -> bool:
@@ -87,6 +89,8 @@ class Sample(NamedTuple):
 
 
 COLUMNS = Sample._fields
+LENGTHS = (len(COLUMNS), COLUMNS.index("connect_us"))
+"""How many columns a line may have: those of today, or those of versions before `connect_us`."""
 
 _COLUMN_TYPES: dict[str, tuple[bool, tuple[type, ...]]] = {
     "seq": (False, (int,)),
@@ -95,6 +99,7 @@ _COLUMN_TYPES: dict[str, tuple[bool, tuple[type, ...]]] = {
     "first_byte_s": (True, (int, float)),
     "done_s": (False, (int, float)),
     "status": (True, (int,)),
+    "connect_us": (True, (int,)),
 }
 """Column -> whether it may be null, and its types; every other column is text."""
 _TYPES: set[tuple[type, ...]] = set()
@@ -110,11 +115,11 @@ def line(sample: Sample) -> str:
 def parse(text: str | bytes) -> Sample:
     """The sample of a line. Raises ValueError saying what is wrong with it."""
     values = json.loads(text)
-    if not isinstance(values, list) or len(values) != len(COLUMNS):
+    if not isinstance(values, list) or len(values) not in LENGTHS:
         raise ValueError(f"not an array of the {len(COLUMNS)} columns {', '.join(COLUMNS)}")
     if tuple(map(type, values)) not in _TYPES:
         _check_types(values)
-    sample = Sample._make(values)
+    sample = Sample(*values)
     if sample.kind not in KINDS:
         raise ValueError(f"kind {sample.kind!r} is none of {', '.join(KINDS)}")
     if sample.outcome not in OUTCOMES:
@@ -123,7 +128,7 @@ def parse(text: str | bytes) -> Sample:
 
 
 def _check_types(values: list[object]) -> None:
-    for column, value in zip(COLUMNS, values, strict=True):
+    for column, value in zip(COLUMNS, values, strict=False):
         optional, types = _COLUMN_TYPES.get(column, (False, (str,)))
         if not (isinstance(value, types) and not isinstance(value, bool)) and not (optional and value is None):
             kind = "text" if types == (str,) else "a number"
