@@ -68,6 +68,14 @@ taken_away() {
         found "bridge-nf-call-iptables is off" sh -c 'echo 1 > "$1"' sh "$call"
 }
 
+# A queue of ours, 7663:, delays what leaves a port; a tap is where it was tried whether the kernel can.
+delayed_ports() {
+    if ip link show vvc-netem > /dev/null 2>&1; then found "the tap vvc-netem" ip link delete vvc-netem; fi
+    tc qdisc show | awk '$2 == "netem" && $3 == "7663:" { print $5 }' | while read -r port; do
+        found "a delay on $port" tc qdisc delete dev "$port" root
+    done
+}
+
 # Ports of this server lead to VMs behind NAT: libvirt's hook makes these rules, and makes again those that are missing.
 led_ports() {
     hook=/etc/libvirt/hooks/qemu
@@ -93,3 +101,4 @@ plugged_adapters
 made
 taken_away
 led_ports
+delayed_ports
