@@ -46,6 +46,7 @@ def patches() -> list[Patch]:
     """What it calls by other ways than the place."""
     return [
         (adapters, "watching", _watching),
+        (adapters, "SETTLE_S", 0.0),
         (clocks, "boot_id", lambda _run: "b"),
         (clocks, "offset_s", lambda _run, _boot: 0.0),
         (footprint, "read", lambda *_words: ()),

@@ -69,6 +69,7 @@ def patches(fake: FakeLab) -> list[Patch]:
     return [
         (latency, "probing", probing),
         (requests, "probing", probing),
+        (requests, "SECONDS", 0.0),
         (steady, "whoami", lambda _replica, *_words: said),
         (far_end, "shell", SimpleNamespace(**{**vars(shell), "run": run})),
     ]

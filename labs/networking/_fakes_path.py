@@ -32,6 +32,7 @@ def patches(fake: FakeLab) -> list[Patch]:
 
     return [
         (path, "capturing", capturing),
+        (path, "_SETTLE_S", 0.0),
         (path, "ask", lambda *_words: fake.step("ask")),
         (path, "_has_answer", lambda *_words: True),
         (hops, "journeys", lambda *_words: _FOUND),
