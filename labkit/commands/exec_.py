@@ -25,7 +25,8 @@ def run(replica: str, command: Sequence[str], lab_name: str | None) -> int:
         words = SIDES[place.replica.side].exec_command(place.replica, place.server, lab_dir, command, tty=tty)
     status = subprocess.run(words, env=environment.plain(os.environ), check=False).returncode
     if status != 0:
-        key_known = (lab_dir / host_key_file(place.name)).is_file()
+        keys = lab_dir / host_key_file(place.name)
+        key_known = keys.is_file() and " ssh-" in keys.read_text(encoding="utf-8")
         problem = places.closed(place, places.state(place), key_known=key_known)
         if problem is not None:
             raise problem

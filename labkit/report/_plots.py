@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import html
 import itertools
 import json
@@ -11,9 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import vl_convert
+
 from labkit.judge import words
 from labkit.report import _looks
-from labkit.report._drawing import Plot
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Column, Stream
 
@@ -51,7 +51,7 @@ Spec = dict[str, Any]
 _count = itertools.count(1)
 
 
-def strip(series: Series) -> Plot:
+def strip(series: Series) -> str:
     """Every repeat as a point: filled if it counts, hollow for the warm-up, a cross if it is marked; medians as ticks.
 
     The axis begins at 0, or is logarithmic and says so.
@@ -136,7 +136,7 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
 
 
-def stages(bar: StageBar) -> Plot:
+def stages(bar: StageBar) -> str:
     """One repeat's stages, end to end, numbered as in the table beside; on a time axis of its own."""
     divisor, unit = words.scale([bar.total], "s")
     rows, at = [], 0.0
@@ -169,7 +169,7 @@ def stages(bar: StageBar) -> Plot:
     return _svg(spec, f"Stages of {words.named(bar.arm)}, repeat {bar.number}: {told}", rows=rows)
 
 
-def streams(drawn: Sequence[Stream]) -> Plot:
+def streams(drawn: Sequence[Stream]) -> str:
     """Probe streams below each other on one time axis: from least to most latency a pixel column; failures as ticks."""
     rows: list[Spec] = []
     for one in drawn:
@@ -240,11 +240,8 @@ def _as_it_is(field: str) -> Spec:
     return {"field": field, "type": "nominal", "scale": None}
 
 
-def _svg(spec: Spec, label: str, **rows: Sequence[Mapping[str, Any]]) -> Plot:
-    return Plot(json.dumps({**spec, "config": _config(), "datasets": rows}), functools.partial(_finished, label))
-
-
-def _finished(label: str, text: str) -> str:
+def _svg(spec: Spec, label: str, **rows: Sequence[Mapping[str, Any]]) -> str:
+    text: str = vl_convert.vegalite_to_svg(json.dumps({**spec, "config": _config(), "datasets": rows}))
     prefix = f"p{next(_count)}-"
     text = _TAG.sub(lambda tag: _tidied(tag.group(), prefix), text)
     text = _SIZE.sub("", text, count=1).replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "")

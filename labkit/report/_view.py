@@ -10,7 +10,6 @@ from typing import Any
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row
 from labkit.report import _plots, _verdicts, quantities, series
-from labkit.report._drawing import Plot
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Results, Run
@@ -21,7 +20,7 @@ class Drawn:
     """A metric: its plot and the judgements of the claims that are about it."""
 
     series: Series
-    svg: Plot | None
+    svg: str
     """Empty where every repeat failed."""
     judgements: tuple[Judgement, ...] = ()
 
@@ -36,7 +35,7 @@ class DrawnStages:
     """Stage bars of one action, each with its plot."""
 
     action: str
-    bars: tuple[tuple[StageBar, Plot], ...]
+    bars: tuple[tuple[StageBar, str], ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class DrawnStreams:
 
     action: str
     streams: tuple[Stream, ...]
-    svg: Plot
+    svg: str
 
 
 @dataclass(frozen=True)
@@ -135,8 +134,8 @@ def _section(run: Run, rows: Sequence[Row], experiment: Results, streams: Mappin
     )
 
 
-def _strip(one: Series) -> Plot | None:
-    return _plots.strip(one) if any(line.points for line in one.lines) else None
+def _strip(one: Series) -> str:
+    return _plots.strip(one) if any(line.points for line in one.lines) else ""
 
 
 def _stages(experiment: Results, arms: Sequence[Arm]) -> list[DrawnStages]:

@@ -10,7 +10,6 @@ from typing import Any
 from labkit.judge.model import Claim, Judgement, Measured, Row
 from labkit.judge.outcome import DECIDED
 from labkit.report import _plots, _view, html, quantities, series
-from labkit.report._drawing import Plot
 from labkit.report.series import Series
 from labkit.runs.records import Run
 
@@ -35,7 +34,7 @@ class Pair:
 
     claim: Claim
     judgements: tuple[Judgement | None, ...]
-    svg: Plot | None
+    svg: str
 
     @property
     def says(self) -> str:
@@ -75,9 +74,9 @@ def differences(*boxes: Mapping[str, Any]) -> list[_view.Fact]:
     return [_view.Fact(str(name), tuple(_view.told(box.get(name, "—")) for box in boxes)) for name in names]
 
 
-def _drawn(claim: Claim, both: Sequence[Judged]) -> Plot | None:
+def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
     if not isinstance(claim, Measured):
-        return None
+        return ""
     arms = series.arms_of(experiment for one in both for experiment in one.run.experiments)
     lines = [
         dataclasses.replace(line, label=f"{one.letter}: {line.label}")
@@ -87,6 +86,6 @@ def _drawn(claim: Claim, both: Sequence[Judged]) -> Plot | None:
         if line.points
     ]
     if not lines:
-        return None
+        return ""
     made = Series(quantities.label_of(claim.metric.name), claim.metric.unit, tuple(lines))
     return _plots.strip(made)

@@ -12,7 +12,6 @@ from labkit.judge.model import Claim, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
 from labkit.report import _plots, html
 from labkit.report import _verdicts as verdicts
-from labkit.report._drawing import Plot
 from labkit.report.series import Line, Point, Series
 from labkit.runs.records import Arm, Run
 
@@ -61,7 +60,7 @@ class Merged:
 
     claim: Claim
     kinds: tuple[OnKind, ...]
-    svg: Plot | None
+    svg: str
     predicted: Mapping[str, int]
     hits: int
     open: int
@@ -136,13 +135,13 @@ def _merged(claim: Claim, entries: Sequence[Entry]) -> Merged:
     )
 
 
-def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> Plot | None:
+def _drawn(claim: Claim, kinds: Sequence[OnKind]) -> str:
     lines = tuple(
         Line(kind.kind, Arm("machines"), tuple(Point(n, ratio, "counts") for n, ratio in enumerate(kind.ratios, 1)))
         for kind in kinds
         if kind.ratios
     )
     if not lines or not isinstance(claim, Measured):
-        return None
+        return ""
     title = f"ratio of medians, {words.named(claim.greater)} ÷ {words.named(claim.other)}"
     return _plots.strip(Series(title, "", lines))

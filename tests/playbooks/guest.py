@@ -16,9 +16,10 @@ from typing import Any
 
 import docker
 
-from infra import plan, playbook
+from infra import playbook
 from labkit.setup.building.images import Images
 from labkit.system import paths
+from tests import another_checkout
 
 PLAYBOOKS = paths.CHECKOUT / "playbooks"
 VARIABLES = {"vvc_replica": "vm-1", "vvc_side": "vm", "vvc_server": "server-1", "vvc_version": "1", "vvc_commit": "abc"}
@@ -89,7 +90,7 @@ def boot(engine: docker.DockerClient, images: Images, folder: Path) -> Iterator[
         },
         volumes={str(images.guest_dir): {"bind": "/guest", "mode": "ro"}},
         ports={"22/tcp": ("127.0.0.1", 0), "8000/tcp": ("127.0.0.1", 0)},
-        labels={plan.LAB_LABEL: "tests-playbooks", plan.CHECKOUT_LABEL: paths.CHECKOUT_ID},
+        labels=another_checkout.labels_of(folder, "tests-playbooks"),
         init=True,
         detach=True,
     )

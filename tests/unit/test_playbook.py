@@ -253,3 +253,18 @@ def test_ssh_heeds_neither_configuration_nor_agent(tmp_path: Path) -> None:
     told = done.stdout.splitlines()
     assert told[:3] == ["agent:", "-F", "none"]
     assert {"IdentitiesOnly=yes", "IdentityAgent=none", "GlobalKnownHostsFile=none"} <= {*told}
+    assert "StrictHostKeyChecking=accept-new" in told
+
+
+def test_the_first_connection_notes_the_host_key_for_as_long_as_it_is_that_machine(tmp_path: Path) -> None:
+    """Nothing asks the guest for its key before: that is a key exchange more. Another machine's key is forgotten."""
+    known, kept = tmp_path / "vm-1.known_hosts", tmp_path / "vm-1.host_key"
+    for machine, before in (("one", ""), ("one", "guest ssh-ed25519 AAAA\n"), ("other", "")):
+        known.unlink(missing_ok=True)
+        ladder.know_host({"host": "guest", "port": 22, "triggers": [machine]}, known)
+        mark, noted = known.read_text(encoding="utf-8").split("\n", 1)
+        assert mark.startswith("# machine ")
+        assert noted == before
+        with known.open("a", encoding="utf-8") as file:
+            file.write("" if before else "guest ssh-ed25519 AAAA\n")
+    assert kept.read_text(encoding="utf-8") == known.read_text(encoding="utf-8")

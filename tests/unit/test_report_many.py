@@ -52,7 +52,7 @@ def test_what_two_verdicts_say_together(verdicts: tuple[Verdict | None, ...], sa
     """Two that are open do not agree on anything."""
     part = judged.rows(RUN)[0].parts[0]
     judgements = tuple(dataclasses.replace(part, verdict=verdict) if verdict else None for verdict in verdicts)
-    assert compare.Pair(part.claim, judgements, None).says == says
+    assert compare.Pair(part.claim, judgements, "").says == says
 
 
 def test_runs_that_are_not_comparable_are_named_with_the_reason() -> None:

@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 import pytest
 
+from infra import plan
 from infra.checkout import identify
 from labkit.lifecycle import suite, suite_processes
 from labkit.lifecycle.suite import Copy
 from labkit.system.processes import Process
 from labkit.system.progress import Quiet
 from labkit.system.waiting import until
+from tests import another_checkout
 
 ROOT = Path(__file__).parents[2]
 PERSON, SOURCE = Path("/home/me"), Path("/home/me/my lab")
@@ -185,6 +187,17 @@ def test_labs_of_checkouts_that_tests_have_made_are_known(tmp_path: Path) -> Non
     for folder in (clone, clone / ".state" / "test" / "checkout", clone / ".venv" / "not one"):
         write(folder, {"lab": "", "infra/plan.py": ""})
     assert suite.checkouts(place) == [place.checkout, clone, clone / ".state" / "test" / "checkout"]
+
+
+def test_what_a_test_makes_beside_the_labs_is_another_checkouts_and_goes_with_the_suite(tmp_path: Path) -> None:
+    """./lab clean, typed by a test that runs meanwhile, leaves it be."""
+    place, temporary = Copy(tmp_path / "test"), tmp_path / "temporary"
+    (guest := temporary / "a guest0").mkdir(parents=True)
+    place.root.mkdir()
+    place.temporary.symlink_to(temporary)
+    labels = another_checkout.labels_of(guest, "tests-playbooks")
+    assert labels[plan.CHECKOUT_LABEL] != identify(ROOT).id
+    assert labels[plan.CHECKOUT_LABEL] in {identify(one).id for one in suite.checkouts(place)}
 
 
 def test_a_place_is_made_and_removed_without_a_trace(tmp_path: Path) -> None:

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from infra import machine as machine_file
-from infra import plan
 from labkit.lifecycle import servers, suite
 from labkit.system.errors import LabError
-from labkit.system.paths import CHECKOUT_ID
+from tests import another_checkout
 from tests.engines.real import LAB, ROOT, command
 
 pytestmark = pytest.mark.engine
@@ -101,7 +100,7 @@ def test_a_service_that_answers_500_ends_with_its_last_lines(checkout: Path) -> 
 
 
 @pytest.mark.parametrize(("script", "state"), [("sleep 60", "not healthy"), ("exit 3", "exited")])
-def test_a_server_that_does_not_get_healthy_ends_with_its_last_lines(script: str, state: str) -> None:
+def test_a_server_that_does_not_get_healthy_ends_with_its_last_lines(tmp_path: Path, script: str, state: str) -> None:
     """Rung 'server healthy', on a container of the server image that does something else."""
     machine = machine_file.load()
     with servers.engine(machine) as client:
@@ -110,7 +109,7 @@ def test_a_server_that_does_not_get_healthy_ends_with_its_last_lines(script: str
             ["-c", f"echo broken by the test; {script}"],
             entrypoint="/bin/sh",
             healthcheck={"test": ["CMD", "false"], "interval": 200_000_000, "retries": 1},
-            labels={plan.LAB_LABEL: "tests-waiting", plan.CHECKOUT_LABEL: CHECKOUT_ID},
+            labels=another_checkout.labels_of(tmp_path, "tests-waiting"),
             network_mode="none",
             detach=True,
         )
