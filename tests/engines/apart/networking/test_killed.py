@@ -1,0 +1,70 @@
+"""An experiment that is killed while it works: the next `up` puts right all that it left, inside the lab and beside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from infra import answers
+from labkit.measure import labs
+from labkit.system.waiting import until
+from tests.engines.apart.networking.site import LAB, Site
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+ASK_S = 10.0
+BEGINS_S = 120.0
+GONE_S = 90.0
+"""What stands in a guest's own kernel goes by itself, a minute after it was put there."""
+
+DEEPER_S = {"adapters": 3.0, "firewall": 1.0, "segments": 2.0, "throughput": 3.0}
+"""So long after the first that an experiment makes in the lab it is killed: more is there then."""
+
+LEAVES = {"adapters", "firewall", "forward", "segments"}
+"""What these make stays where they were killed; the others' ends with the program that has made it."""
+
+ALWAYS = "forward"
+"""It takes rules away that are not its own, and adds others: what a kill leaves of it cuts a VM off."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(one.name, marks=[] if one.name == ALWAYS else pytest.mark.long)
+        for one in labs.load(LAB).experiments
+    ],
+)
+def test_after_a_killed_experiment_all_is_as_before(site: Site, name: str) -> None:
+    """It is KILL that ends it, in the middle of a turn; every replica answers as itself, and no mark of it is left."""
+    before = site.marks_everywhere()
+    left = killed(site, name)
+    told = site.tool("leftovers", LAB, "--json", check=False)
+    found = [one["kind"] for one in json.loads(told.stdout)[0]["ours"]]
+    assert ("experiment in" in found) == (name in LEAVES), (told.stdout, left)
+    site.up()
+    for one in site.contract().replicas:
+        assert answers.whoami(one.url, ASK_S)["replica"] == one.name
+    until(lambda: site.marks_everywhere() == before, GONE_S, 2.0)
+    assert site.marks_everywhere() == before
+    assert json.loads(site.tool("leftovers", LAB, "--json").stdout)[0]["ours"] == []
+
+
+def killed(site: Site, name: str) -> list[str]:
+    """Run the experiment until something of it is in the lab, then kill it; what there is then that was not before."""
+    before = site.marks()
+    with site.running("run", LAB, name, "--quick") as process:
+        assert until(lambda: site.marks() != before or process.poll() is not None, BEGINS_S), "it never began"
+        time.sleep(DEEPER_S.get(name, 0.0))
+        assert process.poll() is None, process.communicate()[0]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            pytest.fail("what it has started holds on to its output")
+    return sorted(set(site.marks()) - set(before))
