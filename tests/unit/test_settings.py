@@ -95,6 +95,15 @@ REFUSED = [
         "another.",
     ),
     (
+        {"nat_subnet": "172.18.0.0/24"},
+        "nat_subnet is '172.18.0.0/24': 172.18.0.0/24 overlaps 172.16.0.0/12, which the engine in the lab's own server "
+        "uses; choose another.",
+    ),
+    (
+        {"nat_subnet": "10.9.8.0/28"},
+        f"nat_subnet is '10.9.8.0/28': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
+    ),
+    (
         {"nat_subnet": "lan"},
         f"nat_subnet is 'lan': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
     ),

@@ -20,11 +20,13 @@ _RULES = """
 rules() {
     who=$1
     shift
-    "$@" iptables-save | sed -n -e 's/ \\[[0-9]*:[0-9]*\\]$//' -e "/^[-:*]/s/^/rules of $who: /p"
+    for save in iptables-save ip6tables-save; do
+        "$@" "$save" | sed -n -e 's/ \\[[0-9]*:[0-9]*\\]$//' -e "/^[-:*]/s/^/$save of $who: /p"
+    done
 }
 rules server
 docker ps -q | xargs -r docker inspect -f '{{.State.Pid}} {{.Name}}' | while read -r pid name; do
-    rules "$name" nsenter -t "$pid" -n
+    rules "${name#/}" nsenter -t "$pid" -n
     nsenter -t "$pid" -n ip -o link | sed -n "s/^[0-9]*: \\([^:@]*\\).*/link of ${name#\\/}: \\1/p"
 done
 """
