@@ -6,6 +6,7 @@ common                 figures, the lab's way up and down, the result
 up, recover            from nothing to a 200; healing and ending
 measure, run           how exact the measuring is, what it costs; parts of a `./lab run`
 report, guide          a page of a million samples; a guide's commands
+lab                    one lab's up, quick run and down
 vegeta                 what the prober is held against
 tables                 results for people
 """

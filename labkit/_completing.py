@@ -54,7 +54,7 @@ def benches(_context: click.Context, _parameter: click.Parameter, begun: str) ->
     from labkit.measure.labs import load  # noqa: PLC0415 - only where a shell asks
     from labkit.system.stack_files import names  # noqa: PLC0415 - only where a shell asks
 
-    return _fitting([*TOOL, *(name for lab in names() for name in load(lab).benches)], begun)
+    return _fitting([*TOOL, *names(), *(name for lab in names() for name in load(lab).benches)], begun)
 
 
 def runs(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:

@@ -29,7 +29,7 @@ def lab_argument(command: click.decorators.FC) -> click.decorators.FC:
 
 
 def known_bench(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    """The name of a bench, of this tool or of a lab."""
+    """The name of a bench, of this tool or of a lab, or a lab's."""
     there = _completing.benches(context, parameter, "")
     if value not in there:
         raise click.BadParameter(f"{value!r} is none of {', '.join(there)}")
@@ -297,7 +297,8 @@ def env() -> None:
 def bench(what: str, lab: str | None, repeats: int, engine_too: bool, yes: bool) -> None:
     """Measure this tool itself by a LAB, which may be left out where there is one.
 
-    WHAT: up, recover, measure, report, guide, or a bench of the lab's own.
+    WHAT: up, recover, measure, report, guide, a LAB (its up, its quick run, its
+    down), or a bench of the lab's own.
     """
     from labkit.commands import bench as command
 

@@ -11,6 +11,7 @@ import click
 
 from bench import common, measure, tables
 from bench.guide import GuideWalk
+from bench.lab import OneLab
 from bench.recover import Recover
 from bench.up import Up
 from labkit.commands import _bench_report, guide, setup
@@ -30,10 +31,10 @@ def run(what: str, lab: str | None, repeats: int, *, engine_too: bool, yes: bool
     """Measure, write the JSON file and show it as a table."""
     if engine_too and what != "recover":
         raise LabError(f"--engine is for recover; {what} has no reboot.", hint=f"leave it out: ./lab bench {what}")
-    name = lab or _only_one(what)
+    name = lab or (what if what in stack_files.names() else _only_one(what))
     own = labs.load(name).benches
-    if what not in TOOL and what not in own:
-        there = ", ".join([*TOOL, *own])
+    if what not in (*TOOL, name, *own):
+        there = ", ".join([*TOOL, name, *own])
         raise LabError(f"There is no bench {what!r} with the lab {name}; there is {there}.", hint="./lab bench --help")
     if what == "report":
         return _bench_report.run(name, repeats)
@@ -45,6 +46,8 @@ def run(what: str, lab: str | None, repeats: int, *, engine_too: bool, yes: bool
     ready = setup.prepare(yes=yes)
     if what in own:
         _write(common.file(what, name), own[what](ready, Terminal(), repeats))
+    elif what == name:
+        _write(common.file(what, name), OneLab(ready, Terminal(), name).run(repeats))
     elif what == "measure":
         _write(common.file(what), measure.run(ready, Terminal(), name, repeats))
     elif what == "up":

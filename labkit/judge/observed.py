@@ -11,22 +11,22 @@ from labkit.runs.records import Arm, Run
 Facts = Mapping[str, Any]
 
 
-def last(run: Run, experiment: str, arms: Sequence[Arm]) -> list[Facts] | None:
-    """The facts of the last repeat of each arm that counts; None unless each has one."""
+def last(run: Run, experiment: str, arms: Sequence[Arm], action: str = "") -> list[Facts] | None:
+    """The facts of the last repeat of each arm that counts, of one action if given; None unless each has one."""
     found = run.experiment(experiment)
     if found is None:
         return None
-    counting = [[one.facts for one in found.of(arm) if one.counts] for arm in arms]
+    counting = [[one.facts for one in found.of(arm, action) if one.counts] for arm in arms]
     return [facts[-1] for facts in counting] if all(counting) else None
 
 
 def seen(
-    experiment: str, arms: Sequence[Arm], see: Callable[..., tuple[bool, Facts] | None]
+    experiment: str, arms: Sequence[Arm], see: Callable[..., tuple[bool, Facts] | None], action: str = ""
 ) -> Callable[[Run], Observation | None]:
     """An observation of the last facts of each arm, which `see` takes in this order."""
 
     def observe(run: Run) -> Observation | None:
-        facts = last(run, experiment, arms)
+        facts = last(run, experiment, arms, action)
         if facts is None:
             return None
         try:

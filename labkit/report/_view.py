@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,8 @@ class Section:
 
     experiment: Results
     arms: tuple[Arm, ...]
+    telling: tuple[Arm, ...]
+    """Those of which there are facts."""
     judgements: tuple[Judgement, ...]
     predicted: Mapping[str, _verdicts.Prediction]
     """Claim -> what the reader predicted of it."""
@@ -117,9 +119,11 @@ def _section(run: Run, rows: Sequence[Row], experiment: Results, streams: Mappin
         if any(line.points or line.failed for line in one.lines)
     ]
     rest = [Drawn(one, _strip(one)) for one in series.others(experiment, claims, present)]
+    telling = [arm for arm in present if any(one.facts for one in experiment.of(arm))]
     return Section(
         experiment,
         tuple(present),
+        tuple(telling),
         judgements,
         {
             part.claim.name: _verdicts.against(part, run.predictions[part.claim.name])
@@ -129,7 +133,7 @@ def _section(run: Run, rows: Sequence[Row], experiment: Results, streams: Mappin
         (*drawn, *rest),
         tuple(_stages(experiment, present)),
         tuple(_streams(experiment, streams)),
-        facts(experiment, present, "facts"),
+        facts(experiment, telling, "facts"),
         facts(experiment, present, "conditions"),
     )
 
@@ -169,14 +173,15 @@ def facts(experiment: Results, arms: Sequence[Arm], of: str) -> tuple[Fact, ...]
 
 
 def told(value: Any, unit: str = "") -> str:
-    """A fact's value as text: numbers with the unit, lists by commas, mappings as `name: value`, lists of them counted.
+    """A fact's value as text: numbers with the unit, lists by commas, mappings as `name: value`.
 
-    Of a mapping of numbers, such as packages and their bytes, the largest come first, and the rest as a sum.
+    Lists of mappings, and mappings too long for a cell, are counted. Of a mapping of numbers, such as packages and
+    their bytes, the largest come first, and the rest as a sum.
     """
     if isinstance(value, Mapping):
         return _told_mapping(value, unit)
     if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
-        return f"{len(value)}, told by ./lab report --json"
+        return _counted(value)
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(told(one, unit) for one in value) or "none"
     if isinstance(value, bool):
@@ -184,9 +189,15 @@ def told(value: Any, unit: str = "") -> str:
     return words.quantity(value, unit) if unit and isinstance(value, int | float) else str(value)
 
 
+def _counted(value: Sized) -> str:
+    """In place of what would fill a page and is no evidence that one reads."""
+    return f"{len(value)} parts, told by ./lab report --json"
+
+
 def _told_mapping(value: Mapping[Any, Any], unit: str) -> str:
     if len(value) <= _MOST or not all(isinstance(one, int | float) for one in value.values()):
-        return ", ".join(f"{name}: {told(one, unit)}" for name, one in value.items()) or "none"
+        text = ", ".join(f"{name}: {told(one, unit)}" for name, one in value.items()) or "none"
+        return text if len(text) <= _LONG else _counted(value)
     ordered = sorted(value.items(), key=lambda item: -item[1])
     first = ", ".join(f"{name}: {told(one, unit)}" for name, one in ordered[:_MOST])
     rest = ordered[_MOST:]
@@ -194,6 +205,8 @@ def _told_mapping(value: Mapping[Any, Any], unit: str) -> str:
 
 
 _MOST = 10
+_LONG = 240
+"""Characters of a mapping that a cell still takes."""
 _FEW = 2
 
 

@@ -7,6 +7,7 @@ from labkit.judge.words import quantity
 BYTES = "bytes"
 
 _SUFFIXES = {
+    "_mib_per_s": "MiB/s",
     "_per_s": "/s",
     "_bytes": BYTES,
     "_mib": "MiB",

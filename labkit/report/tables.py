@@ -14,7 +14,7 @@ from labkit.runs.records import Arm, Repeat, Results, Run
 
 @dataclass(frozen=True)
 class Figure:
-    """A value of one experiment and action, on each arm, with what the claims about it came to."""
+    """A value of one experiment and action, on each arm that has it, with what the claims about it came to."""
 
     experiment: str
     action: str
@@ -47,10 +47,11 @@ def figures(run: Run, rows: Sequence[Row]) -> Iterator[Figure]:
         judged = _judged(experiment, every, rows)
         for action in every:
             for name in dict.fromkeys(name for one in _of(experiment, action) for name in one.values):
-                spreads = tuple(spread(experiment, action, arm, name) for arm in arms)
-                yield Figure(
-                    experiment.name, action, name, unit_of(name), spreads, tuple(judged.get((action, name), ()))
-                )
+                every_arm = tuple(spread(experiment, action, arm, name) for arm in arms)
+                # An arm without a repeat that counts has no line, unless that is all there is to tell.
+                spreads = tuple(one for one in every_arm if one.n) or every_arm
+                parts = tuple(judged.get((action, name), ()))
+                yield Figure(experiment.name, action, name, unit_of(name), spreads, parts)
 
 
 def _judged(experiment: Results, every: Sequence[str], rows: Sequence[Row]) -> dict[tuple[str, str], list[Judgement]]:

@@ -68,7 +68,7 @@ CLAIMS: tuple[Claim, ...] = (
         row=ROW,
         text="A VM has a virtual network adapter: a device with a driver in its own kernel.",
         experiment="adapters",
-        observe=seen("adapters", (BRIDGED,), own_driver),
+        observe=seen("adapters", (BRIDGED,), own_driver, adapters.LOOKING),
         because="QEMU imitates a PCI device, which the guest's kernel finds on its bus and drives as it would a real "
         "one; frames pass through QEMU's memory to a tap of the server.",
     ),
@@ -77,7 +77,7 @@ CLAIMS: tuple[Claim, ...] = (
         row=ROW,
         text="A container has one end of a pair of interfaces and no driver of a device.",
         experiment="adapters",
-        observe=seen("adapters", (PUBLISHED,), one_end_of_a_pair),
+        observe=seen("adapters", (PUBLISHED,), one_end_of_a_pair, adapters.LOOKING),
         because="the engine makes two interfaces in the server's kernel that hand each other their frames, and moves "
         "one into the container's network namespace; there is no device that anything would have to drive.",
     ),

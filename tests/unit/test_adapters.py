@@ -94,8 +94,9 @@ def test_namespaces_of_the_same_number_in_two_kernels_are_two() -> None:
 
 def _run(vm: Any, container: Any) -> Run:
     repeats = tuple(
-        Repeat("adapters", arm.side, 1, 0.0, {}, "look", facts=facts, factors=dict(arm.factors))
-        for arm, facts in ((BRIDGED, vm), (PUBLISHED, container))
+        Repeat("adapters", arm.side, 1, 0.0, {}, action, facts=facts, factors=dict(arm.factors))
+        for arm, looked in ((BRIDGED, vm), (PUBLISHED, container))
+        for action, facts in (("look", looked), ("plug", {"seen_inside": ["eth1"]}))
     )
     found = Results("adapters", "?", "complete", 1.0, repeats)
     return Run("r", "networking", "", "", "", {}, {}, (found,))
@@ -108,7 +109,7 @@ def _seen(vm: Any, container: Any) -> list[bool]:
 
 
 def test_what_was_seen_makes_the_claims_true() -> None:
-    """A device with a driver in a kernel of its own; one end of a pair and no device."""
+    """A device with a driver in a kernel of its own; one end of a pair and no device; whatever was plugged in after."""
     assert _seen(VM, CONTAINER) == [True, True]
 
 

@@ -23,7 +23,7 @@ from labkit.measure._left import left_s
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.report import _plots, _view, as_json, compare, html, merge, tables, terminal
 from labkit.runs import run_folder
-from labkit.runs.records import Arm, Repeat, Run
+from labkit.runs.records import Arm, Repeat, Results, Run
 from labkit.system.errors import LabError
 from tests.unit import arms
 from tests.unit.arms import ARMS, BRIDGED, CLAIMS, HOST, KINDS_OF_THREE, NAT, OWN, PLAIN, PUBLISHED
@@ -296,3 +296,23 @@ def test_nothing_is_cut_or_broken_within_a_word_in_a_narrow_terminal() -> None:
     known = {word for name in NAMES for word in name.split()} | {"latency", "throughput", "connect_ms", "sent_bytes"}
     assert known <= set(figures.split())
     assert max(len(line) for line in figures.splitlines()) <= 80
+
+
+def test_an_arm_of_which_nothing_was_seen_has_no_column_of_evidence() -> None:
+    """And what would fill a page, as a record of a prober, is counted in its cell."""
+    first, second = ARMS[0], ARMS[1]
+    record = {f"setting_{number}": "x" * 30 for number in range(14)}
+    repeats = (
+        Repeat(
+            "e", first.side, 1, 0.0, {"v": 1.0}, factors=dict(first.factors), facts={"prober": record, "few": {"a": 1}}
+        ),
+        Repeat(
+            "e", second.side, 1, 0.0, {}, factors=dict(second.factors), conditions={"cache": "warm"}, marks=("none",)
+        ),
+    )
+    run = dataclasses.replace(RUN, experiments=(Results("e", "?", "complete", 1.0, repeats),))
+    [section] = _view.sections(run, [], [])
+    assert section.telling == (first,)
+    assert {one.name: one.values for one in section.facts} == {
+        "prober": ("14 parts, told by ./lab report --json",), "few": ("a: 1",)}  # fmt: skip
+    assert [one.values for one in section.conditions] == [("—", "warm")]

@@ -17,6 +17,7 @@ from labkit.judge.model import Measured
 from labkit.measure.experiment import Seen, Turn
 from labkit.measure.prober.sample import Sample
 from labkit.measure.testing import fake
+from labkit.report import quantities
 from labkit.sides import SIDES
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
@@ -169,3 +170,10 @@ def test_a_kernel_that_cannot_delay_says_so(said: str, tmp_path: Path, monkeypat
     plain = replace(turn, factors={**turn.factors, NETWORK: PLAIN})
     assert impairment.behind(lab.place, plain, lambda *_: seen) == seen
     assert ran[-1] == impairment.UNDO, "a run that was killed may have left its delay"
+
+
+def test_a_rate_of_data_is_shown_with_its_unit() -> None:
+    """Not as so many a second of nothing."""
+    assert quantities.unit_of("sent_1_mib_per_s") == "MiB/s"
+    assert quantities.label_of("sent_1_mib_per_s") == "sent 1"
+    assert quantities.unit_of("connections_per_s") == "/s"

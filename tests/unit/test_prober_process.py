@@ -92,6 +92,7 @@ def test_a_stopped_prober_ends_in_order(number: signal.Signals, tmp_path: Path) 
     record = prober.result.record
     found = list(prober.result.samples())
     assert (record.state, record.samples) == ("stopped", len(found))
+    assert str(tmp_path) not in str(record), "a run that is handed on names somebody's folder"
     assert len(found) == sent
     assert all(one.good for one in found)
     assert sum(one.done_s > stopped_s for one in found) > 0

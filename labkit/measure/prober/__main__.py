@@ -71,7 +71,8 @@ def _probe(settings: Settings) -> int:
         pid=os.getpid(),
         priority=got,
         priority_problem=problem,
-        settings=asdict(settings),
+        # Where the record lies is no part of what was measured, and names a person's folders.
+        settings={name: value for name, value in asdict(settings).items() if name != "folder"},
     )
     file = record_file(settings.folder, settings.stream)
     writer = Writer(samples_file(settings.folder, settings.stream))

@@ -81,7 +81,7 @@ def test_a_third_side_is_measured_beside_the_other_two(site: Site) -> None:
     own = [one for one in repeats if one["side"] == SIDE]
     assert all(one["values"]["ready_s"] > 0 and len(one["stages"]) > 1 for one in own)
     assert all(one["conditions"]["boot_id"] == one["conditions"]["server_boot_id"] for one in own)
-    assert "│ process " in report
+    assert "\n  process " in report
     assert f'"{SIDE}"' in json.dumps(told(site, "report", LAB))
 
     site.tool("down", LAB)
