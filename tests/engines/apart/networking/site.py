@@ -5,23 +5,26 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra import checkout, outputs, plan
 from labkit.system import processes
+from labkit.system.waiting import until
 from tests.engines.real import SHORT_S, UP_S, command, engine
 
 LAB = "networking"
+GUESTS = ("vm-1", "vm-2")
 
+# Those of an engine's name service have ports that it picks anew whenever it begins.
 _RULES = """
 rules() {
     who=$1
     shift
     for save in iptables-save ip6tables-save; do
-        "$@" "$save" | sed -n -e 's/ \\[[0-9]*:[0-9]*\\]$//' -e "/^[-:*]/s/^/$save of $who: /p"
+        "$@" "$save" | sed -n -e 's/ \\[[0-9]*:[0-9]*\\]$//' -e /127.0.0.11/d -e "/^[-:*]/s/^/$save of $who: /p"
     done
 }
 rules server
@@ -123,8 +126,19 @@ class Site:
         probers = [one for one in here if "labkit.measure.prober" in one.words]
         return sorted([*told.splitlines(), *("on the laptop: a prober" for _ in probers)])
 
-    def marks_everywhere(self) -> list[str]:
-        """The same, and what is in the guests."""
-        guests = [f"vm-{number}" for number in (1, 2)]
-        told = {name: self.tool("exec", "--lab", LAB, name, "sh", "-c", _IN_GUEST, check=False) for name in guests}
-        return [*self.marks(), *(f"in {name}: {line}" for name in guests for line in told[name].stdout.splitlines())]
+    def marks_in_guests(self) -> list[str]:
+        """The same of the guests."""
+        told = {name: self.tool("exec", "--lab", LAB, name, "sh", "-c", _IN_GUEST, check=False) for name in GUESTS}
+        return [f"in {name}: {line}" for name in GUESTS for line in told[name].stdout.splitlines()]
+
+    @contextmanager
+    def as_before(self, within_s: float, marks: Callable[[], list[str]]) -> Iterator[None]:
+        """At the end there are the same marks as at the beginning, within a bound."""
+        before, differ = marks(), [""]
+
+        def same() -> bool:
+            differ[:] = sorted({*before} ^ {*marks()})
+            return not differ
+
+        yield
+        assert until(same, within_s, 1.0), differ

@@ -41,17 +41,19 @@ ALWAYS = "forward"
 )
 def test_after_a_killed_experiment_all_is_as_before(site: Site, name: str) -> None:
     """It is KILL that ends it, in the middle of a turn; every replica answers as itself, and no mark of it is left."""
-    before = site.marks_everywhere()
-    left = killed(site, name)
-    told = site.tool("leftovers", LAB, "--json", check=False)
-    found = [one["kind"] for one in json.loads(told.stdout)[0]["ours"]]
-    assert ("experiment in" in found) == (name in LEAVES), (told.stdout, left)
-    site.up()
-    for one in site.contract().replicas:
-        assert answers.whoami(one.url, ASK_S)["replica"] == one.name
-    until(lambda: site.marks_everywhere() == before, GONE_S, 2.0)
-    assert site.marks_everywhere() == before
-    assert json.loads(site.tool("leftovers", LAB, "--json").stdout)[0]["ours"] == []
+    with site.as_before(GONE_S, lambda: [*site.marks(), *site.marks_in_guests()]):
+        left = killed(site, name)
+        assert (kinds(site) == ["experiment in"]) == (name in LEAVES), left
+        site.up()
+        for one in site.contract().replicas:
+            assert answers.whoami(one.url, ASK_S)["replica"] == one.name
+    assert kinds(site) == []
+
+
+def kinds(site: Site) -> list[str]:
+    """What `./lab leftovers` names, by its kinds."""
+    told = site.tool("leftovers", LAB, "--json", check=False).stdout
+    return sorted({one["kind"] for one in json.loads(told)[0]["ours"]})
 
 
 def killed(site: Site, name: str) -> list[str]:
