@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.plan import SERVICE_PORT, Plan, nat_port
+from infra.sides import KINDS as SIDES
 from infra.sides import NAMES
 
 
@@ -61,11 +62,18 @@ ALL = "all"
 
 
 def of(side: str) -> tuple[str, ...]:
-    """The names of a side's paths; the first is the one that a lab has which names none."""
-    return tuple(row.name for row in KINDS.values() if row.side == side)
+    """The names of a side's paths; the first is the one that a lab has which names none. A side without rows has one
+    without a name.
+    """
+    return tuple(row.name for row in KINDS.values() if row.side == side) or ("",)
 
 
-DEFAULT = ",".join(of(side)[0] for side in NAMES)
+def url(side: str, path: str, plan: Plan, index: int, server: str) -> str:
+    """Where a side's replica answers along one of the side's paths."""
+    return KINDS[path].url(plan, index, server) if path else f"http://{server}:{SIDES[side].port + index}"
+
+
+DEFAULT = ",".join(of(side)[0] for side in NAMES if of(side)[0])
 """The first one of each side."""
 
 

@@ -117,6 +117,6 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "memory_mib": contract.memory_mib,
         "servers": len(contract.servers),
         "sides": ",".join(along),
-        "paths": ",".join(dict.fromkeys(path for own in along.values() for path in own)),
+        "paths": ",".join(dict.fromkeys(path for own in along.values() for path in own if path)),
         "replicas": max(len(own) // len(set(own)) for own in along.values()),
     }
