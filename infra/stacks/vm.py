@@ -112,7 +112,7 @@ class VmStack(pulumi.ComponentResource):
         configured = self._configured(name, server, lab, attached, domain, triggers=[domain.id, overlay.id])
         ready = Ready(
             names.ready(name),
-            url=paths.KINDS[attached.path].url(lab.plan, index, server.address),
+            url=paths.url(SIDE, attached.path, lab.plan, index, server.address),
             replica=name,
             version=lab.settings.service_version,
             triggers=[configured.done, server.container.id],

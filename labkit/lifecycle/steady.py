@@ -63,12 +63,11 @@ def problems(place: RunningLab) -> Iterator[str]:
 def _health(server: Any) -> str:
     """What a server last told of itself; of one that runs and is not well, what it tells of its next look."""
 
-    def told() -> str:
-        server.reload()
-        return str(server.attrs["State"].get("Health", {}).get("Status", ""))
+    def well() -> bool:
+        return servers.health(server) == "healthy" or server.status != "running"
 
-    waiting.until(lambda: told() == "healthy" or server.status != "running", _LOOKS_WITHIN_S, 0.5)
-    return told()
+    waiting.until(well, _LOOKS_WITHIN_S, 0.5)
+    return servers.health(server)
 
 
 def wrong(replica: Replica, version: str, within_s: float = _ASK_S) -> str:

@@ -108,7 +108,7 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     wanted = {**lab_settings.DEFAULTS, **{key: value for key, value in config.items() if key in lab_settings.DEFAULTS}}
     along: dict[str, list[str]] = {}
     for one in contract.replicas:
-        along.setdefault(one.side, []).append(one.path or paths.of(one.side)[0])
+        along.setdefault(one.side, []).append(paths.taken(one.side, one.path))
     return {
         **wanted,
         "accelerator": contract.accelerator,
