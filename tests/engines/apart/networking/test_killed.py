@@ -30,7 +30,7 @@ DEEPER_S = {"adapters": 3.0, "segments": 2.0, "throughput": 3.0}
 LEAVES = {"adapters", "firewall", "forward", "segments"}
 """What these make stays where they were killed; the others' ends with the program that has made it."""
 
-SOUGHT = {"firewall": "vvc-firewall"}
+SOUGHT = {"firewall": "--comment vvc-firewall"}
 """By this a mark is known that stays; what is seen before it goes by itself."""
 
 ALWAYS = "forward"
