@@ -20,7 +20,7 @@ from labkit.system.progress import Terminal
 
 def run(lab: str, *, yes: bool) -> int:
     """Set up, start the lab's stopped servers, `pulumi up`, and say where the service answers."""
-    ready = setup.prepare(yes=yes)
+    ready = setup.prepare(yes=yes, labs=[lab])
     progress = Terminal()
     _note_what_is_there(ready, lab)
     words = [*UP, *heal.before_up(ready, lab, progress), "-s", lab]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra import names, settings, telling
+from infra import names, plan, settings, telling
 from infra.reach import Reach
 from labkit.lifecycle import inside, leftovers, servers
 from labkit.lifecycle.inside import KINDS, REMOVE, There, Thing
@@ -56,9 +56,23 @@ class Known:
         return not self.server
 
     @property
+    def is_server(self) -> bool:
+        """Whether it is one, and not what stands on the laptop's engine beside them."""
+        return self.outer and self.there.kind == _SERVER and not self._serves
+
+    @property
+    def _serves(self) -> bool:
+        return self.urn.endswith(tuple(f"::{role}" for role in plan.SERVING))
+
+    @property
     def part_of(self) -> str:
-        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it."""
-        return names.server_in(self.urn) if self.outer else ""
+        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it.
+
+        A container that is no server, such as the edge, is a part of itself.
+        """
+        if not self.outer:
+            return ""
+        return names.server_in(self.urn) or (self.there.name if self._serves else "")
 
 
 @dataclass(frozen=True)
@@ -103,7 +117,7 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     that is not among the `wanted` is an experiment's that was killed: nothing of it comes back.
     """
     outer = [one for one in state if one.outer and not one.going]
-    if outer and all(one.outer and one.thing[0] != _SERVER for one in state):
+    if outer and all(one.outer and not one.is_server for one in state):
         # An `up` or `down` that ended between two steps: no server is noted, nor anything in one. What a `down` leaves
         # to go with its server is still in the volumes, and would be in the way of what is made anew.
         volumes = sorted(one.there for one in outer if one.thing[0] == "volume" and one.there in laptop)
@@ -164,6 +178,11 @@ def _deleted_twice(mine: Sequence[Known], there: Collection[There]) -> list[str]
     ]
 
 
+def forming(resources: Sequence[Mapping[str, Any]], server: str) -> list[str]:
+    """Pure: URNs of what forms a server into its cluster."""
+    return [resource["urn"] for resource in resources if server in (resource.get("inputs", {}).get("servers") or {})]
+
+
 def after_a_kill(
     ready: Ready,
     lab: str,
@@ -189,7 +208,7 @@ def in_no_server(resources: Sequence[Mapping[str, Any]]) -> list[str]:
 
     An `up` that was killed while it made a server anew leaves that, and what was in the server is there no more.
     """
-    noted = {one.part_of for one in known(resources) if one.outer and one.thing[0] == _SERVER}
+    noted = {one.part_of for one in known(resources) if one.is_server}
     servers_of = {str(resource["urn"]): names.server_by(resource["urn"]) for resource in resources}
     return [urn for urn, server in servers_of.items() if server not in ("", *noted)]
 
@@ -244,7 +263,11 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
             with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
-    return tuple(words)
+        if not inside.does_its_part(server):
+            progress.line(f"{name} does not do its part in its cluster, which is formed anew")
+            again = forming(ready.pulumi.resources(lab), name)
+            words |= {f"--replace={urn}" for urn in again}
+    return tuple(sorted(words))
 
 
 def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:

@@ -29,6 +29,9 @@ STRAY = {one.kind: one.stray for one in _OBJECTS if one.stray}
 UNDO = "/usr/local/lib/vvc/undo"
 """The server's own program that puts right what an experiment has left there or taken away; --look only says it."""
 
+PART = "/usr/local/lib/vvc/part"
+"""Program of a cluster's server that says whether it does its part there."""
+
 _MADE = {one.kind: one.made for one in _OBJECTS if one.made}
 
 Thing = tuple[str, str]
@@ -75,6 +78,11 @@ def mend(server: Reach, things: Iterable[Thing]) -> None:
 def run(server: Reach, script: str, *words: str) -> str:
     """What a script prints in a server. Raises CommandError."""
     return reach.runner(server, hint="./lab doctor")(["sh", "-c", script, "sh", *words], _LOOK_S).output
+
+
+def does_its_part(server: Reach) -> bool:
+    """Whether a server is what its cluster's playbook made of it; true of one that is in no cluster."""
+    return run(server, f"[ ! -x {PART} ] || {PART} || echo no").strip() == ""
 
 
 def undo(server: Reach, *, look: bool = False) -> list[str]:

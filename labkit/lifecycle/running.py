@@ -9,7 +9,7 @@ from infra import paths
 from infra.outputs import Contract, Replica, Server
 from labkit.lifecycle.set_up import Ready
 from labkit.runs.records import Arm
-from labkit.sides import SIDES, Runner, Side
+from labkit.sides import SIDES, Runner, Side, where
 from labkit.system import shell
 from labkit.system.outcome import Outcome
 from labkit.system.progress import Progress
@@ -42,9 +42,15 @@ class RunningLab:
         path = arm.factors.get("path", "")
         return (one for one in self.contract.side(arm.side) if path in ("", one.path or paths.of(one.side)[0]))
 
+    def now(self, replica: Replica) -> Replica:
+        """The replica as it is where it runs now, in a lab whose clusters move it; else as it was given."""
+        found = where.found(replica, self.contract.servers, self.runner)
+        return found[0][1] if found else replica
+
     def server(self, replica: Replica) -> Server:
         """The server on which a replica runs."""
-        return next(server for server in self.contract.servers if server.name == replica.server)
+        name = self.now(replica).server
+        return next(server for server in self.contract.servers if server.name == name)
 
     def run(self, replica: Replica) -> Runner:
         """Runs a command inside the replica's server."""
@@ -57,7 +63,8 @@ class RunningLab:
         def run(
             command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
         ) -> Outcome:
-            words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
+            here = self.now(replica)
+            words = self.side(replica).exec_command(here, self.server(here), lab_dir, command, tty=False)
             return shell.run(words, timeout_s=timeout_s, on_line=on_line)
 
         return run

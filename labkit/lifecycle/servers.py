@@ -58,17 +58,23 @@ def prefix(lab: str) -> str:
     return plan.object_name(CHECKOUT_ID, lab, "")
 
 
+def beside(client: docker.DockerClient, lab: str) -> list[Container]:
+    """What serves the lab's servers: edge, registry, power service."""
+    found = client.containers.list(all=True, filters=filters(lab))
+    return [container for container in found if container.labels.get(plan.ROLE_LABEL) in plan.SERVING]
+
+
 def start(machine: Machine, lab: str, progress: Progress) -> None:
-    """Start those of the lab's servers that are not running and wait until they are healthy."""
+    """Start those of the lab's servers, and of what serves them, that are not running; wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:
-        stopped = [server for server in of(client, lab) if server.status != "running"]
-        for server in stopped:
-            with progress.step(f"Start server {server.name}"):
-                if server.status == "paused":
-                    server.unpause()
-                else:
-                    server.start()
+        for one in [*beside(client, lab), *(stopped := [one for one in of(client, lab) if one.status != "running"])]:
+            if one.status != "running":
+                with progress.step(f"Start {one.labels.get(plan.ROLE_LABEL, SERVER)} {one.name}"):
+                    if one.status == "paused":
+                        one.unpause()
+                    else:
+                        one.start()
         for server in stopped:
             wait_healthy(server)
 

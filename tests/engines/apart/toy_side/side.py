@@ -33,6 +33,7 @@ class Toy:
     DISK = ""
     GUEST_MEMORY = ()
     STATE = ("sh", "-c", _STATE, "sh")
+    WHERE = LEADER = ""
     LOOK = "cat /opt/toy/{name}.log"
     HAS_KEY = False
 

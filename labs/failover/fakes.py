@@ -1,0 +1,15 @@
+"""What this lab's commands do to it, for the suite: see labkit.measure.testing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from labkit.measure.testing import FakeLab
+from labs.failover import look
+
+
+class Fake(FakeLab):
+    """All that the experiments run only looks; a command that is not here counts as one that changes the lab."""
+
+    ONLY_LOOKS: ClassVar[Mapping[tuple[str, ...], str]] = {look.BOOT_ID: "a\n", look.PROCESSES: "57\n"}
