@@ -185,12 +185,38 @@ def capture(
 @lab_argument
 @click.argument("experiments", nargs=-1, shell_complete=_completing.experiments)
 @click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")
+@click.option("--full", is_flag=True, help="All there is, at its full number of repeats; says first how long it takes.")
 @click.option("--predict", is_flag=True, help="Ask first what you expect, and show it beside the result.")
-def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> None:
+def run(*, lab: str, experiments: tuple[str, ...], quick: bool, full: bool, predict: bool) -> None:
     """Measure a lab that is up, all EXPERIMENTS or those named; judge what was measured."""
     from labkit.commands import run as command
 
-    sys.exit(command.run(lab, experiments, quick=quick, predict=predict))
+    if quick and full:
+        raise click.UsageError("--quick and --full do not go together.")
+    sys.exit(command.run(lab, experiments, quick=quick, full=full, predict=predict))
+
+
+@lab.command()
+@lab_argument
+@click.argument("name", required=False, default="", shell_complete=_completing.faults)
+@click.option("--side", default="", metavar="SIDE", help="Which side is struck.")
+@click.option("--undo", is_flag=True, help="Put right what was struck, and wait until the lab is whole.")
+@click.option("--list", "list_only", is_flag=True, help="Name the lab's faults, and the one in force; strike none.")
+@JSON
+def fault(*, lab: str, name: str, side: str, undo: bool, list_only: bool, as_json: bool) -> None:
+    """Break a lab by the fault NAME on one side, and leave it so; --undo puts it right.
+
+    Exit status 0 only when it was struck, or when the lab is whole again.
+    """
+    from labkit.commands import fault as command
+
+    if undo and (name or side or list_only):
+        raise click.UsageError("--undo knows what was struck: give it nothing else.")
+    if undo:
+        sys.exit(command.undo(lab))
+    if list_only or not name:
+        sys.exit(command.show(lab, as_json=as_json))
+    sys.exit(command.strike(lab, name, side))
 
 
 @lab.command()
