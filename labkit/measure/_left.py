@@ -20,11 +20,14 @@ def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | 
 
 
 def estimate(experiments: Sequence[Experiment], sides: Sequence[str]) -> str:
-    """What a full run of these takes, for a person: "320 turns, about 290 min"; where nobody knows, only the turns."""
+    """What a full run of these takes, for a person: "320 turns, about 290 min"."""
     every = [(one, turn) for one in experiments for turn in turns(one, sides, full=True)]
     known = [one.estimate_s(turn) for one, turn in every if one.estimate_s]
     told = f"{len(every)} turns"
-    return f"{told}, about {sum(known) / 60:.0f} min" if known and len(known) == len(every) else told
+    if not known:
+        return told
+    which = "" if len(known) == len(every) else f"{len(known)} of them take "
+    return f"{told}, {which}about {sum(known) / 60:.0f} min"
 
 
 def words(seconds: float | None) -> str:

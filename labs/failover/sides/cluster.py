@@ -1,0 +1,129 @@
+"""What this lab asks of each side's cluster, and what both have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from infra.outputs import Replica, Server
+from labkit.lifecycle.running import RunningLab
+from labkit.measure import clocks
+from labkit.sides import where
+from labkit.system.errors import CommandError, LabError
+from labkit.system.outcome import Outcome
+from labkit.system.waiting import until
+from labs.failover.outage import READY, START, Moment
+
+SETTLED_WITHIN_S = 120.0
+"""For what a cluster is told to do while nothing is broken: a guest on an emulated CPU shuts down and boots in it."""
+_TICK_S = 0.02
+_ASK_S = 20.0
+_PAUSE_S = 0.5
+
+CUT = 'for port in /sys/class/net/eth*; do ip link set "${port##*/}" down; done'
+"""In a server: as if its cables were pulled; whoever reaches into it comes another way."""
+JOIN = 'for port in /sys/class/net/eth*; do ip link set "${port##*/}" up; done'
+
+
+class Cluster(Protocol):
+    """One side's cluster: what one does to it, and what it tells."""
+
+    @property
+    def DRAIN(self) -> str:  # noqa: N802 - a constant of each side
+        """Script, in a server that lives: the server called $1 shall carry nothing from now on."""
+
+    @property
+    def MEND(self) -> str:  # noqa: N802 - a constant of each side
+        """Script, in each server: it takes part again, whatever a fault had told it; what failed is forgotten."""
+
+    @property
+    def PARTS(self) -> Mapping[str, Sequence[str]]:  # noqa: N802 - a constant of each side
+        """Fault -> the parts of its outage; "" for all that are not named."""
+
+    @property
+    def TIMERS(self) -> Mapping[str, Mapping[str, str]]:  # noqa: N802 - a constant of each side
+        """Profile -> what it sets, name to value."""
+
+    def kill_service(self, place: RunningLab, replica: Replica) -> None:
+        """KILL to the service's process, without a word to what carries it."""
+
+    def lead(self, place: RunningLab, replica: Replica, *, leads: bool) -> None:
+        """Let the replica's server be the one that decides for its cluster, or another one."""
+
+    def waits(self, timers: Mapping[str, str]) -> str:
+        """What these timers mean, for whoever reads a report."""
+
+    def timers(self, place: RunningLab) -> Mapping[str, str]:
+        """What is in force of what a profile sets."""
+
+    def set_timers(self, place: RunningLab, replica: Replica, wanted: Mapping[str, str]) -> None:
+        """Put these in force; returns when the replica answers under them."""
+
+    def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
+        """What tells this replica from one that was made or booted anew."""
+
+    def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
+        """What its servers that live noted since then (seconds since 1970), on the clock of 1970."""
+
+
+def of(place: RunningLab, side: str) -> list[Server]:
+    """A side's servers."""
+    return [server for server in place.contract.servers if server.side == side]
+
+
+def ask(place: RunningLab, servers: Iterable[Server], script: str, *words: str) -> list[tuple[Server, Outcome]]:
+    """What a script gave in each of these that lives and does it."""
+
+    def one(server: Server) -> Outcome | None:
+        try:
+            return place.runner(server)(["sh", "-c", script, "sh", *words], _ASK_S)
+        except CommandError:
+            return None
+
+    servers = list(servers)
+    if not servers:
+        return []
+    with ThreadPoolExecutor(len(servers)) as pool:
+        told = list(pool.map(one, servers))
+    return [(server, outcome) for server, outcome in zip(servers, told, strict=True) if outcome]
+
+
+def tell(place: RunningLab, servers: Iterable[Server], script: str, *words: str) -> Outcome:
+    """Have the first of these that can do it do it. Raises the last one's CommandError."""
+    error: LabError = LabError("No server of the side is there.", hint=f"./lab up {place.lab}")
+    for server in servers:
+        try:
+            return place.runner(server)(["sh", "-c", script, "sh", *words], SETTLED_WITHIN_S)
+        except CommandError as failed:
+            error = failed
+    raise error
+
+
+def leader(place: RunningLab, side: str) -> str:
+    """The name of the server that decides. Raises LabError where none does in time."""
+    found = until(lambda: where.leader(side, of(place, side), place.runner), SETTLED_WITHIN_S, _PAUSE_S)
+    if not found:
+        raise LabError(f"No server of the side {side} decides for its cluster.", hint=f"./lab up {place.lab}")
+    return found
+
+
+def await_leader(place: RunningLab, replica: Replica, *, leads: bool) -> None:
+    """Wait until the replica's server decides, or another one. Raises LabError."""
+
+    def so() -> bool:
+        found = where.leader(replica.side, of(place, replica.side), place.runner)
+        return bool(found) and (found == place.now(replica).server) == leads
+
+    if not until(so, SETTLED_WITHIN_S, _PAUSE_S):
+        what = "does not decide" if leads else "still decides"
+        raise LabError(f"{place.now(replica).server} {what} for its cluster.", hint=f"./lab up {place.lab}")
+
+
+def service(place: RunningLab, replica: Replica, said: Mapping[str, object]) -> Iterator[Moment]:
+    """When the service's process was made and when it listened, as it says itself, on the clock of 1970."""
+    inside = place.inside(replica)
+    ahead_s = clocks.offset_s(inside, str(said["boot_id"])) + time.time() - clocks.boot_s()
+    for part, key in ((START, "started_boottime_s"), (READY, "listening_boottime_s")):
+        yield Moment(part, float(str(said[key])) + ahead_s, "the service's own /whoami", _TICK_S)

@@ -1,0 +1,44 @@
+"""Timer profiles: what each side's cluster waits for before it acts. The edge's timers are the same in all of them."""
+
+from __future__ import annotations
+
+from infra import edge
+from labkit.lifecycle.running import RunningLab
+from labkit.system.errors import LabError
+from labkit.system.waiting import until
+from labs.failover.clusters import OF
+
+DEFAULT, MATCHED = "default", "matched"
+"""What each project ships; and what takes a server for dead after about the same time on both sides, some 3.5 s."""
+
+_WITHIN_S = 30.0
+_EDGE = ("timeout connect", "timeout check", "retries", "default-server")
+
+
+def put(place: RunningLab, side: str, profile: str) -> None:
+    """Put a profile in force on a side, if it is not. Raises LabError."""
+    wanted = OF[side].TIMERS[profile]
+    if OF[side].timers(place) == wanted:
+        return
+    place.progress.detail(f"timers of {side}: {profile}")
+    OF[side].set_timers(place, place.replica(side), wanted)
+    if not until(lambda: OF[side].timers(place) == wanted, _WITHIN_S):
+        raise LabError(f"The timers of the side {side} are not those of {profile!r}.", hint=f"./lab up {place.lab}")
+
+
+def wrong(place: RunningLab) -> list[str]:
+    """Which side has other timers than a lab in its steady state, a sentence each."""
+    found = []
+    for side, cluster in OF.items():
+        if place.contract.side(side):
+            now = cluster.timers(place)
+            if now != cluster.TIMERS[DEFAULT]:
+                found.append(f"The timers of the side {side} are not its default ones: {cluster.waits(now)}.")
+    return found
+
+
+def conditions(side: str, profile: str) -> dict[str, str]:
+    """Of a repeat, for whoever reads its number: what the cluster and the edge wait for."""
+    lines = (line.strip() for line in edge.configuration({}).splitlines())
+    told = "; ".join(line.removeprefix("default-server ") for line in lines if line.startswith(_EDGE))
+    return {"timers": f"{profile}: {OF[side].waits(OF[side].TIMERS[profile])}", "edge_timers": told}
