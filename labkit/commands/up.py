@@ -47,7 +47,7 @@ def run(lab: str, *, yes: bool) -> int:
     contract = outputs.from_outputs(made)
     with progress.step("Every replica answers"), ThreadPoolExecutor() as pool:
         list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))
-    faults.forget(ready, lab)
+    _set_back(ready, lab, progress)
     if contract.accelerator == "tcg":
         click.secho(banner(), fg="yellow", bold=True)
     for replica in contract.replicas:
@@ -79,6 +79,14 @@ def _end_fault(ready: Ready, lab: str, progress: Progress) -> None:
                 faults.undo(place, labs.load(lab).faults)
         except LabError as error:
             progress.line(f"  not all of it: {error.problem}")
+
+
+def _set_back(ready: Ready, lab: str, progress: Progress) -> None:
+    """Set back what an experiment that was killed had changed, where the lab is whole again."""
+    if faults.changed(ready, lab) and (place := faults.running(ready, lab, progress)):
+        with progress.step("An experiment that was cut off had changed the lab: it is set back"):
+            labs.load(lab).bring_back(place)
+    faults.forget(ready, lab)
 
 
 def _note_what_is_there(ready: Ready, lab: str) -> None:

@@ -113,13 +113,24 @@ def undo(place: RunningLab, faults: Iterable[Fault]) -> Target | None:
     target = in_force(place.ready, place.lab)
     if target is not None:
         named(faults, target.fault, place.lab).undo(place, target)
-        forget(place.ready, place.lab)
+        _note(place.ready, place.lab).unlink(missing_ok=True)
     return target
 
 
+def note_change(place: RunningLab, what: str) -> None:
+    """Note, before it is done, that an experiment changes what only the lab's own `bring_back` sets back."""
+    write_whole(_change(place.ready, place.lab), f"{what}\n")
+
+
+def changed(ready: Ready, lab: str) -> bool:
+    """Whether such a change is noted."""
+    return _change(ready, lab).exists()
+
+
 def forget(ready: Ready, lab: str) -> None:
-    """Take the note away: what it was about is gone, or whole."""
+    """Take both notes away: what they were about is gone, or whole."""
     _note(ready, lab).unlink(missing_ok=True)
+    _change(ready, lab).unlink(missing_ok=True)
 
 
 def running(ready: Ready, lab: str, progress: Progress) -> RunningLab | None:
@@ -129,6 +140,10 @@ def running(ready: Ready, lab: str, progress: Progress) -> RunningLab | None:
     except outputs.ContractError:
         return None
     return RunningLab(lab, ready, contract, progress, lambda server: reach.runner(server.reach))
+
+
+def _change(ready: Ready, lab: str) -> Path:
+    return ready.machine.lab_dir(lab) / "changed"
 
 
 def _note(ready: Ready, lab: str) -> Path:

@@ -222,6 +222,7 @@ def restore(place: Place) -> None:
     for side in OF:
         if place.contract.side(side):
             timers.put(place, side, DEFAULT)
+    faults.forget(place.ready, place.lab)
 
 
 def _experiment(fault: Fault, question: str, *, only_full: bool = True) -> Experiment:

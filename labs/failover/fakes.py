@@ -61,7 +61,7 @@ class Fake(FakeLab):
         asked = self._asked(side, where, script)
         if asked is not None:
             return asked
-        if script == "systemctl kill --signal=KILL vvc-service" or script == container._KILL:
+        if script in ("systemctl kill --signal=KILL vvc-service", container._KILL):
             self.step("kill the service", f"{BROKEN}{side}")
         elif script == cluster.CUT:
             self.step("cut", f"{CUT}{where}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra import edge
 from labkit.lifecycle.running import RunningLab
+from labkit.measure import faults
 from labkit.system.errors import LabError
 from labkit.system.waiting import until
 from labs.failover.clusters import OF
@@ -20,6 +21,8 @@ def put(place: RunningLab, side: str, profile: str) -> None:
     wanted = OF[side].TIMERS[profile]
     if OF[side].timers(place) == wanted:
         return
+    if profile != DEFAULT:
+        faults.note_change(place, f"timers of {side}: {profile}")
     place.progress.detail(f"timers of {side}: {profile}")
     OF[side].set_timers(place, place.replica(side), wanted)
     if not until(lambda: OF[side].timers(place) == wanted, _WITHIN_S):

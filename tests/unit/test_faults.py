@@ -1,0 +1,150 @@
+"""Faults: noted before they are struck, one at a time, undone by whoever finds the note."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from labkit.lifecycle import steady
+from labkit.lifecycle.running import RunningLab
+from labkit.measure import faults, labs
+from labkit.measure.faults import Fault, Target
+from labkit.measure.labs import Lab
+from labkit.measure.testing import FakeLab
+from labkit.system.errors import LabError
+
+
+class Struck:
+    """A fault that keeps what was done, and what lay in the lab's folder then."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done: list[str] = []
+        self.broken: Exception | None = None
+
+    def fault(self, name: str = "unplugged") -> Fault:
+        return Fault(name, "A cable is pulled.", self._aim, self._strike, self._undo)
+
+    def _aim(self, _place: RunningLab, side: str) -> Sequence[str]:
+        return [f"{side}-server"]
+
+    def _strike(self, _place: RunningLab, target: Target) -> None:
+        noted = json.loads((self.folder / "fault.json").read_text(encoding="utf-8"))
+        assert noted == {"fault": target.fault, "side": target.side, "servers": list(target.servers)}
+        self.done.append(f"strike {target.servers[0]}")
+        if self.broken:
+            raise self.broken
+
+    def _undo(self, _place: RunningLab, target: Target) -> None:
+        self.done.append(f"undo {target.servers[0]}")
+        if self.broken:
+            raise self.broken
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> RunningLab:
+    return FakeLab("toy", tmp_path).place
+
+
+@pytest.fixture
+def struck(tmp_path: Path) -> Struck:
+    return Struck(tmp_path)
+
+
+def test_it_is_noted_before_it_is_struck_and_undone_once(place: RunningLab, struck: Struck) -> None:
+    """Nobody can be killed between the two."""
+    fault = struck.fault()
+    found = faults.strike(place, fault, "vm")
+    assert found.begin_s <= found.end_s
+    assert faults.in_force(place.ready, "toy") == Target("unplugged", "vm", ("vm-server",))
+    assert faults.undo(place, [fault]) == found.target
+    assert faults.in_force(place.ready, "toy") is None
+    assert faults.undo(place, [fault]) is None
+    assert struck.done == ["strike vm-server", "undo vm-server"]
+
+
+def test_two_faults_at_once_are_refused(place: RunningLab, struck: Struck) -> None:
+    """The second one touches nothing."""
+    faults.strike(place, struck.fault(), "vm")
+    with pytest.raises(LabError, match="The fault unplugged is in force on the side vm") as refused:
+        faults.strike(place, struck.fault("another"), "container")
+    assert refused.value.hint == "./lab fault toy --undo"
+    assert struck.done == ["strike vm-server"]
+
+
+def test_what_was_struck_in_part_is_undone(place: RunningLab, struck: Struck) -> None:
+    """A strike that failed is in force all the same."""
+    struck.broken = LabError("half of it")
+    with pytest.raises(LabError, match="half of it"):
+        faults.strike(place, struck.fault(), "vm")
+    struck.broken = None
+    assert faults.undo(place, [struck.fault()])
+    assert struck.done == ["strike vm-server", "undo vm-server"]
+
+
+def test_what_is_not_undone_stays_noted(place: RunningLab, struck: Struck) -> None:
+    """The next one tries again."""
+    faults.strike(place, struck.fault(), "vm")
+    struck.broken = LabError("the engine is gone")
+    with pytest.raises(LabError, match="the engine is gone"):
+        faults.undo(place, [struck.fault()])
+    assert faults.in_force(place.ready, "toy")
+
+
+def test_an_edited_note_is_refused(place: RunningLab, tmp_path: Path) -> None:
+    """With the next step."""
+    (tmp_path / "fault.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(LabError, match="was edited") as refused:
+        faults.in_force(place.ready, "toy")
+    assert refused.value.hint.endswith("then ./lab up toy")
+
+
+@pytest.mark.parametrize(
+    ("known", "problem", "hint"),
+    [
+        (["server-killed"], "has no fault 'server-kiled'; there is server-killed.", "Did you mean server-killed?"),
+        (["cut"], "has no fault 'server-kiled'; there is cut.", "./lab fault toy --list"),
+        ([], "The lab toy has no faults.", "./lab --help"),
+    ],
+)
+def test_an_unknown_fault_is_refused(struck: Struck, known: list[str], problem: str, hint: str) -> None:
+    """Those that there are are named."""
+    with pytest.raises(LabError) as refused:
+        faults.named([struck.fault(name) for name in known], "server-kiled", "toy")
+    assert problem in refused.value.problem
+    assert refused.value.hint == hint
+
+
+def test_a_lab_with_a_fault_in_force_is_not_measured(
+    place: RunningLab, struck: Struck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its check says so, and its way to the steady state undoes it."""
+    monkeypatch.setattr(steady, "problems", lambda _place: [])
+    lab = Lab("toy", "?", (), (), faults=(struck.fault(),))
+    lab.check(place)
+    faults.strike(place, lab.faults[0], "vm")
+    with pytest.raises(LabError, match="The fault unplugged is in force on the side vm"):
+        lab.check(place)
+    lab.to_steady_state(place)
+    lab.check(place)
+    assert struck.done[-1] == "undo vm-server"
+
+
+def test_every_fault_of_every_lab_says_what_it_breaks() -> None:
+    """A sentence; and no two have one name."""
+    for lab in (labs.load("failover"), labs.load("networking")):
+        names = [fault.name for fault in lab.faults]
+        assert len(names) == len({*names})
+        assert all(fault.what.endswith(".") for fault in lab.faults)
+
+
+def test_a_change_is_noted_until_it_is_forgotten(place: RunningLab) -> None:
+    """So that the next `up` sets back what a killed run had set."""
+    assert not faults.changed(place.ready, "toy")
+    faults.note_change(place, "timers of vm: matched")
+    assert faults.changed(place.ready, "toy")
+    faults.forget(place.ready, "toy")
+    assert not faults.changed(place.ready, "toy")
