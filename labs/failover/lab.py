@@ -1,14 +1,14 @@
-"""The lab *failover*: its question, and where the parts of its answer are."""
+"""The lab *failover*: a VM cluster and a container orchestrator, each with a replica that survives its server."""
 
 from __future__ import annotations
 
 from labkit.measure.labs import Lab
-from labs.failover import look
+from labs.failover import place
 
 LAB = Lab(
     name="failover",
-    question="What runs in a VM and in a container besides the service?",
-    experiments=(look.EXPERIMENT,),
-    claims=look.CLAIMS,
-    figures={"kernels": look.kernels},
+    question="What happens to a VM and to a container when the server under them dies?",
+    experiments=(place.EXPERIMENT,),
+    claims=place.CLAIMS,
+    figures={"places": place.places},
 )
