@@ -13,7 +13,18 @@ from infra.keys import Accelerator, Asked, Facts, Key, WithNextStepError, whole
 from infra.topologies import TOPOLOGIES
 from infra.topology import Own, Topology
 
-__all__ = ["ALL", "DEFAULTS", "Accelerator", "Facts", "Settings", "SettingsError", "keys", "parse", "servers"]
+__all__ = [
+    "ALL",
+    "DEFAULTS",
+    "Accelerator",
+    "Facts",
+    "Settings",
+    "SettingsError",
+    "keys",
+    "parse",
+    "servers",
+    "topology_of",
+]
 
 GUEST_MEMORY_MIN_MIB = 256
 """Least RAM of a guest: it boots with 160 (images/guest/README.md); the rest is for Ansible and the service's work."""
@@ -68,7 +79,7 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
 
     Raises SettingsError with every problem found.
     """
-    topology, asked = _topology_of(config), Asked(lab, checkout, facts, config)
+    topology, asked = topology_of(config), Asked(lab, checkout, facts, config)
     rows = keys(topology)
     known = [key.name for key in rows]
     problems = [_unknown(lab, name, known) for name in config if name not in known and not _is_default(name, config)]
@@ -95,7 +106,7 @@ def servers(config: Mapping[str, object]) -> list[str]:
 
     Where that cannot be used, all that it may have: what is wrong with it is told elsewhere.
     """
-    topology = _topology_of(config)
+    topology = topology_of(config)
     try:
         own = {key.name: key.reader(str(config.get(key.name, key.default)), _NOBODY) for key in topology.keys}
         indexes = topology.servers(own, _some_sides(str(config.get("sides", ",".join(sides.NAMES))), _NOBODY))
@@ -110,7 +121,8 @@ def keys(topology: Topology) -> tuple[Key, ...]:
     return (which, *topology.keys, *rest)
 
 
-def _topology_of(config: Mapping[str, object]) -> Topology:
+def topology_of(config: Mapping[str, object]) -> Topology:
+    """The topology that a configuration names; the default one where it names none that there is."""
     return TOPOLOGIES.get(str(config.get("topology", _TOPOLOGY)), TOPOLOGIES[_TOPOLOGY])
 
 

@@ -239,6 +239,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     servers.start(ready.machine, lab, progress)
     state = known(ready.pulumi.resources(lab))
     named = settings.servers(stack_files.config(lab))
+    clustered = settings.topology_of(stack_files.config(lab)).clusters
     steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
         with progress.step("The server, its volumes or its network are gone: making them anew"):
@@ -263,7 +264,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
             with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
-        if not inside.does_its_part(server):
+        if clustered and not inside.does_its_part(server):
             progress.line(f"{name} does not do its part in its cluster, which is formed anew")
             again = forming(ready.pulumi.resources(lab), name)
             words |= {f"--replace={urn}" for urn in again}

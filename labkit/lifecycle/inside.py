@@ -80,9 +80,12 @@ def run(server: Reach, script: str, *words: str) -> str:
     return reach.runner(server, hint="./lab doctor")(["sh", "-c", script, "sh", *words], _LOOK_S).output
 
 
-def does_its_part(server: Reach) -> bool:
-    """Whether a server is what its cluster's playbook made of it; true of one that is in no cluster."""
-    return run(server, f"[ ! -x {PART} ] || {PART} || echo no").strip() == ""
+def does_its_part(server: Reach, tries: int = 40) -> bool:
+    """Whether a server is what its cluster's playbook made of it; true of one that is in no cluster.
+
+    One that has just started has to find the others: it is asked so many times, every half second.
+    """
+    return run(server, f"[ ! -x {PART} ] || {PART} {tries} || echo no").strip() == ""
 
 
 def undo(server: Reach, *, look: bool = False) -> list[str]:

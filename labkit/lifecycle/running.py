@@ -27,12 +27,12 @@ class RunningLab:
     """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
 
     def replica(self, side: str, index: int = 0) -> Replica:
-        """A replica of one side."""
-        return self.contract.side(side)[index]
+        """A replica of one side, as it is now: a cluster may have moved it, and may move it again."""
+        return self._now(self.contract.side(side)[index])
 
     def along(self, arm: Arm) -> Replica:
-        """The first replica of the arm's side on the arm's path; on any path where the arm names none."""
-        return next(self._along(arm))
+        """The first replica of the arm's side on the arm's path, as it is now; on any path where the arm names none."""
+        return self._now(next(self._along(arm)))
 
     def has(self, arm: Arm) -> bool:
         """Whether the lab has a replica of the arm's side on the arm's path."""
@@ -42,15 +42,13 @@ class RunningLab:
         path = arm.factors.get("path", "")
         return (one for one in self.contract.side(arm.side) if path in ("", one.path or paths.of(one.side)[0]))
 
-    def now(self, replica: Replica) -> Replica:
-        """The replica as it is where it runs now, in a lab whose clusters move it; else as it was given."""
+    def _now(self, replica: Replica) -> Replica:
         found = where.found(replica, self.contract.servers, self.runner)
         return found[0][1] if found else replica
 
     def server(self, replica: Replica) -> Server:
         """The server on which a replica runs."""
-        name = self.now(replica).server
-        return next(server for server in self.contract.servers if server.name == name)
+        return next(server for server in self.contract.servers if server.name == replica.server)
 
     def run(self, replica: Replica) -> Runner:
         """Runs a command inside the replica's server."""
@@ -63,8 +61,7 @@ class RunningLab:
         def run(
             command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
         ) -> Outcome:
-            here = self.now(replica)
-            words = self.side(replica).exec_command(here, self.server(here), lab_dir, command, tty=False)
+            words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
             return shell.run(words, timeout_s=timeout_s, on_line=on_line)
 
         return run

@@ -108,7 +108,7 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
     GUEST_MEMORY = ("cat", "/proc/meminfo")
     STATE = ("virsh", "--quiet", "domstate")
     WHERE = 'virsh -q list --name | grep -Fx -e "$1" || true'
-    LEADER = "timeout 5 crmadmin --quiet --dc-lookup"
+    LEADER = "timeout 5 crmadmin -D 2>/dev/null | sed -n 's/^Designated Controller is: //p'"
     LOOK = f"tail -n 50 {CONSOLE_DIR}/{{name}}.console"
     HAS_KEY = True
 

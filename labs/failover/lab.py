@@ -1,4 +1,4 @@
-"""The lab *failover*: its question, and where the parts of its answer are."""
+"""The lab *failover*: a VM cluster and a container orchestrator, each with a replica that survives its server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from labkit.lifecycle.running import RunningLab
 from labkit.measure.labs import Lab
-from labs.failover import breaking, claims, faults, look, timers
+from labs.failover import breaking, claims, faults, place, timers
 
 
 def unsteady(place: RunningLab) -> Iterator[str]:
@@ -23,10 +23,10 @@ def bring_back(place: RunningLab) -> None:
 
 LAB = Lab(
     name="failover",
-    question="A server dies: who serves again, where, after how long, and with what?",
-    experiments=(look.EXPERIMENT, *breaking.EXPERIMENTS),
-    claims=(*look.CLAIMS, *claims.CLAIMS),
-    figures={"kernels": look.kernels},
+    question="What happens to a VM and to a container when the server under them dies?",
+    experiments=(place.EXPERIMENT, *breaking.EXPERIMENTS),
+    claims=(*place.CLAIMS, *claims.CLAIMS),
+    figures={"places": place.places},
     steady=unsteady,
     bring_back=bring_back,
     faults=faults.FAULTS,

@@ -1,0 +1,256 @@
+"""The failover lab in a checkout of its own: two clusters come up, lose a server each, are healed, go without a trace.
+
+One bring-up for all: each test goes on where the one before has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from infra import outputs, plan
+from tests.engines.apart.kills import Site
+from tests.engines.real import ROOT, command
+from tests.engines.test_life import traces, wait_for
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
+
+LAB = "failover"
+BACK_S = 90
+
+
+class Failover(Site):
+    """Its failover lab."""
+
+    @property
+    def prefix(self) -> str:
+        """What its containers' names begin with."""
+        return f"{plan.PREFIX}-{self.id}-{LAB}-"
+
+    def up(self) -> str:
+        """`./lab up`, all that it says."""
+        return self.tool("up", LAB).stdout
+
+    def status(self) -> Any:
+        """What `./lab status` says of it."""
+        told = self.tool("status", LAB, "--json", check=False).stdout
+        return json.loads(told[told.index("{") :])[LAB]
+
+    def where(self, side: str) -> str:
+        """The one server on which a side's replica runs."""
+        (server,) = next(one["runs_on"] for one in self.status()["replicas"] if one["side"] == side)
+        return str(server)
+
+    def run(self, server: str, script: str) -> str:
+        """What a script prints in a server."""
+        return command(["docker", "exec", f"{self.prefix}{server}", "sh", "-c", script]).stdout
+
+    def kill(self, name: str) -> None:
+        """As when its power is cut."""
+        command(["docker", "kill", f"{self.prefix}{name}"])
+
+    def state(self) -> list[dict[str, Any]]:
+        """Resources of its Pulumi state."""
+        file = next((self.checkout / ".state/pulumi/.pulumi/stacks").rglob(f"{LAB}.json"))
+        found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]["resources"]
+        return found
+
+    def contract(self) -> outputs.Contract:
+        """What it exports."""
+        return outputs.from_outputs(self.state()[0]["outputs"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failover]:
+    """A checkout whose failover lab is up; down at the end."""
+    checkout = tmp_path_factory.mktemp("cluster") / "checkout"
+    command(["git", "clone", "-q", str(ROOT), str(checkout)])
+    (checkout / ".venv").symlink_to(ROOT / ".venv")
+    found = Failover(checkout)
+    found.tool("setup", "--yes")
+    try:
+        found.up()
+        yield found
+    finally:
+        found.tool("down", LAB, check=False)
+
+
+def write(site: Failover, side: str, client: str, numbers: Sequence[int]) -> None:
+    """Entries that the service acknowledges."""
+    url = next(one.url for one in site.contract().edges if one.side == side)
+    for number in numbers:
+        body = {"client": client, "seq": number, "payload": f"{side} {number}"}
+        answer = requests.post(f"{url}/entries", json=body, timeout=5)
+        assert answer.status_code == 201, answer.text
+
+
+def written(site: Failover, side: str, client: str) -> list[int]:
+    """Entries that it has, when it answers."""
+    url = next(one.url for one in site.contract().edges if one.side == side)
+    found = wait_for(f"{url}/entries?client={client}&after=0", BACK_S)
+    return [int(one["seq"]) for one in found["entries"]]
+
+
+def who(site: Failover, side: str) -> dict[str, Any]:
+    """What its replica says of itself, when it answers."""
+    url = next(one.url for one in site.contract().edges if one.side == side)
+    return dict(wait_for(f"{url}/whoami", BACK_S))
+
+
+@contextmanager
+def counted(site: Failover) -> Iterator[list[int]]:
+    """How many QEMUs ran the VM at each look meanwhile."""
+    ended, seen = threading.Event(), []
+    names = [f"{site.prefix}server-{number}" for number in (1, 2, 3)]
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            lines = [
+                line
+                for name in names
+                for line in command(["docker", "top", name, "-eo", "args"], check=False).stdout.splitlines()
+                if "-name guest=vm-1," in line and "qemu-system" in line.split()[0]
+            ]
+            seen.append(len(lines))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        thread.join()
+
+
+def unchanged(told: str) -> bool:
+    """Whether a `pulumi up` changed nothing."""
+    return re.search(r"^ +[0-9]+ unchanged$", told, re.MULTILINE) is not None and "changes." not in told
+
+
+def test_both_clusters_run_one_replica_each(site: Failover) -> None:
+    """Behind one edge; a leader each; each server knows who it is, and one can go in."""
+    found = site.status()
+    assert found["state"] == "up"
+    assert all(state == "running" for state in found["servers"].values())
+    assert len(found["servers"]) == 6
+    assert {one["side"]: len(one["runs_on"]) for one in found["replicas"]} == {"vm": 1, "container": 1}
+    assert all("error" not in one["answer"] for one in found["replicas"])
+    assert all(cluster["leader"].startswith("server-") for cluster in found["clusters"].values())
+    for replica in ("vm-1", "container-1"):
+        assert site.tool("exec", "--lab", LAB, replica, "cat", "/proc/sys/kernel/hostname").stdout.strip() == replica
+
+
+def test_a_second_up_changes_nothing(site: Failover) -> None:
+    """Nor does one that looks at everything, nor the playbooks themselves, which are verified."""
+    assert unchanged(site.up())
+    told = command(
+        ["sh", "-c", f'eval "$(./lab env)"; pulumi preview -s {LAB} --refresh --expect-no-changes --non-interactive'],
+        cwd=site.checkout,
+        timeout_s=300,
+    )
+    assert told.returncode == 0
+    for name, verify in (("vm-cluster-playbook", "pacemaker"), ("container-cluster-playbook", "swarm")):
+        inputs = next(one["inputs"] for one in site.state() if one["urn"].endswith(f"::{name}"))
+        assert play(site, inputs)["changed"] == 0
+        assert play(site, {**inputs, "playbook": str(site.checkout / f"playbooks/verify_{verify}.yml")})["changed"] == 0
+
+
+def play(site: Failover, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Run a playbook on a cluster's servers, as `up` does."""
+    plain = {key: int(value) if isinstance(value, float) else value for key, value in inputs.items()}
+    plain.pop("__provider", None)
+    words = "from infra.playbook import run_worker; print(json.dumps(run_worker(json.load(sys.stdin))))"
+    script = f"import json, sys; {words}"
+    done = subprocess.run(
+        [str(ROOT / ".venv/bin/python"), "-P", "-c", script],
+        input=json.dumps(plain), cwd=site.checkout, env=site._env(), capture_output=True, text=True, timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_each_cluster_brings_its_replica_back_on_another_server(site: Failover) -> None:
+    """With its data and its address; the VM's OS has booted again, and only when its server was known to be off."""
+    before = {side: who(site, side) for side in ("vm", "container")}
+    home = {side: site.where(side) for side in before}
+    for side in before:
+        write(site, side, "failover", range(1, 6))
+    with counted(site) as qemus:
+        for server in home.values():
+            site.kill(server)
+        for side in before:
+            assert written(site, side, "failover") == [1, 2, 3, 4, 5]
+    assert max(qemus) == 1
+    after = {side: who(site, side) for side in before}
+    assert after["vm"]["boot_id"] != before["vm"]["boot_id"]
+    assert after["container"]["started_at"] != before["container"]["started_at"]
+    for side, server in home.items():
+        assert site.where(side) != server
+    leader = str(site.status()["clusters"]["vm"]["leader"])
+    log = site.run(leader, "grep -h -e \"Operation 'off' targeting\" -e 'Initiating start operation vm-1' "
+                   "/var/log/pacemaker/pacemaker.log").splitlines()  # fmt: skip
+    off = max(number for number, line in enumerate(log) if f"targeting {home['vm']} " in line and "OK" in line)
+    starts = [number for number, line in enumerate(log) if "vm-1_start_0" in line or "start operation" in line]
+    assert starts[-1] > off
+    assert f"off {home['vm']}: off" in command(["docker", "logs", f"{site.prefix}power"]).stdout
+
+
+def test_up_starts_the_dead_servers_and_moves_nothing(site: Failover) -> None:
+    """After a failover nothing of the lab has changed for Pulumi."""
+    home = {side: site.where(side) for side in ("vm", "container")}
+    assert unchanged(site.up())
+    found = site.status()
+    assert all(state == "running" for state in found["servers"].values())
+    assert {side: site.where(side) for side in home} == home
+    for server in ("server-1", "server-2", "server-3"):
+        assert site.run(server, "/usr/local/lib/vvc/part && echo well").strip() == "well"
+
+
+def test_a_changed_setting_takes_effect_on_the_one_vm_there_is(site: Failover) -> None:
+    """Away from its first server: more memory, no second QEMU, no entry lost."""
+    write(site, "vm", "memory", range(1, 4))
+    file = site.checkout / f"Pulumi.{LAB}.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("config:\n", "config:\n  vm-vs-container:memory_mib: 576\n"), encoding="utf-8")
+    with counted(site) as qemus:
+        site.up()
+    assert max(qemus) == 1
+    assert written(site, "vm", "memory") == [1, 2, 3]
+    mib = int(site.run(site.where("vm"), "virsh dominfo vm-1 | awk '/^Max memory/ { print $3 / 1024 }'"))
+    assert mib == 576
+    limit = site.run(site.where("container"), "docker inspect -f '{{.HostConfig.Memory}}' $(docker ps -q)")
+    assert int(limit) == 576 * 2**20
+
+
+def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
+    """A server and the edge removed, the power service cut off, a server that has left its swarm."""
+    site.kill("power")
+    command(["docker", "rm", "-f", f"{site.prefix}edge"])
+    command(["docker", "rm", "-f", f"{site.prefix}server-3"])
+    site.run("server-6", "docker swarm leave --force")
+    site.up()
+    found = site.status()
+    assert all("error" not in one["answer"] for one in found["replicas"])
+    assert {side: len(one["servers"]) for side, one in found["clusters"].items()} == {"vm": 3, "container": 3}
+    for number in range(1, 7):
+        assert site.run(f"server-{number}", "/usr/local/lib/vvc/part && echo well").strip() == "well"
+    assert written(site, "vm", "memory") == [1, 2, 3]
+    assert unchanged(site.up())
+
+
+def test_down_leaves_nothing_whichever_servers_are_dead(site: Failover) -> None:
+    """The first of each side among them, on which Pulumi made things."""
+    for server in ("server-1", "server-4", "server-5"):
+        site.kill(server)
+    site.tool("down", LAB)
+    assert traces(site.checkout) == {}
