@@ -136,7 +136,7 @@ def measure(fault: Fault, place: Place, turn: Turn) -> Seen:
         },
         stream=stream,
         marks=summarise(samples).marks,
-        replica=place.now(replica),
+        replica=place.replica(replica.side),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from labkit.lifecycle import servers
 from labkit.lifecycle.running import RunningLab
@@ -22,7 +22,7 @@ _PART = "/usr/local/lib/vvc/part 1"
 
 
 def _its_server(place: RunningLab, side: str) -> Sequence[str]:
-    return [place.now(place.replica(side)).server]
+    return [place.replica(side).server]
 
 
 def _others(place: RunningLab, side: str) -> Sequence[str]:
@@ -43,7 +43,7 @@ def _kill_service(place: RunningLab, target: Target) -> None:
 
 
 def _kill_replica(place: RunningLab, target: Target) -> None:
-    now = place.now(place.replica(target.side))
+    now = place.replica(target.side)
     place.side(now).kill(now, place.run(now))
 
 
@@ -69,18 +69,21 @@ def mend(place: RunningLab, target: Target) -> None:
     cluster.ask(place, cluster.of(place, target.side), OF[target.side].MEND)
 
 
-def unwhole(place: RunningLab) -> list[str]:
+def scattered(place: RunningLab) -> Iterator[str]:
+    """Which replica does not run in just one server, a sentence each."""
+    for replica in place.contract.replicas:
+        places = [server.name for server, _ in where.found(replica, place.contract.servers, place.runner)]
+        if len(places) != 1:
+            yield f"{replica.name} runs in {' and '.join(places) or 'no server'}."
+
+
+def unwhole(place: RunningLab) -> Iterator[str]:
     """What is not as it was before any fault, a sentence each."""
-    found = []
     for side in OF:
         own = cluster.of(place, side)
         well = {server.name for server, _ in cluster.ask(place, own, _PART)}
-        found += [f"{one.name} does not do its part in its cluster." for one in own if one.name not in well]
-        for replica in place.contract.side(side):
-            places = [server.name for server, _ in where.found(replica, own, place.runner)]
-            if own and len(places) != 1:
-                found.append(f"{replica.name} runs in {' and '.join(places) or 'no server'}.")
-    return found
+        yield from (f"{one.name} does not do its part in its cluster." for one in own if one.name not in well)
+    yield from scattered(place)
 
 
 def await_whole(place: RunningLab) -> None:

@@ -11,7 +11,7 @@ from labs.failover import breaking, claims, faults, place, timers
 
 def unsteady(place: RunningLab) -> Iterator[str]:
     """What keeps the clusters from being measured, beyond servers that run and replicas that answer."""
-    yield from faults.unwhole(place)
+    yield from faults.scattered(place)
     yield from timers.wrong(place)
 
 

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from infra import machine
+from labkit import cli
+from labkit.commands import fault, up
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import faults, labs
@@ -15,6 +19,7 @@ from labkit.measure.faults import Fault, Target
 from labkit.measure.labs import Lab
 from labkit.measure.testing import FakeLab
 from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 
 
 class Struck:
@@ -56,13 +61,13 @@ def struck(tmp_path: Path) -> Struck:
 
 def test_it_is_noted_before_it_is_struck_and_undone_once(place: RunningLab, struck: Struck) -> None:
     """Nobody can be killed between the two."""
-    fault = struck.fault()
-    found = faults.strike(place, fault, "vm")
+    pulled = struck.fault()
+    found = faults.strike(place, pulled, "vm")
     assert found.begin_s <= found.end_s
     assert faults.in_force(place.ready, "toy") == Target("unplugged", "vm", ("vm-server",))
-    assert faults.undo(place, [fault]) == found.target
+    assert faults.undo(place, [pulled]) == found.target
     assert faults.in_force(place.ready, "toy") is None
-    assert faults.undo(place, [fault]) is None
+    assert faults.undo(place, [pulled]) is None
     assert struck.done == ["strike vm-server", "undo vm-server"]
 
 
@@ -148,3 +153,99 @@ def test_a_change_is_noted_until_it_is_forgotten(place: RunningLab) -> None:
     assert faults.changed(place.ready, "toy")
     faults.forget(place.ready, "toy")
     assert not faults.changed(place.ready, "toy")
+
+
+class _Lab:
+    """What `up` loads."""
+
+    def __init__(self, struck: Struck) -> None:
+        self.faults = (struck.fault(),)
+        self.set_back: list[str] = []
+
+    def bring_back(self, place: RunningLab) -> None:
+        self.set_back.append(place.lab)
+
+
+@pytest.fixture
+def lab(place: RunningLab, struck: Struck, monkeypatch: pytest.MonkeyPatch) -> _Lab:
+    lab = _Lab(struck)
+    monkeypatch.setattr(labs, "load", lambda _name: lab)
+    monkeypatch.setattr(faults, "running", lambda *_words: place)
+    return lab
+
+
+def test_up_undoes_what_a_killed_run_has_struck(place: RunningLab, struck: Struck, lab: _Lab) -> None:
+    """Before anything of the lab is looked at: a server that is cut off could not be healed."""
+    faults.strike(place, lab.faults[0], "vm")
+    up._end_fault(place.ready, "toy", Quiet())
+    assert struck.done == ["strike vm-server", "undo vm-server"]
+    assert faults.in_force(place.ready, "toy") is None
+    up._end_fault(place.ready, "toy", Quiet())
+    assert len(struck.done) == 2
+
+
+def test_up_goes_on_where_a_fault_cannot_be_undone(place: RunningLab, struck: Struck, lab: _Lab) -> None:
+    """Healing is for what is left; then nothing is in force any more."""
+    faults.strike(place, lab.faults[0], "vm")
+    struck.broken = LabError("its server is gone")
+    up._end_fault(place.ready, "toy", Quiet())
+    up._set_back(place.ready, "toy", Quiet())
+    assert faults.in_force(place.ready, "toy") is None
+
+
+def test_up_sets_back_what_a_killed_run_had_changed(place: RunningLab, lab: _Lab) -> None:
+    """Once, and only where something was noted."""
+    up._set_back(place.ready, "toy", Quiet())
+    assert lab.set_back == []
+    faults.note_change(place, "timers of vm: matched")
+    up._set_back(place.ready, "toy", Quiet())
+    up._set_back(place.ready, "toy", Quiet())
+    assert lab.set_back == ["toy"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["fault", "networking"], "The lab networking has no faults."),
+        (["fault", "failover", "--list"], "server-killed"),
+        (["fault", "failover", "--json"], '"in_force": null'),
+    ],
+)
+def test_faults_are_listed_where_nothing_is_set_up(
+    words: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One can read about them first."""
+    monkeypatch.setattr(machine, "FILE", tmp_path / "machine.json")
+    monkeypatch.setattr(machine.load, "__defaults__", (tmp_path / "machine.json",))
+    done = CliRunner().invoke(cli.lab, words, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert says in done.output
+
+
+@pytest.mark.parametrize("words", [["--undo", "server-killed"], ["--undo", "--side", "vm"], ["--undo", "--list"]])
+def test_undo_takes_nothing_else(words: list[str]) -> None:
+    """It knows what was struck."""
+    done = CliRunner().invoke(cli.lab, ["fault", "failover", *words])
+    assert done.exit_code == 2
+    assert "--undo knows what was struck" in done.output
+
+
+@pytest.mark.parametrize(
+    ("side", "problem", "hint"),
+    [
+        ("", "--side is missing: vm, container.", "./lab fault toy unplugged --side vm"),
+        ("vms", "--side vms is none of vm, container.", "Did you mean vm?"),
+    ],
+)
+def test_the_side_is_named(place: RunningLab, side: str, problem: str, hint: str) -> None:
+    """Nothing is struck on a guess."""
+    with pytest.raises(LabError) as refused:
+        fault._side(place, side, "unplugged")
+    assert (refused.value.problem, refused.value.hint) == (problem, hint)
+
+
+def test_a_run_has_one_depth() -> None:
+    """Not two at once."""
+    done = CliRunner().invoke(cli.lab, ["run", "failover", "--quick", "--full"])
+    assert done.exit_code == 2
+    assert "do not go together" in done.output

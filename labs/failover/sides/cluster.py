@@ -114,11 +114,11 @@ def await_leader(place: RunningLab, replica: Replica, *, leads: bool) -> None:
 
     def so() -> bool:
         found = where.leader(replica.side, of(place, replica.side), place.runner)
-        return bool(found) and (found == place.now(replica).server) == leads
+        return bool(found) and (found == place.replica(replica.side).server) == leads
 
     if not until(so, SETTLED_WITHIN_S, _PAUSE_S):
         what = "does not decide" if leads else "still decides"
-        raise LabError(f"{place.now(replica).server} {what} for its cluster.", hint=f"./lab up {place.lab}")
+        raise LabError(f"{place.replica(replica.side).server} {what} for its cluster.", hint=f"./lab up {place.lab}")
 
 
 def service(place: RunningLab, replica: Replica, said: Mapping[str, object]) -> Iterator[Moment]:

@@ -60,12 +60,12 @@ true
 
     def kill_service(self, place: RunningLab, replica: Replica) -> None:
         """From its server: it is the container's first process, so that the container ends with it."""
-        now = place.now(replica)
+        now = place.replica(replica.side)
         place.run(now)(["sh", "-c", _KILL, "sh", now.handle])
 
     def lead(self, place: RunningLab, replica: Replica, *, leads: bool) -> None:
         """The task stays where it is: managers that shall not lead lay it down for a moment."""
-        first, here = cluster.leader(place, SIDE), place.now(replica).server
+        first, here = cluster.leader(place, SIDE), place.replica(replica.side).server
         if (first == here) == leads:
             return
         servers = cluster.of(place, SIDE)
@@ -96,7 +96,7 @@ true
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The container, which no other one has the id of; it boots no kernel."""
-        now = place.now(replica)
+        now = place.replica(replica.side)
         found = place.run(now)(["docker", "inspect", "-f", "{{.Id}}", now.handle]).output.strip()
         return {"server": now.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": found}
 

@@ -75,7 +75,7 @@ true
 
     def lead(self, place: RunningLab, replica: Replica, *, leads: bool) -> None:
         """The coordinator stays where it is: the VM moves."""
-        coordinator, here = cluster.leader(place, SIDE), place.now(replica).server
+        coordinator, here = cluster.leader(place, SIDE), place.replica(replica.side).server
         if (coordinator == here) == leads:
             return
         servers = cluster.of(place, SIDE)
@@ -103,7 +103,7 @@ true
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The guest's boot, and its domain."""
-        now = place.now(replica)
+        now = place.replica(replica.side)
         uuid = place.run(now)(["virsh", "--quiet", "domuuid", now.handle]).output.strip()
         return {"server": now.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": uuid}
 

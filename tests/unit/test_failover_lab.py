@@ -1,0 +1,198 @@
+"""The failover lab's turns, numbers and claims, without an engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from labkit.measure._left import estimate
+from labkit.measure.experiment import Turn
+from labkit.measure.prober.sample import Sample
+from labkit.measure.prober.summary import Outage
+from labkit.runs.records import Repeat, Results
+from labkit.system.errors import LabError
+from labs.failover import breaking, claims, faults, timers
+from labs.failover.breaking import EXPERIMENTS, FULL_REPEATS, INSTANT_S, Broken, instant_s
+from labs.failover.clusters import OF
+from labs.failover.lab import LAB
+from labs.failover.outage import DETECT, READY, ROUTE, Moment
+from labs.failover.sides.vm import real_ms
+from tests.unit.lab_fakes import empty_run
+
+SIDES = tuple(OF)
+SERVER_KILLED = LAB.chosen(("server-killed",))[0]
+
+
+def test_the_normal_depth_is_service_and_server_killed_with_default_timers() -> None:
+    """Three times on each side, in turns."""
+    chosen = [one for one in LAB.chosen(()) if one in EXPERIMENTS]
+    assert [one.name for one in chosen] == ["service-killed", "server-killed"]
+    every = SERVER_KILLED.turns(SIDES, False)
+    assert [(turn.side, turn.number) for turn in every] == [(side, n) for n in (1, 2, 3) for side in SIDES]
+    assert {turn.factors["timers"] for turn in every} == {"default"}
+    assert len(SERVER_KILLED.turns(SIDES, True)) == len(SIDES)
+
+
+def test_a_full_run_is_every_fault_under_both_profiles() -> None:
+    """At least ten times, and one learns first how long that takes."""
+    chosen = [one for one in LAB.chosen((), full=True) if one in EXPERIMENTS]
+    assert [one.name for one in chosen] == [one.name for one in EXPERIMENTS]
+    assert {one.name for one in chosen} == {fault.name for fault in faults.FAULTS}
+    for one in chosen:
+        assert one.full
+        every = one.full(SIDES)
+        for side in SIDES:
+            for profile in (timers.DEFAULT, timers.MATCHED):
+                mine = [turn for turn in every if (turn.side, turn.factors["timers"]) == (side, profile)]
+                assert [turn.number for turn in mine] == list(range(1, FULL_REPEATS + 1))
+    turns = len(EXPERIMENTS) * len(SIDES) * 2 * FULL_REPEATS
+    assert estimate(EXPERIMENTS, SIDES).startswith(f"{turns} turns, about ")
+
+
+def test_each_turn_has_an_instant_of_its_own_the_same_in_every_run() -> None:
+    """Within the longest period of a timer, all over it."""
+    assert SERVER_KILLED.full
+    every = [instant_s(turn) for turn in SERVER_KILLED.full(SIDES)]
+    assert every == [instant_s(turn) for turn in SERVER_KILLED.full(SIDES)]
+    assert len({*every}) == len(every)
+    assert min(every) < INSTANT_S / 4 < 3 * INSTANT_S / 4 < max(every) < INSTANT_S
+
+
+def asked(at_s: float, outcome: str = "ok") -> Sample:
+    return Sample("s", "read", 0, at_s, at_s, at_s, at_s + 0.01, outcome)
+
+
+def test_an_outage_begins_when_one_asks_in_vain() -> None:
+    """A side that is drained serves on for a while; what failed before is another matter."""
+    samples = [asked(8, "refused"), *(asked(at) for at in (9, 10.5, 11)), asked(12, "deadline"), asked(13)]
+    assert breaking.failing_from(samples, 10.0, 10.2) == 12
+    assert breaking.failing_from(samples[:4], 10.0, 10.2) == 10.2
+
+
+def test_without_a_majority_the_second_half_is_looked_at() -> None:
+    """In the first one the survivor has not noticed it yet."""
+    broken = Broken(None, 10.0, 30.0, {}, {}, [], [])  # type: ignore[arg-type]
+    samples = [asked(at, "ok" if at < 25 else "refused") for at in range(10, 31)]
+    assert breaking.answered_percent(samples, broken) == 50.0
+
+
+def test_an_outage_is_a_number_and_its_parts() -> None:
+    """Its last part has the prober's own resolution."""
+    seen = Outage(12.5, 10.0, 22.5, 40)
+    values, stages = breaking.account(seen, [Moment(DETECT, 13.5, "x", 0.001)], (DETECT, READY, ROUTE), 0.05)
+    assert values == {"outage_s": 12.5, "failed_requests": 40.0}
+    assert sum(stage.s for stage in stages) == pytest.approx(12.5)
+    assert stages[-1].resolution_s == 0.05
+    with pytest.raises(LabError, match="no good answer"):
+        breaking.account(Outage(None, 10.0, None, 40, "no good answer"), [], (ROUTE,), 0.05)
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("fault", [fault for fault in faults.FAULTS if fault.overcome], ids=lambda fault: fault.name)
+def test_every_outage_has_its_parts_the_last_one_at_the_client(side: str, fault: Any) -> None:
+    """In the order of all parts."""
+    assert breaking.parts_of(fault, side)[-2:] == (READY, ROUTE)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_both_profiles_set_the_same_timers(side: str) -> None:
+    """And a report says what they are, with the edge's own."""
+    default, matched = (OF[side].TIMERS[profile] for profile in (timers.DEFAULT, timers.MATCHED))
+    assert default.keys() == matched.keys()
+    assert all(default[name] != matched[name] for name in default)
+    told = timers.conditions(side, timers.MATCHED)
+    assert told["timers"].startswith("matched: ")
+    assert "inter 200ms" in told["edge_timers"]
+    assert "timeout check 300ms" in told["edge_timers"]
+
+
+@pytest.mark.parametrize(("token_ms", "found"), [(1000, (1650, 1980)), (3000, (3650, 4380))])
+def test_corosync_waits_longer_than_its_token(token_ms: int, found: tuple[int, int]) -> None:
+    """650 ms more for each member above two, and then a consensus."""
+    assert real_ms(token_ms, 3) == found
+
+
+LEDGER = {"acknowledged": 20, "lost": [], "doubled": [], "changed": []}
+VM = {
+    "before": {"server": "server-1", "boot": "a", "id": "u"},
+    "after": {"server": "server-2", "boot": "b", "id": "u"},
+    "ledger": LEDGER,
+}
+CONTAINER = {
+    "before": {"server": "server-4", "boot": "h", "id": "x"},
+    "after": {"server": "server-5", "boot": "h", "id": "y"},
+    "ledger": LEDGER,
+}
+
+
+def test_a_vm_that_was_booted_elsewhere_has_restarted() -> None:
+    """As the same one, with its disk."""
+    assert claims.restarted(VM)[0]
+    for change in (
+        {"after": {**VM["after"], "server": "server-1"}},
+        {"after": {**VM["after"], "boot": "a"}},
+        {"after": {**VM["after"], "id": "another"}},
+        {"ledger": {**LEDGER, "lost": [7]}},
+    ):
+        assert not claims.restarted({**VM, **change})[0], change
+
+
+def test_a_container_made_anew_is_another_one_elsewhere() -> None:
+    """Not the same one, and not where it was."""
+    assert claims.made_anew(CONTAINER)[0]
+    assert not claims.made_anew({**CONTAINER, "after": {**CONTAINER["after"], "id": "x"}})[0]
+    assert not claims.made_anew({**CONTAINER, "after": {**CONTAINER["after"], "server": "server-4"}})[0]
+
+
+def run_of(outages: dict[str, float], **ledger: Any) -> Any:
+    repeats = tuple(
+        Repeat(
+            "server-killed", side, 1, 0.0, {"outage_s": outage_s},
+            facts={**(VM if side == "vm" else CONTAINER), "ledger": {**LEDGER, **ledger}},
+            factors=SERVER_KILLED.turns((side,), True)[0].factors,
+        )
+        for side, outage_s in outages.items()
+    )  # fmt: skip
+    done = Results("server-killed", "?", "complete", 1.0, repeats)
+    return dataclasses.replace(empty_run(), lab="failover", experiments=(done,))
+
+
+@pytest.mark.parametrize(("outage_s", "true"), [(4.9, True), (18.5, False)])
+def test_quickly_is_a_number(outage_s: float, true: bool) -> None:
+    """The longest outage counts."""
+    seen = claims.quickly(run_of({"vm": 16.0, "container": outage_s}))
+    assert seen
+    assert seen.true == true
+    assert seen.evidence["longest outage_s"] == outage_s
+
+
+@pytest.mark.parametrize("fault", ["lost", "doubled", "changed"])
+def test_one_acknowledged_write_that_is_not_there_is_enough(fault: str) -> None:
+    """On whichever side; and both must have been looked at."""
+    both = {"vm": 16.0, "container": 18.0}
+    sound = claims.nothing_lost(run_of(both))
+    assert sound
+    assert sound.true
+    assert sound.evidence["VM"] == "20 writes acknowledged, 0 lost, 0 doubled, 0 changed, n = 1"
+    broken = claims.nothing_lost(run_of(both, **{fault: [3]}))
+    assert broken
+    assert not broken.true
+    assert claims.nothing_lost(run_of({"vm": 16.0})) is None
+
+
+def test_a_row_has_a_claim_of_each_fault_and_profile() -> None:
+    """All of them about the article's row."""
+    names = {claim.name for claim in claims.CLAIMS}
+    for fault in faults.FAULTS:
+        for profile in (timers.DEFAULT, timers.MATCHED):
+            assert (f"{fault.name}-longer-{profile}" in names) == fault.overcome
+    assert {claim.row for claim in claims.CLAIMS} == {"Fault tolerance"}
+
+
+def test_a_turn_names_its_fault_and_its_timers() -> None:
+    """As one types it."""
+    turn = SERVER_KILLED.turns(SIDES, True)[0]
+    assert turn == Turn("vm", 1, factors={"fault": "server-killed", "timers": "default"})
+    assert str(turn.arm) == "vm server-killed default"
