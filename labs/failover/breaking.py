@@ -216,7 +216,7 @@ def _edge(place: RunningLab, side: str, since_s: float) -> list[tuple[float, str
     return [one for one in logs.edge(text, side) if one[0] >= since_s]
 
 
-def restore(place: Place) -> None:
+def restore(place: RunningLab) -> None:
     """No fault is in force, and both sides have the timers of their projects."""
     faults.undo(place, known.FAULTS)
     for side in OF:

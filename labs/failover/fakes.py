@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from infra.outputs import Contract, Server
 from infra.reach import Reach
 from labkit.lifecycle import servers
-from labkit.measure import clocks
+from labkit.measure import clocks, faults
 from labkit.measure.prober.summary import Outage
 from labkit.measure.testing import FakeLab, FakeSide, Patch
 from labkit.sides import SIDES
@@ -120,6 +120,7 @@ class Fake(FakeLab):
             (breaking, "_edge", lambda *_words: []),
             (cluster, "service", lambda *_words: []),
             (clocks, "boot_s", lambda: 1.0),
+            (faults, "write_whole", lambda file, text: file.write_text(text, encoding="utf-8")),
         ]
 
     def _start(self) -> None:

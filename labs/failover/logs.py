@@ -115,8 +115,9 @@ def _stamped(text: str, now_s: float, zone: str) -> Iterator[tuple[float, str]]:
         if found and found["month"] in _MONTHS:
             clock, _, fraction = found["time"].partition(".")
             month, day = _MONTHS.index(found["month"]) + 1, int(found["day"])
+            hour, minute, second = (int(part) for part in clock.split(":"))
             try:
-                at = datetime(now.year, month, day, *(int(part) for part in clock.split(":")), tzinfo=here)
+                at = datetime(now.year, month, day, hour, minute, second, tzinfo=here)
             except ValueError:
                 continue
             if at - now > _HALF_A_YEAR:

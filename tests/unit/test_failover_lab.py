@@ -114,13 +114,13 @@ def test_corosync_waits_longer_than_its_token(token_ms: int, found: tuple[int, i
     assert real_ms(token_ms, 3) == found
 
 
-LEDGER = {"acknowledged": 20, "lost": [], "doubled": [], "changed": []}
-VM = {
+LEDGER: dict[str, Any] = {"acknowledged": 20, "lost": [], "doubled": [], "changed": []}
+VM: dict[str, Any] = {
     "before": {"server": "server-1", "boot": "a", "id": "u"},
     "after": {"server": "server-2", "boot": "b", "id": "u"},
     "ledger": LEDGER,
 }
-CONTAINER = {
+CONTAINER: dict[str, Any] = {
     "before": {"server": "server-4", "boot": "h", "id": "x"},
     "after": {"server": "server-5", "boot": "h", "id": "y"},
     "ledger": LEDGER,
