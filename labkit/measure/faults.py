@@ -45,7 +45,8 @@ class Fault:
     """What is broken, a sentence."""
     aim: Callable[[RunningLab, str], Sequence[str]]
     """The servers that it hits on a side; only looks."""
-    strike: Callable[[RunningLab, Target], None]
+    strike: Callable[[RunningLab, Target], float | None]
+    """Strikes it; when that was, in seconds since this machine's boot, where it knows it better than its caller."""
     undo: Callable[[RunningLab, Target], None]
     """Puts right whatever is left of it, be it struck in part or not at all. Raises LabError."""
     prepare: Callable[[RunningLab, str], None] = _nothing
@@ -104,8 +105,8 @@ def strike(place: RunningLab, fault: Fault, side: str) -> Struck:
     target = Target(fault.name, side, tuple(fault.aim(place, side)))
     write_whole(_note(place.ready, place.lab), json.dumps(asdict(target)) + "\n")
     begin_s = clocks.boot_s()
-    fault.strike(place, target)
-    return Struck(target, begin_s, clocks.boot_s())
+    at_s = fault.strike(place, target)
+    return Struck(target, begin_s, clocks.boot_s()) if at_s is None else Struck(target, at_s, at_s)
 
 
 def undo(place: RunningLab, faults: Iterable[Fault]) -> Target | None:

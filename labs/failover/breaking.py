@@ -28,7 +28,7 @@ from labs.failover.outage import ROUTE, Moment
 from labs.failover.timers import DEFAULT, MATCHED
 
 REPEATS, QUICK_REPEATS, FULL_REPEATS = 3, 1, 10
-LOAD = {"kvm": (50.0, 10.0, 1.0), "tcg": (16.0, 4.0, 2.0)}
+LOAD = {"kvm": (50.0, 10.0, 1.0), "tcg": (8.0, 2.0, 2.0)}
 """Accelerator -> reads and writes a second and the deadline of each, the same on both sides. An emulated guest spends
 10 ms on each request."""
 

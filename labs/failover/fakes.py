@@ -61,13 +61,17 @@ class Fake(FakeLab):
         asked = self._asked(side, where, script)
         if asked is not None:
             return asked
-        if script in ("systemctl kill --signal=KILL vvc-service", container._KILL):
-            self.step("kill the service", f"{BROKEN}{side}")
-        elif script == cluster.CUT:
-            self.step("cut", f"{CUT}{where}")
-        elif script == OF[side].DRAIN:
-            self.step("drain", f"{DRAINED}{words[-1]}")
-        elif script == OF[side].MEND:
+        strikes = {
+            vm._KILL: f"{BROKEN}{side}",
+            container._KILL: f"{BROKEN}{side}",
+            cluster.CUT: f"{CUT}{where}",
+            OF[side].DRAIN: f"{DRAINED}{words[-1]}",
+        }
+        for struck, left in strikes.items():
+            if script == cluster._STAMPED.format(script=struck):
+                self.step("strike", left)
+                return "1.0\n"
+        if script == OF[side].MEND:
             gone = [f"{CUT}{where}", f"{DRAINED}{where}", f"{BROKEN}{side}"]
             self.step("mend", drop=gone)
         elif script in (vm._SET, container._SET):
@@ -120,6 +124,8 @@ class Fake(FakeLab):
             (breaking, "_edge", lambda *_words: []),
             (cluster, "service", lambda *_words: []),
             (clocks, "boot_s", lambda: 1.0),
+            (clocks, "boot_id", lambda _run: "b"),
+            (clocks, "offset_s", lambda *_words: 0.0),
             (faults, "write_whole", lambda file, text: file.write_text(text, encoding="utf-8")),
         ]
 

@@ -38,8 +38,8 @@ def _leads(place: RunningLab, side: str) -> None:
     OF[side].lead(place, place.replica(side), leads=True)
 
 
-def _kill_service(place: RunningLab, target: Target) -> None:
-    OF[target.side].kill_service(place, place.replica(target.side))
+def _kill_service(place: RunningLab, target: Target) -> float:
+    return OF[target.side].kill_service(place, place.replica(target.side))
 
 
 def _kill_replica(place: RunningLab, target: Target) -> None:
@@ -52,15 +52,17 @@ def _kill_servers(place: RunningLab, target: Target) -> None:
     servers.kill(place.ready.machine, own)
 
 
-def _cut(place: RunningLab, target: Target) -> None:
-    for server in cluster.of(place, target.side):
-        if server.name in target.servers:
-            place.runner(server)(["sh", "-c", CUT])
+def _cut(place: RunningLab, target: Target) -> float:
+    return min(
+        cluster.stamped(place.runner(server), CUT)
+        for server in cluster.of(place, target.side)
+        if server.name in target.servers
+    )
 
 
-def _drain(place: RunningLab, target: Target) -> None:
-    others = [one for one in cluster.of(place, target.side) if one.name not in target.servers]
-    cluster.tell(place, others, OF[target.side].DRAIN, *target.servers)
+def _drain(place: RunningLab, target: Target) -> float:
+    other = next(one for one in cluster.of(place, target.side) if one.name not in target.servers)
+    return cluster.stamped(place.runner(other), OF[target.side].DRAIN, *target.servers)
 
 
 def mend(place: RunningLab, target: Target) -> None:

@@ -29,7 +29,7 @@ _PACEMAKER = {
     START: r"Result of start operation for {name} on \S+: (?i:ok)\b",
 }
 
-_EDGE = re.compile(r"^(?P<stamp>\S+)Z? .*\bServer (?P<side>\S+)/(?P<place>\S+) is (?P<state>UP|DOWN)\b")
+_EDGE = re.compile(r"^(?P<stamp>\S+) Server (?P<side>\S+)/(?P<place>\S+) is (?P<state>UP|DOWN)\b")
 
 
 def corosync(text: str, now_s: float, zone: str) -> list[Moment]:
@@ -84,7 +84,10 @@ def swarm(text: str, name: str) -> list[Moment]:
 
 
 def edge(text: str, side: str) -> list[tuple[float, str, str]]:
-    """From `docker logs --timestamps` of HAProxy: when it took which of a side's places for UP or DOWN."""
+    """From `docker logs --timestamps` of HAProxy: when it took which of a side's places for UP or DOWN.
+
+    It says so twice, once with a level in front, which is left out.
+    """
     return [
         (instant(found["stamp"]), found["place"], found["state"])
         for line in text.splitlines()

@@ -10,7 +10,7 @@ from typing import Protocol
 from infra.outputs import Replica, Server
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import clocks
-from labkit.sides import where
+from labkit.sides import Runner, where
 from labkit.system.errors import CommandError, LabError
 from labkit.system.outcome import Outcome
 from labkit.system.waiting import until
@@ -21,6 +21,8 @@ SETTLED_WITHIN_S = 120.0
 _TICK_S = 0.02
 _ASK_S = 20.0
 _PAUSE_S = 0.5
+
+_STAMPED = 'read -r up rest < /proc/uptime; {script}; echo "$up"'
 
 CUT = 'for port in /sys/class/net/eth*; do ip link set "${port##*/}" down; done'
 """In a server: as if its cables were pulled; whoever reaches into it comes another way."""
@@ -46,8 +48,8 @@ class Cluster(Protocol):
     def TIMERS(self) -> Mapping[str, Mapping[str, str]]:  # noqa: N802 - a constant of each side
         """Profile -> what it sets, name to value."""
 
-    def kill_service(self, place: RunningLab, replica: Replica) -> None:
-        """KILL to the service's process, without a word to what carries it."""
+    def kill_service(self, place: RunningLab, replica: Replica) -> float:
+        """KILL to the service's process, without a word to what carries it; when, in seconds since the boot here."""
 
     def lead(self, place: RunningLab, replica: Replica, *, leads: bool) -> None:
         """Let the replica's server be the one that decides for its cluster, or another one."""
@@ -99,6 +101,15 @@ def tell(place: RunningLab, servers: Iterable[Server], script: str, *words: str)
         except CommandError as failed:
             error = failed
     raise error
+
+
+def stamped(run: Runner, script: str, *words: str) -> float:
+    """Do a script; when it began where it runs, in seconds since this machine's boot.
+
+    Getting there takes longer than most faults, in an emulated guest seconds.
+    """
+    said = run(["sh", "-c", _STAMPED.format(script=script), "sh", *words]).output
+    return float(said.split()[-1]) + clocks.offset_s(run, clocks.boot_id(run))
 
 
 def leader(place: RunningLab, side: str) -> str:

@@ -58,10 +58,10 @@ true
         "matched": {"heartbeat": "1s", "restart_delay": "0s"},
     }
 
-    def kill_service(self, place: RunningLab, replica: Replica) -> None:
+    def kill_service(self, place: RunningLab, replica: Replica) -> float:
         """From its server: it is the container's first process, so that the container ends with it."""
         now = place.replica(replica.side)
-        place.run(now)(["sh", "-c", _KILL, "sh", now.handle])
+        return cluster.stamped(place.run(now), _KILL, now.handle)
 
     def lead(self, place: RunningLab, replica: Replica, *, leads: bool) -> None:
         """The task stays where it is: managers that shall not lead lay it down for a moment."""

@@ -19,6 +19,7 @@ SIDE = "vm"
 _CONF = "/etc/corosync/corosync.conf"
 _LINES = 4000
 
+_KILL = "systemctl kill --signal=KILL vvc-service"
 _SET = f"""
 now=$(sed -n 's/^ *token: *//p' {_CONF})
 [ "$now" = "$1" ] || sed -i "s/^\\( *token:\\).*/\\1 $1/" {_CONF}
@@ -69,9 +70,9 @@ true
         "matched": {"token_ms": "1000"},
     }
 
-    def kill_service(self, place: RunningLab, replica: Replica) -> None:
+    def kill_service(self, place: RunningLab, replica: Replica) -> float:
         """In the guest, whose init is to notice it."""
-        place.inside(replica)(["systemctl", "kill", "--signal=KILL", "vvc-service"])
+        return cluster.stamped(place.inside(replica), _KILL)
 
     def lead(self, place: RunningLab, replica: Replica, *, leads: bool) -> None:
         """The coordinator stays where it is: the VM moves."""
