@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from labs.failover.outage import DETECT, FENCE, PLACE, READY, START, Moment
+from labs.failover.outage import DETECT, FENCE, PLACE, START, Moment
 
 _STAMP = re.compile(r"^(?P<month>[A-Z][a-z]{2}) +(?P<day>\d+) (?P<time>\d\d:\d\d:\d\d(?:\.\d+)?) (?P<rest>.*)$")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _HALF_A_YEAR = timedelta(days=183)
 _MS = 0.001
-_SECOND = 1.0
 
 _COROSYNC = {DETECT: re.compile(r"\[TOTEM *\] A new membership \(")}
 _COROSYNC_LOST = re.compile(r"\bMembers left: ")
@@ -92,13 +91,6 @@ def edge(text: str, side: str) -> list[tuple[float, str, str]]:
         (instant(found["stamp"]), found["place"], found["state"])
         for line in text.splitlines()
         if (found := _EDGE.match(line)) and found["side"] == side
-    ]
-
-
-def led(text: str, side: str) -> list[Moment]:
-    """When HAProxy's checks had found a side's replica: what comes after it is the client's way there."""
-    return [
-        Moment(READY, at_s, "HAProxy's log: a place is UP", 0.1) for at_s, _, state in edge(text, side) if state == "UP"
     ]
 
 
