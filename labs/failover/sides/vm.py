@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
@@ -110,10 +109,13 @@ true
 
     def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
         """The logs of Corosync and Pacemaker; what the service says of itself."""
-        found = list(cluster.service(place, replica, steady.whoami(replica)))
+        found: list[Moment] = []
         for _, outcome in cluster.ask(place, cluster.of(place, SIDE), _LOGS):
-            found += read(outcome.output, replica.name)
-        return [one for one in found if since_s <= one.at_s <= time.time()]
+            found += [one for one in read(outcome.output, replica.name) if since_s <= one.at_s]
+        own = cluster.service(place, replica, steady.whoami(replica))
+        # Where the cluster has started the guest, the service's process is a part of what follows.
+        started = any(one.part == START for one in found)
+        return [*found, *(one for one in own if since_s <= one.at_s and not (started and one.part == START))]
 
 
 def read(text: str, name: str) -> list[Moment]:
