@@ -25,7 +25,7 @@ from labs.failover import logs, timers
 from labs.failover import outage as parts
 from labs.failover.clusters import OF
 from labs.failover.outage import ROUTE, Moment
-from labs.failover.timers import DEFAULT, MATCHED
+from labs.failover.sides.cluster import DEFAULT, MATCHED
 
 REPEATS, QUICK_REPEATS, FULL_REPEATS = 3, 1, 10
 LOAD = {"kvm": (50.0, 10.0, 1.0), "tcg": (8.0, 2.0, 2.0)}
@@ -45,28 +45,26 @@ _TURN_S = {"vm": 75.0, "container": 70.0}
 """About how long a turn takes, without KVM."""
 
 
-def arms(sides: Sequence[str], fault: Fault, profiles: Sequence[str]) -> list[Arm]:
+def arms(sides: Sequence[str], profiles: Sequence[str]) -> list[Arm]:
     """Each side under each profile."""
-    return [Arm(side, {"fault": fault.name, "timers": one}) for one in profiles for side in sides if side in OF]
+    return [Arm(side, {"timers": one}) for one in profiles for side in sides if side in OF]
 
 
-def turns(fault: Fault, sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
+def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:
     """With the timers that each project ships."""
-    return take_turns(arms(sides, fault, [DEFAULT]), QUICK_REPEATS if quick else REPEATS, warm_ups=0)
+    return take_turns(arms(sides, [DEFAULT]), QUICK_REPEATS if quick else REPEATS, warm_ups=0)
 
 
-def full(fault: Fault, sides: Sequence[str]) -> tuple[Turn, ...]:
+def full(sides: Sequence[str]) -> tuple[Turn, ...]:
     """Under both profiles, one after the other: a change of timers makes the task of a swarm anew."""
     return tuple(
-        turn
-        for profile in (DEFAULT, MATCHED)
-        for turn in take_turns(arms(sides, fault, [profile]), FULL_REPEATS, warm_ups=0)
+        turn for profile in (DEFAULT, MATCHED) for turn in take_turns(arms(sides, [profile]), FULL_REPEATS, warm_ups=0)
     )
 
 
-def instant_s(turn: Turn) -> float:
+def instant_s(fault: Fault, turn: Turn) -> float:
     """When within INSTANT_S the fault of a turn is struck: the same in each run, another one in each turn. Pure."""
-    return random.Random(f"{turn.arm} {turn.number}").uniform(0, INSTANT_S)  # noqa: S311 - no secret
+    return random.Random(f"{fault.name} {turn.arm} {turn.number}").uniform(0, INSTANT_S)  # noqa: S311 - no secret
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,12 @@ def measure(fault: Fault, place: Place, turn: Turn) -> Seen:
     timers.put(place, turn.side, profile)
     fault.prepare(place, turn.side)
     reads, writes, deadline_s = LOAD[place.contract.accelerator]
-    stream = f"{fault.name}-{turn.side}-{profile}-{turn.number}"
+    stream = f"{fault.name}-{turn.side}-{profile.split()[0]}-{turn.number}"
     settings = Settings(
         [replica.url], place.folder, stream, reads_per_s=reads, writes_per_s=writes, deadline_s=deadline_s
     )
     with probing(settings, STEADY_WITHIN_S) as prober:
-        time.sleep(instant_s(turn))
+        time.sleep(instant_s(fault, turn))
         try:
             broken = (_overcome if fault.overcome else _alone)(fault, place, replica, prober)
         finally:
@@ -232,10 +230,10 @@ def _experiment(fault: Fault, question: str, *, only_full: bool = True) -> Exper
         prediction="Which side serves again first, and after how many seconds?"
         if fault.overcome
         else "Which side goes on serving?",
-        turns=partial(turns, fault),
+        turns=turns,
         measure=partial(measure, fault),
         restore=restore,
-        full=partial(full, fault),
+        full=full,
         only_full=only_full,
         estimate_s=lambda turn: _TURN_S.get(turn.side, max(_TURN_S.values())),
     )

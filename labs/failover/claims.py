@@ -13,7 +13,7 @@ from labkit.measure.faults import Fault
 from labkit.runs.records import Arm, Repeat, Run
 from labs.failover import faults
 from labs.failover.breaking import EXPERIMENTS
-from labs.failover.timers import DEFAULT, MATCHED
+from labs.failover.sides.cluster import DEFAULT, MATCHED
 
 ROW = "Fault tolerance"
 VM, CONTAINER = Arm("vm"), Arm("container")
@@ -129,9 +129,9 @@ def _longer(fault: Fault, said: _Said) -> Iterator[Measured]:
         example=12.4,
     )
     for profile, whose in ((DEFAULT, "each project's own timers"), (MATCHED, "timers that notice at the same time")):
-        factors = {"fault": fault.name, "timers": profile}
+        factors = {"timers": profile}
         yield Measured(
-            name=f"{fault.name}-longer-{profile}",
+            name=f"{fault.name}-longer-{profile.split()[0]}",
             row=ROW,
             text=f"{said.text}, a VM is out of reach for longer than a container, with {whose}.",
             metric=metric,

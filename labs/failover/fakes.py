@@ -37,7 +37,7 @@ class Fake(FakeLab):
 
     def __init__(self, *words: Any, **more: Any) -> None:
         super().__init__(*words, **more)
-        self.now = {side: dict(one.TIMERS["default"]) for side, one in OF.items()}
+        self.now = {side: dict(one.TIMERS[cluster.DEFAULT]) for side, one in OF.items()}
         self.leads = dict.fromkeys(OF, False)
 
     @property
@@ -87,7 +87,7 @@ class Fake(FakeLab):
 
     def _set(self, side: str, values: Sequence[str]) -> None:
         wanted = dict(zip(self.now[side], values, strict=True))
-        back = wanted == dict(OF[side].TIMERS["default"])
+        back = wanted == dict(OF[side].TIMERS[cluster.DEFAULT])
         self.now[side] = wanted
         self.step("timers", *([] if back else [f"{TIMERS}{side}"]), drop=[f"{TIMERS}{side}"] if back else [])
 

@@ -8,9 +8,7 @@ from labkit.measure import faults
 from labkit.system.errors import LabError
 from labkit.system.waiting import until
 from labs.failover.clusters import OF
-
-DEFAULT, MATCHED = "default", "matched"
-"""What each project ships; and what takes a server for dead after about the same time on both sides, some 3.5 s."""
+from labs.failover.sides.cluster import DEFAULT
 
 _WITHIN_S = 30.0
 _EDGE = ("timeout connect", "timeout check", "retries", "default-server")
@@ -22,11 +20,11 @@ def put(place: RunningLab, side: str, profile: str) -> None:
     if OF[side].timers(place) == wanted:
         return
     if profile != DEFAULT:
-        faults.note_change(place, f"timers of {side}: {profile}")
-    place.progress.detail(f"timers of {side}: {profile}")
+        faults.note_change(place, f"{side}: {profile}")
+    place.progress.detail(f"{side}: {profile}")
     OF[side].set_timers(place, place.replica(side), wanted)
     if not until(lambda: OF[side].timers(place) == wanted, _WITHIN_S):
-        raise LabError(f"The timers of the side {side} are not those of {profile!r}.", hint=f"./lab up {place.lab}")
+        raise LabError(f"The timers of the side {side} are not those of {profile}.", hint=f"./lab up {place.lab}")
 
 
 def wrong(place: RunningLab) -> list[str]:

@@ -16,6 +16,9 @@ from labkit.system.outcome import Outcome
 from labkit.system.waiting import until
 from labs.failover.outage import READY, START, Moment
 
+DEFAULT, MATCHED = "default timers", "matched timers"
+"""What each project ships; and what takes a server for dead after about the same time on both sides, some 3.5 s."""
+
 SETTLED_WITHIN_S = 120.0
 """For what a cluster is told to do while nothing is broken: a guest on an emulated CPU shuts down and boots in it."""
 _TICK_S = 0.02

@@ -14,7 +14,7 @@ from labkit.system.waiting import until
 from labs.failover import logs
 from labs.failover.outage import DETECT, PLACE, READY, ROUTE, START, Moment
 from labs.failover.sides import cluster
-from labs.failover.sides.cluster import JOIN, SETTLED_WITHIN_S, Cluster
+from labs.failover.sides.cluster import DEFAULT, JOIN, MATCHED, SETTLED_WITHIN_S, Cluster
 
 SIDE = "container"
 _POLL_S = 0.5
@@ -53,8 +53,8 @@ true
         "": (DETECT, PLACE, START, READY, ROUTE),
     }
     TIMERS: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "default": {"heartbeat": "5s", "restart_delay": "5s"},
-        "matched": {"heartbeat": "1s", "restart_delay": "0s"},
+        DEFAULT: {"heartbeat": "5s", "restart_delay": "5s"},
+        MATCHED: {"heartbeat": "1s", "restart_delay": "0s"},
     }
 
     def kill_service(self, place: RunningLab, replica: Replica) -> float:

@@ -12,7 +12,7 @@ from labkit.lifecycle.running import RunningLab
 from labs.failover import logs
 from labs.failover.outage import DETECT, FENCE, PLACE, READY, ROUTE, START, Moment
 from labs.failover.sides import cluster
-from labs.failover.sides.cluster import JOIN, Cluster
+from labs.failover.sides.cluster import DEFAULT, JOIN, MATCHED, Cluster
 
 SIDE = "vm"
 _CONF = "/etc/corosync/corosync.conf"
@@ -65,8 +65,8 @@ true
         "": (DETECT, FENCE, PLACE, START, READY, ROUTE),
     }
     TIMERS: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "default": {"token_ms": "3000"},
-        "matched": {"token_ms": "1000"},
+        DEFAULT: {"token_ms": "3000"},
+        MATCHED: {"token_ms": "1000"},
     }
 
     def kill_service(self, place: RunningLab, replica: Replica) -> float:
