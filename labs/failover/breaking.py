@@ -25,7 +25,7 @@ from labs.failover import logs, timers
 from labs.failover import outage as parts
 from labs.failover.clusters import OF
 from labs.failover.outage import ROUTE, Moment
-from labs.failover.sides.cluster import DEFAULT, MATCHED
+from labs.failover.sides.cluster import DEFAULT, MATCHED, now
 
 REPEATS, QUICK_REPEATS, FULL_REPEATS = 3, 1, 10
 LOAD = {"kvm": (50.0, 10.0, 1.0), "tcg": (8.0, 2.0, 2.0)}
@@ -141,7 +141,7 @@ def measure(fault: Fault, place: Place, turn: Turn) -> Seen:
 def _overcome(fault: Fault, place: Place, replica: Replica, prober: Prober) -> Broken:
     """Strike, and wait until the side serves again by itself."""
     cluster = OF[replica.side]
-    before = cluster.identity(place, replica)
+    before = cluster.identity(place, now(place, replica.side))
     since_s = time.time()
     struck = faults.strike(place, fault, replica.side)
     prober.wait_good(BACK_WITHIN_S, for_s=QUIET_S, after_s=on_probers(prober, struck.end_s))
@@ -152,7 +152,7 @@ def _overcome(fault: Fault, place: Place, replica: Replica, prober: Prober) -> B
         on_probers(prober, struck.begin_s),
         on_probers(prober, struck.end_s),
         before,
-        cluster.identity(place, replica),
+        cluster.identity(place, now(place, replica.side, struck.target.servers)),
         [Moment(one.part, one.at_s + ahead_s, one.source, one.resolution_s) for one in moments],
         [(at_s + ahead_s, where, state) for at_s, where, state in _edge(place, replica.side, since_s)],
     )
@@ -160,7 +160,7 @@ def _overcome(fault: Fault, place: Place, replica: Replica, prober: Prober) -> B
 
 def _alone(fault: Fault, place: Place, replica: Replica, prober: Prober) -> Broken:
     """Strike, and look for a while what the side does without its majority."""
-    before = OF[replica.side].identity(place, replica)
+    before = OF[replica.side].identity(place, now(place, replica.side))
     struck = faults.strike(place, fault, replica.side)
     time.sleep(ALONE_S)
     begin_s, end_s = on_probers(prober, struck.begin_s), on_probers(prober, clocks.boot_s())

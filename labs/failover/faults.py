@@ -68,7 +68,7 @@ def _drain(place: RunningLab, target: Target) -> float:
 def mend(place: RunningLab, target: Target) -> None:
     """All of the side's servers run, are joined and take part again. Raises LabError where that does not help."""
     servers.start(place.ready.machine, place.lab, place.progress)
-    cluster.ask(place, cluster.of(place, target.side), OF[target.side].MEND)
+    cluster.ask(place, cluster.of(place, target.side), OF[target.side].MEND, within_s=cluster.SETTLED_WITHIN_S)
 
 
 def scattered(place: RunningLab) -> Iterator[str]:

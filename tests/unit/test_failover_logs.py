@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def at(time: str) -> float:
     return datetime.fromisoformat(f"2026-11-27T{time}+00:00").timestamp()
 
 
-def told(moments: list[Moment]) -> list[tuple[str, float]]:
+def told(moments: list[Moment]) -> list[tuple[str, Any]]:
     return [(one.part, pytest.approx(one.at_s, abs=1e-3)) for one in moments]
 
 
@@ -117,7 +118,7 @@ def test_the_edge_tells_of_each_place_once() -> None:
 2026-11-27T18:27:47.497010489Z Server vm/place-1 is UP, reason: Layer7 check passed, code: 200, check duration: 356ms. 1 active and 0 backup servers online. 0 sessions requeued, 0 total in queue.
 2026-11-27T18:27:48.497010489Z Server container/place-2 is UP, reason: Layer7 check passed, code: 200, check duration: 3ms. 1 active and 0 backup servers online. 0 sessions requeued, 0 total in queue.
 """  # noqa: E501 - as they are
-    found = [(pytest.approx(at_s, abs=1e-3), where, state) for at_s, where, state in logs.edge(text, "vm")]
+    found: Any = [(pytest.approx(at_s, abs=1e-3), where, state) for at_s, where, state in logs.edge(text, "vm")]
     assert found == [(at("18:27:47.125"), "place-1", "DOWN"), (at("18:27:47.497"), "place-1", "UP")]
 
 

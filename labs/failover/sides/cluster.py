@@ -67,7 +67,7 @@ class Cluster(Protocol):
         """Put these in force; returns when the replica answers under them."""
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
-        """What tells this replica from one that was made or booted anew."""
+        """What tells this replica, as it is where it runs, from one that was made or booted anew."""
 
     def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
         """What its servers that live noted since then (seconds since 1970), on the clock of 1970."""
@@ -78,12 +78,21 @@ def of(place: RunningLab, side: str) -> list[Server]:
     return [server for server in place.contract.servers if server.side == side]
 
 
-def ask(place: RunningLab, servers: Iterable[Server], script: str, *words: str) -> list[tuple[Server, Outcome]]:
+def now(place: RunningLab, side: str, struck: Iterable[str] = ()) -> Replica:
+    """A side's replica as it is where it runs; where it runs twice, not in a server that was struck."""
+    replica = place.contract.side(side)[0]
+    found = [one for _, one in where.found(replica, place.contract.servers, place.runner)]
+    return min(found, key=lambda one: one.server in struck, default=replica)
+
+
+def ask(
+    place: RunningLab, servers: Iterable[Server], script: str, *words: str, within_s: float = _ASK_S
+) -> list[tuple[Server, Outcome]]:
     """What a script gave in each of these that lives and does it."""
 
     def one(server: Server) -> Outcome | None:
         try:
-            return place.runner(server)(["sh", "-c", script, "sh", *words], _ASK_S)
+            return place.runner(server)(["sh", "-c", script, "sh", *words], within_s)
         except CommandError:
             return None
 

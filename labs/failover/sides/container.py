@@ -95,9 +95,8 @@ true
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The container, which no other one has the id of; it boots no kernel."""
-        now = place.replica(replica.side)
-        found = place.run(now)(["docker", "inspect", "-f", "{{.Id}}", now.handle]).output.strip()
-        return {"server": now.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": found}
+        found = place.run(replica)(["docker", "inspect", "-f", "{{.Id}}", replica.handle]).output.strip()
+        return {"server": replica.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": found}
 
     def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
         """The engines' events; what the service says of itself."""

@@ -103,9 +103,8 @@ true
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The guest's boot, and its domain."""
-        now = place.replica(replica.side)
-        uuid = place.run(now)(["virsh", "--quiet", "domuuid", now.handle]).output.strip()
-        return {"server": now.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": uuid}
+        uuid = place.run(replica)(["virsh", "--quiet", "domuuid", replica.handle]).output.strip()
+        return {"server": replica.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": uuid}
 
     def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
         """The logs of Corosync and Pacemaker; what the service says of itself."""
