@@ -248,6 +248,61 @@ def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
     assert unchanged(site.up())
 
 
+def test_a_fault_is_struck_by_hand_one_at_a_time_and_undone(site: Failover) -> None:
+    """While it is in force nothing is measured; the other side does not notice it."""
+    home = {side: site.where(side) for side in ("vm", "container")}
+    told = site.tool("fault", LAB, "server-drained", "--side", "container").stdout
+    assert f"Struck on the side container ({home['container']})" in told
+    for words in (["fault", LAB, "server-killed", "--side", "vm"], ["run", LAB, "service-killed", "--quick"]):
+        refused = site.tool(*words, check=False)
+        assert refused.returncode == 1
+        assert "The fault server-drained is in force on the side container" in refused.stderr
+    site.tool("fault", LAB, "--undo")
+    assert site.where("container") != home["container"]
+    assert site.where("vm") == home["vm"]
+
+
+def test_up_undoes_what_nobody_could_undo(site: Failover) -> None:
+    """As after a KILL: a server that is cut off, and timers that an experiment had set."""
+    site.tool("fault", LAB, "server-cut", "--side", "container")
+    site.run("server-1", "sed -i 's/token: .*/token: 1000/' /etc/corosync/corosync.conf; corosync-cfgtool -R")
+    (site.checkout / ".state" / LAB / "changed").write_text("timers of vm\n", encoding="utf-8")
+    site.up()
+    assert all("error" not in one["answer"] for one in site.status()["replicas"])
+    assert site.run("server-1", "corosync-cmapctl -g totem.token").split()[-1] == "3000"
+    assert '"in_force": null' in site.tool("fault", LAB, "--json").stdout
+
+
+def test_an_outage_is_measured_and_its_parts_sum_to_it(site: Failover) -> None:
+    """Of a service and of a server killed, on both sides; nothing acknowledged is lost."""
+    site.tool("run", LAB, "service-killed", "server-killed", "--quick")
+    run = json.loads(site.tool("report", LAB, "--json").stdout)["run"]
+    found = {(one["experiment"], one["side"]): one for each in run["experiments"] for one in each["repeats"]}
+    assert len(found) == 4
+    for (experiment, side), repeat in found.items():
+        assert not repeat["problem"]
+        parts = {stage["name"]: stage["s"] for stage in repeat["stages"]}
+        assert sum(parts.values()) == pytest.approx(repeat["values"]["outage_s"], rel=0.05)
+        assert parts.get("unexplained", 0.0) < 0.05 * repeat["values"]["outage_s"], (experiment, side)
+        assert ("fence" in parts) == ((experiment, side) == ("server-killed", "vm"))
+        assert not repeat["facts"]["ledger"]["lost"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "fault", ["replica-killed", "leader-killed", "server-cut", "server-drained", "majority-killed"]
+)
+def test_each_other_fault_is_overcome_and_undone(site: Failover, fault: str) -> None:
+    """Once on each side; the lab is whole after it."""
+    site.tool("run", LAB, fault, "--quick")
+    run = json.loads(site.tool("report", LAB, "--json").stdout)["run"]
+    (done,) = run["experiments"]
+    assert {one["side"] for one in done["repeats"] if not one["problem"]} == {"vm", "container"}
+    if fault == "majority-killed":
+        answered = {one["side"]: one["values"]["answered_percent"] for one in done["repeats"]}
+        assert answered == {"vm": 0.0, "container": 100.0}
+
+
 def test_down_leaves_nothing_whichever_servers_are_dead(site: Failover) -> None:
     """The first of each side among them, on which Pulumi made things."""
     for server in ("server-1", "server-4", "server-5"):
