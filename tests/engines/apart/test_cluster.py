@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from infra import outputs, plan
-from tests.engines.apart.kills import Site
+from tests.engines.apart.kills import Site, collect
 from tests.engines.real import ROOT, command
 from tests.engines.test_life import traces, wait_for
 
@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 
 LAB = "failover"
 BACK_S = 90
+MEASURE_S = 900
 
 
 class Failover(Site):
@@ -48,6 +49,15 @@ class Failover(Site):
         """The one server on which a side's replica runs."""
         (server,) = next(one["runs_on"] for one in self.status()["replicas"] if one["side"] == side)
         return str(server)
+
+    def measure(self, *experiments: str) -> Any:
+        """A quick run of these experiments, as its report has it."""
+        with self.start("run", LAB, *experiments, "--quick") as process:
+            told, ended = collect(process, MEASURE_S)
+        assert ended, told
+        assert process.returncode == 0, told
+        report = self.tool("report", LAB, "--json").stdout
+        return json.loads(report[report.index("{") :])["run"]
 
     def run(self, server: str, script: str) -> str:
         """What a script prints in a server."""
@@ -256,7 +266,7 @@ def test_a_fault_is_struck_by_hand_one_at_a_time_and_undone(site: Failover) -> N
     for words in (["fault", LAB, "server-killed", "--side", "vm"], ["run", LAB, "service-killed", "--quick"]):
         refused = site.tool(*words, check=False)
         assert refused.returncode == 1
-        assert "The fault server-drained is in force on the side container" in refused.stderr
+        assert "The fault server-drained is in force on the side container" in refused.stdout
     site.tool("fault", LAB, "--undo")
     assert site.where("container") != home["container"]
     assert site.where("vm") == home["vm"]
@@ -275,8 +285,7 @@ def test_up_undoes_what_nobody_could_undo(site: Failover) -> None:
 
 def test_an_outage_is_measured_and_its_parts_sum_to_it(site: Failover) -> None:
     """Of a service and of a server killed, on both sides; nothing acknowledged is lost."""
-    site.tool("run", LAB, "service-killed", "server-killed", "--quick")
-    run = json.loads(site.tool("report", LAB, "--json").stdout)["run"]
+    run = site.measure("service-killed", "server-killed")
     found = {(one["experiment"], one["side"]): one for each in run["experiments"] for one in each["repeats"]}
     assert len(found) == 4
     for (experiment, side), repeat in found.items():
@@ -294,9 +303,7 @@ def test_an_outage_is_measured_and_its_parts_sum_to_it(site: Failover) -> None:
 )
 def test_each_other_fault_is_overcome_and_undone(site: Failover, fault: str) -> None:
     """Once on each side; the lab is whole after it."""
-    site.tool("run", LAB, fault, "--quick")
-    run = json.loads(site.tool("report", LAB, "--json").stdout)["run"]
-    (done,) = run["experiments"]
+    (done,) = site.measure(fault)["experiments"]
     assert {one["side"] for one in done["repeats"] if not one["problem"]} == {"vm", "container"}
     if fault == "majority-killed":
         answered = {one["side"]: one["values"]["answered_percent"] for one in done["repeats"]}
