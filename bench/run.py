@@ -13,7 +13,7 @@ from labkit.system.progress import Progress
 def measure(progress: Progress, lab: str, *, quick: bool = False) -> list[Figure]:
     """Run a lab that is up, once, and time it. Raises what the run raises."""
     loaded = labs.load(lab)
-    run, _ = session.conduct(loaded, loaded.experiments, progress, quick=quick)
+    run, _ = session.conduct(loaded, loaded.chosen(()), progress, quick=quick)
     return figures(run)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from infra import edge
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import faults
-from labkit.system.errors import LabError
+from labkit.system.errors import CommandError, LabError
 from labkit.system.waiting import until
 from labs.failover.clusters import OF
 from labs.failover.sides.cluster import DEFAULT
@@ -27,15 +29,17 @@ def put(place: RunningLab, side: str, profile: str) -> None:
         raise LabError(f"The timers of the side {side} are not those of {profile}.", hint=f"./lab up {place.lab}")
 
 
-def wrong(place: RunningLab) -> list[str]:
+def wrong(place: RunningLab) -> Iterator[str]:
     """Which side has other timers than a lab in its steady state, a sentence each."""
-    found = []
     for side, cluster in OF.items():
         if place.contract.side(side):
-            now = cluster.timers(place)
-            if now != cluster.TIMERS[DEFAULT]:
-                found.append(f"The timers of the side {side} are not its default ones: {cluster.waits(now)}.")
-    return found
+            try:
+                now = cluster.timers(place)
+            except (CommandError, ValueError):
+                yield f"The cluster of the side {side} does not say its timers."
+            else:
+                if now != cluster.TIMERS[DEFAULT]:
+                    yield f"The timers of the side {side} are not its default ones: {cluster.waits(now)}."
 
 
 def conditions(side: str, profile: str) -> dict[str, str]:
