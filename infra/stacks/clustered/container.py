@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import names, outputs, plan
-from infra.cluster import STORAGE_DIR
+from infra.cluster import STORAGE_DIR, base_image
 from infra.lab import Blueprint
 from infra.last_lines import LINES
 from infra.ready import Ready
@@ -27,7 +27,10 @@ class ContainerCluster(pulumi.ComponentResource):
         super().__init__("vm-vs-container:index:ContainerCluster", SIDE)
         first, name = servers[0], names.replica(SIDE, 0)
         (path,) = lab.settings.along(SIDE)
-        image = _container_image.built(self, 0, first, lab, f"{lab.plan.registry}/{names.SERVICE_IMAGE}")
+        base = docker.RemoteImage(
+            "container-base", name=base_image(lab), force_remove=True, opts=first.inside(self, first.docker)
+        )
+        image = _container_image.on(base, self, 0, first, lab, registry=f"{lab.plan.registry}/")
         folder = f"{STORAGE_DIR}/{names.data(name)}"
         cluster = formed(
             self,
@@ -100,6 +103,7 @@ class ContainerCluster(pulumi.ComponentResource):
                     )
                 ]
             ),
+            converge_config=docker.ServiceConvergeConfigArgs(delay="1s", timeout="1m"),
             opts=pulumi.ResourceOptions.merge(
                 server.inside(self, server.docker), pulumi.ResourceOptions(depends_on=[cluster])
             ),
