@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_docker as docker
 
-from infra import edge, ground, labels, machine, names, outputs, paths, plan
+from infra import edge, ground, labels, machine, names, outputs, paths, plan, rules
 from infra.lab import Blueprint
 from infra.plan import LAN, PlannedServer
 from infra.pushed import Pushed
@@ -153,6 +153,6 @@ def _tool(
         healthcheck=docker.ContainerHealthcheckArgs(tests=["NONE"]),
         restart="unless-stopped",
         destroy_grace_seconds=_TOOL_STOP_S,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, rules.options("tool container")),
         **more,
     )

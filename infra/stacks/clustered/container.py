@@ -91,7 +91,8 @@ class ContainerCluster(pulumi.ComponentResource):
                         nano_cpus=settings.vcpus * 10**9, memory_bytes=settings.memory_mib * _MIB
                     )
                 ),
-                restart_policy=docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="5s"),
+                # Delay and window are Docker's own defaults; what is not said reads back as a change.
+                restart_policy=docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="5s", window="0s"),
             ),
             endpoint_spec=docker.ServiceEndpointSpecArgs(
                 ports=[
