@@ -116,8 +116,9 @@ def test_ansible_reaches_servers_through_their_engine_and_a_guest_by_ssh() -> No
     inputs = {"name": "x", "host": "h", "port": 22, "user": "root", "ssh_timeout_s": 120}
     names = {"python": "/p", "key": "/k", "ssh": "/s"}
     variables = {**SERVERS[0].reach.ansible, "vvc_mgmt": "10.3.3.2"}
-    found = inventory({**inputs, "servers": {"server-1": variables}}, names)
-    assert found["servers"]["hosts"] == {"server-1": variables}
+    found = inventory({**inputs, "servers": {"server-2": {}, "server-1": variables}}, names)
+    assert found["servers"]["hosts"] == {"server-1": variables, "server-2": {}}
+    assert next(iter(found["servers"]["hosts"])) == "server-1"
     assert variables["ansible_connection"] == "docker"
     assert "guests" not in found
     assert list(inventory(inputs, names)) == ["guests", "ungrouped"]
