@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_docker as docker
 
-from infra import edge, ground, labels, machine, outputs, paths, plan
+from infra import edge, ground, labels, machine, names, outputs, paths, plan, rules
 from infra.lab import Blueprint
 from infra.plan import LAN, PlannedServer
+from infra.pushed import Pushed
 from infra.server import Member, Server
 
 STORAGE_DIR = "/srv/shared"
 """In each server of a side: the folder that all of them share. It is one file system of the laptop's kernel."""
+
+ROOTFS = "rootfs.tar.gz"
+"""In the build context of the container base image: all of it."""
 
 _POWER_DIR = "/srv/power"
 _TOOL_STOP_S = 2
@@ -29,7 +34,17 @@ def build(lab: Blueprint, indexes: Mapping[str, Sequence[int]]) -> ground.Ground
     host = ground.laptop(lab)
     networks = ground.networks(lab, host)
     opts = pulumi.ResourceOptions(provider=host)
-    beside = [_power(lab, opts), _registry(lab, opts, networks["mgmt"])]
+    registry = _registry(lab, opts, networks["mgmt"])
+    beside = [
+        _power(lab, opts),
+        Pushed(
+            "registry-base",
+            image=base_image(lab),
+            rootfs=str(Path(lab.machine.container_dir, ROOTFS)),
+            triggers=[registry.id],
+            opts=pulumi.ResourceOptions(deleted_with=registry),
+        ),
+    ]
     carrying = {}
     for side, own in indexes.items():
         storage = docker.Volume(
@@ -52,6 +67,11 @@ def build(lab: Blueprint, indexes: Mapping[str, Sequence[int]]) -> ground.Ground
         ],
     )
     return ground.Ground([one for side in carrying.values() for one in side], carrying, edges)
+
+
+def base_image(lab: Blueprint) -> str:
+    """Name of the container base image in the lab's registry."""
+    return f"{lab.plan.registry}/{names.CONTAINER_BASE}:{lab.machine.container_digest}"
 
 
 _CONFIGURATION = "/etc/haproxy/haproxy.cfg"
@@ -133,6 +153,6 @@ def _tool(
         healthcheck=docker.ContainerHealthcheckArgs(tests=["NONE"]),
         restart="unless-stopped",
         destroy_grace_seconds=_TOOL_STOP_S,
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, rules.options("tool container")),
         **more,
     )

@@ -8,7 +8,9 @@ formed() {
         members=$(grep -c ring0_addr /etc/corosync/corosync.conf)
         online=$(crm_mon --one-shot --include=none,nodes 2>&1 | sed -n 's/.*Online: \[ \(.*\) \]/\1/p')
         [ "$(echo "$online" | wc -w)" = "$members" ] || return 1
-        [ -z "$(/usr/local/lib/vvc/configure --look crm_config constraints resources)" ]
+        # One of them keeps what the cluster is to have.
+        [ ! -e /etc/corosync/resources.xml ] ||
+            [ -z "$(/usr/local/lib/vvc/configure --look crm_config constraints resources)" ]
     else
         [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ] || return 1
         [ "$(docker node inspect self --format '{{.Status.State}} {{.Spec.Availability}}')" = "ready active" ]

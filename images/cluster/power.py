@@ -3,7 +3,8 @@
 
 In comes one line, "status server-1", "off server-1", "on server-1" or "list"; out goes one line, "off", "on", the names
 of the servers, or "error: why". A server is a container on the laptop's engine that has all the labels of VVC_LABELS;
-its name there is VVC_PREFIX and its own. Each request is logged on standard output, with the seconds it took.
+its name there is VVC_PREFIX and its own. Each request is logged on standard output, with the seconds it took, but for
+"list", by which a cluster asks every few seconds whether this service is there.
 """
 
 import http.client
@@ -25,7 +26,8 @@ ASKED_WITHIN_S = 5
 ENGINE_WITHIN_S = 5
 OFF_WITHIN_S = 10
 AT_ONCE = 16
-OK_STATUS, UNCHANGED, CONFLICT = (200, 204), 304, 409
+QUIETLY = "list"
+OK_STATUS, UNCHANGED, ABSENT, CONFLICT = (200, 204), 304, 404, 409
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 
 
@@ -65,10 +67,12 @@ def labels():
 
 
 def is_on(name):
-    """Whether a server of the lab runs. Raises RefusedError for whatever is none."""
+    """Whether a server of the lab runs; one that is not there does not. Raises RefusedError for whatever is none."""
     if not NAME.fullmatch(name):
         raise RefusedError(f"no server can be called {name!r}")
     status, found = engine("GET", f"/containers/{os.environ['VVC_PREFIX']}{name}/json")
+    if status == ABSENT:
+        return False
     has = (found or {}).get("Config", {}).get("Labels") or {}
     if status not in OK_STATUS or any(has.get(key) != value for key, value in labels().items()):
         raise RefusedError(f"{name} is no server of this lab")
@@ -139,8 +143,9 @@ class Handler(socketserver.StreamRequestHandler):
         begin = time.monotonic()
         with self.server.places:
             told = answer(line)
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        print(f"{stamp} {line.strip()}: {told} ({time.monotonic() - begin:.3f} s)", flush=True)
+        if line.strip() != QUIETLY or told.startswith("error"):
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+            print(f"{stamp} {line.strip()}: {told} ({time.monotonic() - begin:.3f} s)", flush=True)
         try:
             self.wfile.write(f"{told}\n".encode())
         except OSError:

@@ -18,7 +18,8 @@ def inventory(inputs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
 
 
 def _servers(servers: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    return {"servers": {"hosts": {name: dict(variables) for name, variables in servers.items()}}}
+    # What is done once is done on the first: always the same one, in whatever order Pulumi hands them over.
+    return {"servers": {"hosts": {name: dict(servers[name]) for name in sorted(servers)}}}
 
 
 def _guest(inputs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

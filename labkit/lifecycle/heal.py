@@ -8,6 +8,7 @@ next one needs, and a disk may be half of what it should be. `*_steps` are pure;
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -239,7 +240,6 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     servers.start(ready.machine, lab, progress)
     state = known(ready.pulumi.resources(lab))
     named = settings.servers(stack_files.config(lab))
-    clustered = settings.topology_of(stack_files.config(lab)).clusters
     steps = outer_steps(state, _on_laptop(ready, lab), named)
     if steps.first:
         with progress.step("The server, its volumes or its network are gone: making them anew"):
@@ -248,6 +248,8 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         for volume in steps.remove:
             progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
+    if settings.topology_of(stack_files.config(lab)).clusters:
+        _form(ready, lab, progress)
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
@@ -264,21 +266,33 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
             with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
-        if clustered and not inside.does_its_part(server):
-            progress.line(f"{name} does not do its part in its cluster, which is formed anew")
-            again = forming(ready.pulumi.resources(lab), name)
-            words |= {f"--replace={urn}" for urn in again}
-    return tuple(sorted(words))
+    return tuple(words)
+
+
+def _form(ready: Ready, lab: str, progress: Progress) -> None:
+    """Form the clusters anew whose servers do not do their part: what is in these cannot be read, if not."""
+    found = _servers(ready, lab)
+    with ThreadPoolExecutor() as pool:
+        well = list(pool.map(inside.does_its_part, found))
+    idle = [one.container.removeprefix(servers.prefix(lab)) for one, part in zip(found, well, strict=True) if not part]
+    resources = ready.pulumi.resources(lab) if idle else []
+    if urns := sorted({urn for server in idle for urn in forming(resources, server)}):
+        with progress.step(f"{', '.join(idle)} out of its cluster: it is formed anew"):
+            _do(ready, [*UP, "-s", lab, *(word for urn in urns for word in ("--target-replace", urn))])
 
 
 def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:
     targets = [word for urn in urns for word in ("--target", urn)]
     for words in (("refresh", "--yes", "--skip-preview"), UP):
-        outcome = ready.pulumi.quiet([*words, "-s", lab, *targets])
-        if not outcome.ok:
-            raise LabError(
-                f"What the lab stands on does not come back{telling.because(outcome.output)}", hint="./lab doctor"
-            )
+        _do(ready, [*words, "-s", lab, *targets])
+
+
+def _do(ready: Ready, words: Sequence[str]) -> None:
+    outcome = ready.pulumi.quiet(words)
+    if not outcome.ok:
+        raise LabError(
+            f"What the lab stands on does not come back{telling.because(outcome.output)}", hint="./lab doctor"
+        )
 
 
 def _forget(ready: Ready, lab: str, urns: Sequence[str]) -> None:

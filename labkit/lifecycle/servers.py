@@ -15,7 +15,8 @@ from infra.bounds import HEALTHY
 from infra.machine import Machine
 from infra.reach import Reach
 from labkit.setup.docker.client import connected
-from labkit.system.errors import LabError
+from labkit.sides.reach import runner
+from labkit.system.errors import CommandError, LabError
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Progress
 from labkit.system.waiting import until
@@ -23,6 +24,7 @@ from labkit.system.waiting import until
 SERVER: plan.Role = "server"
 _POLL_S = 0.2
 _OFF_S = 10
+_SETTLED, _SETTLED_S = "/usr/local/lib/vvc/settled", 60.0
 
 
 def engine(machine: Machine) -> AbstractContextManager[docker.DockerClient]:
@@ -82,15 +84,31 @@ def start(machine: Machine, lab: str, progress: Progress) -> None:
     """Start those of the lab's servers, and of what serves them, that are not running; wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:
-        for one in [*beside(client, lab), *(stopped := [one for one in of(client, lab) if one.status != "running"])]:
-            if one.status != "running":
-                with progress.step(f"Start {one.labels.get(plan.ROLE_LABEL, SERVER)} {one.name}"):
-                    if one.status == "paused":
-                        one.unpause()
-                    else:
-                        one.start()
+        _start([one for one in beside(client, lab) if one.status != "running"], progress)
+        stopped = [server for server in of(client, lab) if server.status != "running"]
+        if stopped and beside(client, lab):
+            running = [str(server.name) for server in of(client, lab) if server.status == "running"]
+            names = [str(server.name).removeprefix(prefix(lab)) for server in stopped]
+            with progress.step("The clusters notice that servers have ended"), ThreadPoolExecutor() as pool:
+                list(pool.map(lambda name: _settled(reach(machine, name), names), running))
+        _start(stopped, progress)
         for server in stopped:
             wait_healthy(server)
+
+
+def _start(containers: Sequence[Container], progress: Progress) -> None:
+    for one in containers:
+        with progress.step(f"Start {one.labels.get(plan.ROLE_LABEL, SERVER)} {one.name}"):
+            if one.status == "paused":
+                one.unpause()
+            else:
+                one.start()
+
+
+def _settled(server: Reach, ended: Sequence[str]) -> None:
+    """A server's cluster has done with those that have ended, or does not come to it: then they are started anyway."""
+    with suppress(CommandError):
+        runner(server)([_SETTLED, *ended], _SETTLED_S)
 
 
 def lost(machine: Machine, lab: str) -> str:

@@ -25,7 +25,7 @@ _TICK_S = 0.01
 _LOOK_AT_SERVICES = """
 nodes=$(docker node ls --format '{{.Hostname}}' 2>/dev/null | sort -V)
 if [ "${nodes%%[!a-z0-9-]*}" = "$(hostname)" ]; then
-  docker service ls --format 'swarm-service {{.ID}} {{.Name}}'
+  docker service ls -q | xargs -r docker service inspect -f 'swarm-service {{.ID}} {{.Spec.Name}}'
 fi
 """
 """All of a swarm know its services; they count as the first one's, on which Pulumi makes them."""

@@ -135,7 +135,7 @@ def test_a_side_alone_has_the_servers_that_it_has_beside_the_other(build: Build,
 
 def test_a_provider_is_a_process_and_there_are_two(lab: Declared) -> None:
     """Where Pulumi makes something: libvirt's on the first server of one side, the engine's on the other's first."""
-    assert [name for name in lab.resources if lab.resources[name].typ.startswith("pulumi:providers")] == [
+    assert sorted(name for name, one in lab.resources.items() if one.typ.startswith("pulumi:providers")) == [
         "engine",
         "server-1-libvirt",
         "server-4-docker",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from labkit.lifecycle import heal, places
 from labkit.lifecycle.heal import Known, Steps
 from labkit.lifecycle.inside import There
 from labkit.sides import SIDES, Runner, where
+from labkit.system import stack_files
 from labkit.system.errors import CommandError
 from labkit.system.outcome import Outcome
 
@@ -94,9 +96,9 @@ def test_one_goes_in_where_a_replica_runs_now(monkeypatch: pytest.MonkeyPatch) -
     """Whatever the contract says of the server on which it began."""
     contract = Contract("failover", "tcg", "1", SERVERS, (VM, TASK), 1, 512)
     moved = dataclasses.replace(TASK, server="server-6", handle="container-1.1.abc")
-    monkeypatch.setattr(places.stack_files, "known", lambda name: name)
+    monkeypatch.setattr(stack_files, "known", lambda name: name)
     monkeypatch.setattr(places, "of", lambda _ready, _lab: places.exported(contract))
-    monkeypatch.setattr(places.where, "found", lambda replica, servers: [(servers[5], moved)])
+    monkeypatch.setattr(where, "found", lambda replica, servers: [(servers[5], moved)])
     found = places.find(None, "container-1", "failover", "exec")  # type: ignore[arg-type]  # `of` is played
     assert (found.server.name, found.replica) == ("server-6", moved)
 
@@ -114,8 +116,9 @@ def test_ansible_reaches_servers_through_their_engine_and_a_guest_by_ssh() -> No
     inputs = {"name": "x", "host": "h", "port": 22, "user": "root", "ssh_timeout_s": 120}
     names = {"python": "/p", "key": "/k", "ssh": "/s"}
     variables = {**SERVERS[0].reach.ansible, "vvc_mgmt": "10.3.3.2"}
-    found = inventory({**inputs, "servers": {"server-1": variables}}, names)
-    assert found["servers"]["hosts"] == {"server-1": variables}
+    found = inventory({**inputs, "servers": {"server-2": {}, "server-1": variables}}, names)
+    assert found["servers"]["hosts"] == {"server-1": variables, "server-2": {}}
+    assert next(iter(found["servers"]["hosts"])) == "server-1"
     assert variables["ansible_connection"] == "docker"
     assert "guests" not in found
     assert list(inventory(inputs, names)) == ["guests", "ungrouped"]
@@ -146,7 +149,7 @@ def test_a_lab_without_a_server_in_its_state_is_half_a_lab_whatever_serves_it() 
 
 def test_what_forms_a_server_is_found_by_its_name() -> None:
     """In the inputs of its side's playbook; a guest's names no servers."""
-    resources = [
+    resources: list[dict[str, Any]] = [
         {"urn": "vm", "inputs": {"servers": {"server-1": {}, "server-2": {}}}},
         {"urn": "container", "inputs": {"servers": {"server-4": {}}}},
         {"urn": "guest", "inputs": {"servers": None}},

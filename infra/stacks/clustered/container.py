@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import names, outputs, plan
-from infra.cluster import STORAGE_DIR
+from infra.cluster import STORAGE_DIR, base_image
 from infra.lab import Blueprint
 from infra.last_lines import LINES
 from infra.ready import Ready
@@ -27,7 +27,10 @@ class ContainerCluster(pulumi.ComponentResource):
         super().__init__("vm-vs-container:index:ContainerCluster", SIDE)
         first, name = servers[0], names.replica(SIDE, 0)
         (path,) = lab.settings.along(SIDE)
-        image = _container_image.built(self, 0, first, lab, f"{lab.plan.registry}/{names.SERVICE_IMAGE}")
+        base = docker.RemoteImage(
+            "container-base", name=base_image(lab), force_remove=True, opts=first.inside(self, first.docker)
+        )
+        image = _container_image.on(base, self, 0, first, lab, registry=f"{lab.plan.registry}/")
         folder = f"{STORAGE_DIR}/{names.data(name)}"
         cluster = formed(
             self,
@@ -88,7 +91,8 @@ class ContainerCluster(pulumi.ComponentResource):
                         nano_cpus=settings.vcpus * 10**9, memory_bytes=settings.memory_mib * _MIB
                     )
                 ),
-                restart_policy=docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="5s"),
+                # Delay and window are Docker's own defaults; what is not said reads back as a change.
+                restart_policy=docker.ServiceTaskSpecRestartPolicyArgs(condition="any", delay="5s", window="0s"),
             ),
             endpoint_spec=docker.ServiceEndpointSpecArgs(
                 ports=[
@@ -100,6 +104,7 @@ class ContainerCluster(pulumi.ComponentResource):
                     )
                 ]
             ),
+            converge_config=docker.ServiceConvergeConfigArgs(delay="1s", timeout="1m"),
             opts=pulumi.ResourceOptions.merge(
                 server.inside(self, server.docker), pulumi.ResourceOptions(depends_on=[cluster])
             ),
