@@ -25,7 +25,7 @@ _TICK_S = 0.02
 _ASK_S = 20.0
 _PAUSE_S = 0.5
 
-_STAMPED = 'read -r up rest < /proc/uptime; {script}; echo "$up"'
+_STAMPED = 'read -r up rest < /proc/uptime; if {script}; then echo "$up"; else exit 1; fi'
 
 CUT = 'for port in /sys/class/net/eth*; do ip link set "${port##*/}" down; done'
 """In a server: as if its cables were pulled; whoever reaches into it comes another way."""
