@@ -78,7 +78,7 @@ def of(place: RunningLab, side: str) -> list[Server]:
     return [server for server in place.contract.servers if server.side == side]
 
 
-def now(place: RunningLab, side: str, struck: Iterable[str] = ()) -> Replica:
+def now(place: RunningLab, side: str, struck: Sequence[str] = ()) -> Replica:
     """A side's replica as it is where it runs; where it runs twice, not in a server that was struck."""
     replica = place.contract.side(side)[0]
     found = [one for _, one in where.found(replica, place.contract.servers, place.runner)]
