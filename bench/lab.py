@@ -15,9 +15,8 @@ class OneLab(Bench):
 
     def _round(self) -> None:
         self._add(f"up {self._lab}", None, self._time([*UP]))
-        for figure in bench_run.measure(self._progress, self._lab, quick=True):
-            whole = figure.name == f"run {self._lab}"
-            # How long each kind of turn takes is told by `./lab bench measure`.
-            if "a turn of" not in figure.name:
-                self._add(f"quick {figure.name}", QUICK_AIM_S if whole else None, sum(figure.repeats))
+        run = bench_run.conducted(self._progress, self._lab, quick=True)
+        self._add(f"quick run {self._lab}", QUICK_AIM_S, sum(one.seconds for one in run.experiments))
+        for one in run.experiments:
+            self._add(f"quick run {self._lab}: {one.name}", None, one.seconds)
         self._add(f"down {self._lab}", None, self._time([*DESTROY]))

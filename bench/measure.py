@@ -58,7 +58,7 @@ def prober(ready: Ready, progress: Progress, lab: str, repeats: int) -> list[Fig
 def whole_run(ready: Ready, progress: Progress, lab: str, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
     with _up(ready, progress, lab):
-        return bench_run.measure(progress, lab)
+        return bench_run.figures(bench_run.conducted(progress, lab))
 
 
 PARTS: tuple[Callable[[Ready, Progress, str, int], list[Figure]], ...] = (prober, whole_run)

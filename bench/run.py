@@ -10,11 +10,11 @@ from labkit.runs.records import Results, Run
 from labkit.system.progress import Progress
 
 
-def measure(progress: Progress, lab: str, *, quick: bool = False) -> list[Figure]:
-    """Run a lab that is up, once, and time it. Raises what the run raises."""
+def conducted(progress: Progress, lab: str, *, quick: bool = False) -> Run:
+    """Run a lab that is up, once. Raises what the run raises."""
     loaded = labs.load(lab)
     run, _ = session.conduct(loaded, loaded.chosen(()), progress, quick=quick)
-    return figures(run)
+    return run
 
 
 def figures(run: Run) -> list[Figure]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.plan import SERVICE_PORT, Plan, nat_port
+from infra.sides import KINDS as SIDES
 from infra.sides import NAMES
 
 
@@ -15,8 +16,6 @@ class PathKind:
 
     name: str
     side: str
-    what: str
-    """What stands between the server's port and the replica, as a part of a sentence."""
     url: Callable[[Plan, int, str], str]
     """Where the service answers: from the plan, the replica's index on its side, and its server's address."""
 
@@ -24,36 +23,18 @@ class PathKind:
 KINDS: Mapping[str, PathKind] = {
     row.name: row
     for row in (
+        # a tap on the server's bridge; its address is one of the LAN
+        PathKind("bridged", "vm", lambda plan, index, _: plan.vm_url(index)),
+        # a tap on a libvirt network, to which the server translates one of its own ports
+        PathKind("nat", "vm", lambda _, index, server: f"http://{server}:{nat_port(index)}"),
+        # a veth on the engine's bridge, to which the server translates a port
+        PathKind("published", "container", lambda plan, index, server: plan.container_url(index, server)),
+        # a macvlan on the server's bridge; its address is one of the LAN
         PathKind(
-            "bridged",
-            "vm",
-            "a tap on the server's bridge; its address is one of the LAN",
-            lambda plan, index, _: plan.vm_url(index),
+            "address", "container", lambda plan, index, _: f"http://{plan.container_address(index)}:{SERVICE_PORT}"
         ),
-        PathKind(
-            "nat",
-            "vm",
-            "a tap on a libvirt network, to which the server translates one of its own ports",
-            lambda _, index, server: f"http://{server}:{nat_port(index)}",
-        ),
-        PathKind(
-            "published",
-            "container",
-            "a veth on the engine's bridge, to which the server translates a port",
-            lambda plan, index, server: plan.container_url(index, server),
-        ),
-        PathKind(
-            "address",
-            "container",
-            "a macvlan on the server's bridge; its address is one of the LAN",
-            lambda plan, index, _: f"http://{plan.container_address(index)}:{SERVICE_PORT}",
-        ),
-        PathKind(
-            "host",
-            "container",
-            "nothing: the container has its server's network",
-            lambda plan, index, server: plan.container_url(index, server),
-        ),
+        # nothing: the container has its server's network
+        PathKind("host", "container", lambda plan, index, server: plan.container_url(index, server)),
     )
 }
 ALL = "all"
@@ -61,11 +42,23 @@ ALL = "all"
 
 
 def of(side: str) -> tuple[str, ...]:
-    """The names of a side's paths; the first is the one that a lab has which names none."""
-    return tuple(row.name for row in KINDS.values() if row.side == side)
+    """The names of a side's paths; the first is the one that a lab has which names none. A side without rows has one
+    without a name.
+    """
+    return tuple(row.name for row in KINDS.values() if row.side == side) or ("",)
 
 
-DEFAULT = ",".join(of(side)[0] for side in NAMES)
+def taken(side: str, path: str) -> str:
+    """The path of a replica; of one that an earlier version made, which names none, its side's first."""
+    return path or of(side)[0]
+
+
+def url(side: str, path: str, plan: Plan, index: int, server: str) -> str:
+    """Where a side's replica answers along one of the side's paths."""
+    return KINDS[path].url(plan, index, server) if path else f"http://{server}:{SIDES[side].port + index}"
+
+
+DEFAULT = ",".join(of(side)[0] for side in NAMES if of(side)[0])
 """The first one of each side."""
 
 

@@ -20,6 +20,9 @@ class SideKind:
     """The column of the article's table that it stands for."""
     shares_kernel: bool
     """Its boot id is its server's; otherwise it booted a kernel of its own and has another boot id."""
+    port: int = 0
+    """The port of its server at which its first replica answers, the next one at the next; unless the side has rows in
+    infra/paths.py, which say how its replicas are reached."""
 
 
 KINDS: Mapping[str, SideKind] = {

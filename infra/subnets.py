@@ -9,6 +9,9 @@ from contextlib import suppress
 from infra import networks, paths, plan
 from infra.keys import Asked, WithNextStepError
 
+IN_A_SERVER = {"172.16.0.0/12": "the engine in the lab's own server"}
+"""What a server's engine makes its networks of, unless it is told otherwise: the first pools of Docker's defaults."""
+
 
 def lan(text: str, asked: Asked) -> ipaddress.IPv4Network:
     """The lab's LAN. A lab that is up stays where it is, whoever has come since."""
@@ -35,6 +38,7 @@ def _on_laptop(
 def nat(text: str, asked: Asked) -> ipaddress.IPv4Network | None:
     """The network of guests that are reached by NAT; None where there are none, and none is named."""
     in_use = dict(asked.facts.subnets_in_use)
+    in_use |= {network: user for network, user in IN_A_SERVER.items() if network not in in_use}
     with suppress(ValueError):  # both are told by their own keys
         if text == "auto" and "nat" not in paths.chosen(asked.config.get("paths", paths.DEFAULT)):
             return None

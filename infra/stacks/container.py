@@ -77,7 +77,7 @@ class ContainerStack(pulumi.ComponentResource):
         )
         ready = Ready(
             names.ready(name),
-            url=paths.KINDS[attached.path].url(plan, index, server.address),
+            url=paths.url(SIDE, attached.path, plan, index, server.address),
             replica=name,
             version=settings.service_version,
             triggers=[container.id, server.container.id],

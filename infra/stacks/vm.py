@@ -50,7 +50,7 @@ class VmStack(pulumi.ComponentResource):
         )
         ready = Ready(
             names.ready(name),
-            url=paths.KINDS[attached.path].url(lab.plan, index, server.address),
+            url=paths.url(SIDE, attached.path, lab.plan, index, server.address),
             replica=name,
             version=lab.settings.service_version,
             triggers=[configured.done, server.container.id],

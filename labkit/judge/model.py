@@ -60,6 +60,8 @@ class Measured:
     """Published figures to stand beside ours, clearly not ours."""
     effect_because: str = ""
     """Why a smaller `effect` is not worth naming: the end of a sentence that begins with "as"."""
+    beside: str = ""
+    """Why it stands beside its row, whose verdict it does not touch: the end of a sentence that begins with "as"."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Observed:
     observe: Callable[[Run], Observation | None]
     because: str
     reference: str = ""
+    beside: str = ""
+    """As of a measured claim."""
 
 
 Claim = Measured | Observed
@@ -119,7 +123,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the article's table: it holds only if each of its parts does."""
+    """A row of the article's table: it holds only if each of its parts does, but for those that stand beside it."""
 
     name: str
     of_vms: str

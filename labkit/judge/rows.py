@@ -132,5 +132,5 @@ def flaws(claims: Sequence[Claim], kinds: Mapping[str, SideKind] = KINDS) -> lis
 
 
 def _row(stated: Stated, parts: Sequence[Judgement]) -> Row:
-    verdict = combined(part.verdict for part in parts)
+    verdict = combined(part.verdict for part in parts if not part.claim.beside)
     return Row(stated.name, stated.of_vms, stated.of_containers, verdict, tuple(parts))

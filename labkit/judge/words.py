@@ -74,12 +74,19 @@ def banner(kinds: Mapping[str, SideKind] = KINDS) -> str:
 
 def verdict(judgement: Judgement) -> str:
     """The verdict with its reason: "Not decidable here: n too small: …"."""
-    return _sentence(f"{judgement.verdict}: {judgement.reason}")
+    return " ".join(
+        text for text in (_sentence(f"{judgement.verdict}: {judgement.reason}"), _beside(judgement)) if text
+    )
 
 
 def reason(judgement: Judgement) -> str:
     """Why the verdict is what it is, with how many repeats would do where there were too few."""
-    return " ".join(text for text in (_sentence(judgement.reason), advice(judgement)) if text)
+    return " ".join(text for text in (_sentence(judgement.reason), advice(judgement), _beside(judgement)) if text)
+
+
+def _beside(judgement: Judgement) -> str:
+    because = judgement.claim.beside
+    return _sentence(f"beside the row, as {because}") if because else ""
 
 
 def compared(judgement: Judgement, kinds: Mapping[str, SideKind] = KINDS) -> str:

@@ -188,7 +188,7 @@ def after_a_kill(
     ready: Ready,
     lab: str,
     progress: Progress,
-    remove: Callable[[leftovers.OnEngine, str, Collection[str]], Iterable[str]],
+    remove: Callable[[servers.OnEngine, str, Collection[str]], Iterable[str]],
     told: Callable[[str], None],
 ) -> None:
     """Clear what a killed command left: the lock of a dead Pulumi, what it made unnoted, what it was in the midst of.

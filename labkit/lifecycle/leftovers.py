@@ -12,12 +12,11 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from infra import plan
-from infra.reach import Reach
 from labkit.lifecycle import inside, inventory, orphans, programs, servers
 from labkit.lifecycle.inventory import Mine, Thing
+from labkit.lifecycle.servers import OnEngine
 from labkit.setup.docker.client import connected
 from labkit.setup.docker.engine import DEFAULT_HOST
 from labkit.system import shell
@@ -32,14 +31,6 @@ _FIRST = ("process", *_VERBS)
 """These go first: with them go interfaces, and files are no longer in use."""
 
 _IN_THE_WAY = ("process", "container", "network")
-
-
-class OnEngine(Protocol):
-    """Whatever knows the engine's URL, such as what set-up noted of the machine."""
-
-    @property
-    def docker_host(self) -> str:
-        """URL of the engine's Unix socket."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,7 @@ def _cut_off(machine: OnEngine, lab: str) -> list[Leftover]:
     """What an experiment that was cut off has left in the lab's servers, or has taken away there."""
     with connected(machine.docker_host) as client:
         running = [str(server.name) for server in servers.of(client, lab) if server.status == "running"]
-    reaches = [Reach("docker", machine.docker_host, name) for name in running]
+    reaches = [servers.reach(machine, name) for name in running]
     return [
         Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.UNDO])))
         for reach in reaches

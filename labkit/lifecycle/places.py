@@ -86,7 +86,7 @@ def replicas(
             if one.kind == side.OBJECTS[0].kind and one.name.startswith(f"{name}-") and number.isdigit():
                 index = names.index(one.name)
                 path = paths.at(along, name, index)
-                url = paths.KINDS[path].url(planned, index, server.address)
+                url = paths.url(name, path, planned, index, server.address)
                 found.append(outputs.Replica(one.name, name, server.name, url, one.name, path))
     return found
 

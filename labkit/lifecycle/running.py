@@ -40,7 +40,7 @@ class RunningLab:
 
     def _along(self, arm: Arm) -> Iterator[Replica]:
         path = arm.factors.get("path", "")
-        return (one for one in self.contract.side(arm.side) if path in ("", one.path or paths.of(one.side)[0]))
+        return (one for one in self.contract.side(arm.side) if path in ("", paths.taken(one.side, one.path)))
 
     def _now(self, replica: Replica) -> Replica:
         found = where.found(replica, self.contract.servers, self.runner)

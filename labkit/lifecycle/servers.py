@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
+from typing import Protocol
 
 import docker
 from docker.models.containers import Container
@@ -27,7 +28,15 @@ _OFF_S = 10
 _SETTLED, _SETTLED_S = "/usr/local/lib/vvc/settled", 60.0
 
 
-def engine(machine: Machine) -> AbstractContextManager[docker.DockerClient]:
+class OnEngine(Protocol):
+    """Whatever knows the engine's URL, such as what set-up noted of the machine."""
+
+    @property
+    def docker_host(self) -> str:
+        """URL of the engine's Unix socket."""
+
+
+def engine(machine: OnEngine) -> AbstractContextManager[docker.DockerClient]:
     """A client, while inside, of the engine that this checkout was set up with. Raises LabError as `connected` does."""
     return connected(machine.docker_host)
 
@@ -52,7 +61,7 @@ def is_server(lab: str, name: str, labels: Mapping[str, str]) -> bool:
     return role == SERVER if role else name.startswith(f"{prefix(lab)}server-")
 
 
-def reach(machine: Machine, container: str) -> Reach:
+def reach(machine: OnEngine, container: str) -> Reach:
     """Pure: the way into a local server, by its container's name."""
     return Reach("docker", machine.docker_host, container)
 
@@ -121,6 +130,12 @@ def lost(machine: Machine, lab: str) -> str:
     return f"{', '.join(ended)} ended, so Pulumi could not go on" if ended else ""
 
 
+def health(server: Container) -> str:
+    """What a server tells of itself now, "healthy" where it is well; "" where it tells nothing."""
+    server.reload()
+    return str(server.attrs["State"].get("Health", {}).get("Status", ""))
+
+
 def check_health(machine: Machine, lab: str) -> None:
     """Raise LabError with the last lines of a server of the lab that is not healthy, as the rung "server healthy"."""
     with engine(machine) as client:
@@ -134,8 +149,7 @@ def wait_healthy(server: Container, within_s: float | None = None) -> None:
     within_s = HEALTHY.seconds if within_s is None else within_s
 
     def reached() -> str:
-        server.reload()
-        healthy = server.attrs["State"].get("Health", {}).get("Status") == "healthy"
+        healthy = health(server) == "healthy"
         return "exited" if server.status == "exited" else "healthy" if healthy else ""
 
     state = until(reached, within_s, _POLL_S) or "not healthy"

@@ -13,10 +13,13 @@ from labkit.lifecycle import heal, inside, servers
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.running import RunningLab
 from labkit.lifecycle.set_up import Ready
+from labkit.system import waiting
 from labkit.system.errors import CommandError, LabError
 
 _ASK_S = 5.0
 _LOOK_S = 1.5
+_LOOKS_WITHIN_S = 20.0
+"""Bound of a server's next look at itself, ten seconds after its last: it sees what was put right a moment ago."""
 
 
 def contract(ready: Ready, lab: str) -> Contract:
@@ -46,7 +49,7 @@ def problems(place: RunningLab) -> Iterator[str]:
     clustered = any(server.side for server in place.contract.servers)
     with servers.engine(place.ready.machine) as client:
         for server in servers.of(client, place.lab):
-            health = server.attrs["State"].get("Health", {}).get("Status", "")
+            health = _health(server)
             if (server.status, health) != ("running", "healthy"):
                 yield f"The server {server.name} is {server.status} {health}".rstrip() + "."
             if server.status == "running":
@@ -59,6 +62,16 @@ def problems(place: RunningLab) -> Iterator[str]:
     with ThreadPoolExecutor() as pool:
         told = pool.map(lambda replica: wrong(replica, place.contract.service_version), replicas)
         yield from (problem for problem in told if problem)
+
+
+def _health(server: Any) -> str:
+    """What a server last told of itself; of one that runs and is not well, what it tells of its next look."""
+
+    def well() -> bool:
+        return servers.health(server) == "healthy" or server.status != "running"
+
+    waiting.until(well, _LOOKS_WITHIN_S, 0.5)
+    return servers.health(server)
 
 
 def wrong(replica: Replica, version: str, within_s: float = _ASK_S) -> str:

@@ -114,7 +114,7 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
     wanted = {**lab_settings.DEFAULTS, **{key: value for key, value in config.items() if key in lab_settings.DEFAULTS}}
     along: dict[str, list[str]] = {}
     for one in contract.replicas:
-        along.setdefault(one.side, []).append(one.path or paths.of(one.side)[0])
+        along.setdefault(one.side, []).append(paths.taken(one.side, one.path))
     return {
         **wanted,
         "accelerator": contract.accelerator,
@@ -123,6 +123,6 @@ def settings(config: Mapping[str, Any], contract: Contract) -> dict[str, Any]:
         "memory_mib": contract.memory_mib,
         "servers": len(contract.servers),
         "sides": ",".join(along),
-        "paths": ",".join(dict.fromkeys(path for own in along.values() for path in own)),
+        "paths": ",".join(dict.fromkeys(path for own in along.values() for path in own if path)),
         "replicas": max(len(own) // len(set(own)) for own in along.values()),
     }

@@ -65,6 +65,7 @@ def _part(part: Judgement) -> dict[str, Any]:
         "evidence": _plain(part.evidence),
         "because": claim.because,
         "reference": claim.reference,
+        "beside": claim.beside,
     }
 
 

@@ -25,7 +25,8 @@ def known(name: str) -> str:
     if name in labs:
         config(name)
         return name
-    if not labs or (STATE / name / "id_ed25519").exists():
+    own = (STATE / name / "id_ed25519", CHECKOUT / "labs" / name / "lab.py")
+    if not labs or any(file.exists() for file in own):
         file = f"Pulumi.{name}.yaml" if labs else "Pulumi.*.yaml"
         raise LabError(f"The stack file {file} is gone from {CHECKOUT}.", hint=f"git checkout -- '{file}'")
     raise LabError(

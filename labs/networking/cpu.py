@@ -71,6 +71,11 @@ def between(before: dict[str, float], after: dict[str, float]) -> Used:
     )
 
 
+def both(one: Used, other: Used) -> Used:
+    """Two windows as one."""
+    return Used(one.seconds + other.seconds, one.busy_s + other.busy_s, one.group_s + other.group_s)
+
+
 def process_s(outcome: Outcome) -> float:
     """CPU time of a process so far, user and system, out of /proc/PID/stat (proc(5): fields 14 and 15)."""
     fields = outcome.output.rpartition(")")[2].split()

@@ -15,6 +15,7 @@ from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.measure.prober.handle import probing
 from labkit.measure.prober.settings import Settings
 from labkit.measure.prober.summary import Summary, summarise
+from labkit.sides import Runner
 from labs.networking import cpu, impairment
 from labs.networking.arms import ADDRESS, BRIDGED
 
@@ -22,7 +23,8 @@ COST, LIMIT = "cost", "limit"
 REPEATS, LIMIT_REPEATS, DELAYED_REPEATS = 6, 2, 1
 PER_S = {"kvm": 200.0, "tcg": 25.0}
 """Accelerator -> requests a second while their CPU time is measured, the same along every path."""
-SECONDS, DEADLINE_S = 3.0, 2.0
+SECONDS, DEADLINE_S = 10.0, 2.0
+"""Of the requests; before and after them half as long each, in which nobody asks: what drifts is in both."""
 RUNGS = (32, 64, 128, 256, 512, 1024)
 RUNG_S, RUNG_DEADLINE_S = 1.0, 1.0
 
@@ -50,14 +52,13 @@ def _cost(place: Place, _turn: Turn, replica: Replica) -> Seen:
     run, inside = place.run(replica), place.inside(replica)
     per_s = PER_S[place.contract.accelerator]
     own = ["cat", f"/proc/{int(steady.whoami(replica)['pid'])}/stat"]
+    before = _idle(run)
     service_s = cpu.process_s(inside(own))
     begin = cpu.read(run)
-    time.sleep(SECONDS)
-    middle = cpu.read(run)
     found, client_s = _probe(replica, per_s, SECONDS, DEADLINE_S)
     end = cpu.read(run)
     service_s = cpu.process_s(inside(own)) - service_s
-    costs = cpu.between(middle, end).beyond(cpu.between(begin, middle))
+    costs = cpu.between(begin, end).beyond(cpu.both(before, _idle(run)))
     told = values(costs.busy_s - client_s - service_s, service_s, costs, found.good)
     facts = {"client_cpu_s": round(client_s, 3), "requests": found.requests, "outcomes": dict(found.outcomes)}
     return Seen(
@@ -67,6 +68,12 @@ def _cost(place: Place, _turn: Turn, replica: Replica) -> Seen:
         marks=found.marks,
         replica=replica,
     )
+
+
+def _idle(run: Runner) -> cpu.Used:
+    begin = cpu.read(run)
+    time.sleep(SECONDS / 2)
+    return cpu.between(begin, cpu.read(run))
 
 
 def values(beyond_s: float, service_s: float, costs: cpu.Used, good: int) -> dict[str, float]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.sides import KINDS
+from labkit.judge import words
 from labkit.judge.model import Row
 from labkit.measure.labs import Table
 from labkit.runs.records import Repeat, Run
@@ -42,17 +44,23 @@ def _places(trials: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str, str
 
 def forward(run: Run, _rows: Sequence[Row]) -> Table:
     """For each way: what had cut the VM off, and how long it took from the command until the VM took a connection."""
-    lines = [
-        (_who(repeat), ", ".join(repeat.facts["cut_off"]["by"]), repeat.action, _back(repeat))
-        for repeat in _counting(run, "forward")
-        if "cut_off" in repeat.facts
-    ]
-    return Table("A VM cut off beside an engine", ("replica", "dropped by", "mended by", "back after"), lines)
+    ways: dict[tuple[str, str, str], list[float | None]] = {}
+    for repeat in _counting(run, "forward"):
+        if "cut_off" in repeat.facts:
+            way = (_who(repeat), ", ".join(repeat.facts["cut_off"]["by"]), repeat.action)
+            ways.setdefault(way, []).append(repeat.values.get("back_s"))
+    lines = [(*way, _back(seconds), str(len(seconds))) for way, seconds in ways.items()]
+    return Table(
+        "A VM cut off beside an engine", ("replica", "dropped by", "mended by", "back after (median)", "n"), lines
+    )
 
 
-def _back(repeat: Repeat) -> str:
-    seconds = repeat.values.get("back_s")
-    return "still cut off" if seconds is None else f"{seconds:.2f} s"
+def _back(seconds: Sequence[float | None]) -> str:
+    """Of all repeats; one after which the VM was still cut off is told."""
+    back = [one for one in seconds if one is not None]
+    told = [words.quantity(statistics.median(back), "s")] if back else []
+    still = len(seconds) - len(back)
+    return ", ".join([*told, *(["still cut off" if not back else f"still cut off in {still}"] if still else [])])
 
 
 def segments(run: Run, _rows: Sequence[Row]) -> Table:

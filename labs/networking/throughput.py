@@ -13,7 +13,7 @@ from labkit.measure.experiment import Experiment, Place, Seen, Turn
 from labkit.sides import Runner
 from labkit.system.errors import LabError
 from labs.networking import cpu, far_end, impairment
-from labs.networking.arms import ADDRESS, BRIDGED, PUBLISHED
+from labs.networking.arms import ADDRESS, BRIDGED, ONE_SIDE, PUBLISHED
 
 REPEATS, DELAYED_REPEATS = 6, 1
 QUICK_REPEATS, QUICK_DELAYED_REPEATS = 1, 0
@@ -203,5 +203,6 @@ CLAIMS: tuple[Claim, ...] = (
         bound_by="cpu",
         because=_TRANSLATES,
         effect_because="repeats on one busy machine differ by tens of per cent",
+        beside=ONE_SIDE,
     ),
 )

@@ -42,6 +42,8 @@ def lines(command: Sequence[str]) -> Iterator[Next]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     told: queue.Queue[str] = queue.Queue()
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from infra import plan
+from labkit.system import stack_files
 from labkit.system.paths import CHECKOUT_ID
 from tests.engines.real import LAB, ROOT, command, engine, pulumi, tool
 
@@ -22,7 +23,12 @@ pytestmark = pytest.mark.engine
 STACK_FILE = ROOT / f"Pulumi.{LAB}.yaml"
 CHANGE = f"Change it: pulumi config set {{}} VALUE -s {LAB}"
 WHOLE = "a whole number from {} to {} is needed."
-KEYS = "topology, servers, sides, replicas, vcpus, memory_mib, disk_gib, accelerator, service_version, subnet"
+KEYS = (
+    "topology, servers, paths, nat_subnet, sides, replicas, vcpus, memory_mib, disk_gib, accelerator, service_version, "
+    "subnet"
+)
+PATHS = "all is needed, or some of bridged, nat, published, address, host, each once, with commas between them."
+NETWORK = "a private IPv4 network of 24 bits such as "
 
 # Configuration -> every message that it must give, all in one run.
 CONFIGS: dict[str, tuple[dict[str, object], list[str]]] = {
@@ -51,6 +57,32 @@ CONFIGS: dict[str, tuple[dict[str, object], list[str]]] = {
     "more memory than there is": (
         {"memory_mib": 1000000},
         ["memory_mib is 1000000 for 1 replicas on 2 sides, 2000000 MiB in all: this machine has "],
+    ),
+    "a path twice, too small a network behind NAT, too many replicas": (
+        {"paths": "nat,published,nat", "nat_subnet": "10.9.8.0/28", "replicas": 33},
+        [
+            f"paths is 'nat,published,nat': {PATHS} {CHANGE.format('paths')}",
+            f"nat_subnet is '10.9.8.0/28': {NETWORK}",
+            f"replicas is '33': {WHOLE.format(1, 32)} {CHANGE.format('replicas')}",
+        ],
+    ),
+    "a path that is none, and NAT in the lab's own LAN": (
+        {"paths": "bridged,macvlan", "nat_subnet": "10.9.8.0/24", "subnet": "10.9.8.0/24"},
+        [
+            f"paths is 'bridged,macvlan': {PATHS} {CHANGE.format('paths')}",
+            f"nat_subnet is '10.9.8.0/24': 10.9.8.0/24 overlaps 10.9.8.0/24, which the LAN of {LAB} uses; choose ",
+        ],
+    ),
+    "no path, and NAT where nobody's own networks are": (
+        {"paths": "", "nat_subnet": "8.8.8.0/24"},
+        [f"paths is '': {PATHS} {CHANGE.format('paths')}", f"nat_subnet is '8.8.8.0/24': {NETWORK}"],
+    ),
+    "more replicas along all paths than there are addresses for": (
+        {"paths": "all", "replicas": 11},
+        [
+            "replicas is 11 for each of 3 paths, 33 containers in all: a side has 32 at most. Lower replicas or paths: "
+            f"pulumi config set replicas N -s {LAB}"
+        ],
     ),
     "no number": (
         {"replicas": "two"},
@@ -91,15 +123,17 @@ def test_all_problems_of_a_configuration_are_told_at_once(name: str, tmp_path: P
         assert message in done.stdout + done.stderr
 
 
-def test_kvm_without_kvm_and_a_subnet_in_use(tmp_path: Path) -> None:
+def test_kvm_without_kvm_and_subnets_in_use(tmp_path: Path) -> None:
     """What this machine has decides: its accelerator, and the network of its own engine."""
     machine = json.loads((ROOT / ".state" / "machine.json").read_text(encoding="utf-8"))
     used = json.loads(engine("network", "inspect", "bridge"))[0]["IPAM"]["Config"][0]["Subnet"]
     subnet = str(next(IPv4Network(used).subnets(new_prefix=24)))
-    done = preview({"accelerator": "kvm", "subnet": subnet, "vcpus": 0}, tmp_path)
+    values = {"accelerator": "kvm", "subnet": subnet, "nat_subnet": subnet, "paths": "nat", "vcpus": 0}
+    done = preview(values, tmp_path)
     told = done.stdout + done.stderr
     assert done.returncode != 0
-    assert f"subnet is '{subnet}': {subnet} overlaps {used}, which Docker network bridge uses; choose another." in told
+    overlaps = f"subnet is '{subnet}': {subnet} overlaps {used}, which Docker network bridge uses; choose another."
+    assert all(f"\n    {message}" in told or f"error: {message}" in told for message in (overlaps, f"nat_{overlaps}"))
     assert ("accelerator is 'kvm': KVM does not work on this machine" in told) == (machine["accelerator"] != "kvm")
 
 
@@ -159,14 +193,14 @@ def test_a_missing_and_a_broken_stack_file_are_named(copy: Path) -> None:
     done = labkit(copy, "up", LAB)
     assert done.returncode == 1
     assert done.stderr == (
-        f"✗ The stack file Pulumi.*.yaml is gone from {copy}.\n  Next: git checkout -- 'Pulumi.*.yaml'\n"
+        f"✗ The stack file {file.name} is gone from {copy}.\n  Next: git checkout -- '{file.name}'\n"
     )
 
 
 def test_run_from_another_folder(tmp_path: Path) -> None:
     """The tool works from everywhere; Pulumi itself says that it needs the project's folder."""
     elsewhere = command([str(ROOT / "lab"), "status", "--json"], cwd=tmp_path, check=False)
-    assert set(json.loads(elsewhere.stdout)) == {LAB}
+    assert list(json.loads(elsewhere.stdout)) == stack_files.names()
     plain = command(["pulumi", "preview", "-s", LAB, "--non-interactive"], cwd=tmp_path, check=False)
     assert plain.returncode != 0
     assert "no Pulumi.yaml project file found" in plain.stderr

@@ -28,6 +28,8 @@ FOREIGN = "deadbeef"
 
 BRIDGE = plan.bridge_name(CHECKOUT, LAB)
 ALIKE = {"bridge": BRIDGE[:-2] + "zz", "veth": BRIDGE[:-2] + "yy", "peer": BRIDGE[:-2] + "yx"}
+NAME = plan.Plan(CHECKOUT, LAB, plan.default_subnet(CHECKOUT, LAB)).name
+NEARLY = {NAME("server-2"), f"{NAME('server-1')}2", NAME("server-1-data")}
 BACKEND = f"file://{quote(str(ROOT / '.state' / 'pulumi'))}"
 
 
@@ -67,15 +69,14 @@ def running(pid: int) -> bool:
 @pytest.fixture
 def look_alikes() -> Iterator[list[int]]:
     """Everything that is nearly ours; the ids of the processes."""
-    name = plan.Plan(CHECKOUT, LAB, plan.default_subnet(CHECKOUT, LAB)).name
     pids = []
     try:
-        sleeper(name("server-2"), *labels()[:2])
-        sleeper(f"{name('server-1')}2", *labels()[2:])
+        sleeper(NAME("server-2"), *labels()[:2])
+        sleeper(f"{NAME('server-1')}2", *labels()[2:])
         sleeper(f"vvc-{FOREIGN}-{LAB}-server-1", *labels(FOREIGN))
         engine("network", "create", "--internal", f"vvc-{FOREIGN}-{LAB}-lan", *labels(FOREIGN))
         engine("volume", "create", f"vvc-{FOREIGN}-{LAB}-data", *labels(FOREIGN))
-        engine("volume", "create", name("server-1-data"), *labels()[:2])
+        engine("volume", "create", NAME("server-1-data"), *labels()[:2])
         command(["ip", "link", "add", ALIKE["bridge"], "type", "bridge"])
         command(["ip", "link", "add", ALIKE["veth"], "type", "veth", "peer", ALIKE["peer"]])
         pids += [process("pulumi-resource-alike", BACKEND + "2"), process("person", BACKEND)]
@@ -86,10 +87,10 @@ def look_alikes() -> Iterator[list[int]]:
                 os.kill(pid, 9)
         for link in (ALIKE["bridge"], ALIKE["veth"]):
             command(["ip", "link", "del", link], check=False)
-        containers = (name("server-2"), f"{name('server-1')}2", f"vvc-{FOREIGN}-{LAB}-server-1")
+        containers = (NAME("server-2"), f"{NAME('server-1')}2", f"vvc-{FOREIGN}-{LAB}-server-1")
         engine("rm", "-f", "-v", *containers, check=False)
         engine("network", "rm", f"vvc-{FOREIGN}-{LAB}-lan", check=False)
-        engine("volume", "rm", f"vvc-{FOREIGN}-{LAB}-data", name("server-1-data"), check=False)
+        engine("volume", "rm", f"vvc-{FOREIGN}-{LAB}-data", NAME("server-1-data"), check=False)
 
 
 def there(pids: list[int]) -> set[str]:
@@ -98,8 +99,8 @@ def there(pids: list[int]) -> set[str]:
     found |= set(engine("network", "ls", "--format", "{{.Name}}").split())
     found |= set(engine("volume", "ls", "--format", "{{.Name}}").split())
     found |= {path.name for path in Path("/sys/class/net").iterdir()} | {str(pid) for pid in pids if running(pid)}
-    marks = (FOREIGN, "server-2", "server-12", "server-1-data", *ALIKE.values(), *map(str, pids))
-    return {name for name in found if any(mark in name for mark in marks)}
+    exact = {*NEARLY, *ALIKE.values(), *map(str, pids)}
+    return {name for name in found if name in exact or FOREIGN in name}
 
 
 def leftovers(status: int) -> dict[str, Any]:

@@ -38,9 +38,7 @@ def test_a_labs_bench_is_its_up_its_quick_run_and_its_down(monkeypatch: pytest.M
     run = empty_run(
         experiments=(Results("start", "?", "complete", 70.0, ()), Results("size", "?", "complete", 5.0, ()))
     )
-    monkeypatch.setattr(
-        lab, "bench_run", SimpleNamespace(measure=lambda *_, quick: bench_run.figures(run) if quick else [])
-    )
+    monkeypatch.setattr(lab, "bench_run", SimpleNamespace(conducted=lambda *_, quick: run if quick else empty_run()))
 
     def timed(_: OneLab, words: Sequence[str]) -> float:
         done.append(words)

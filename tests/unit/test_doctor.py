@@ -77,3 +77,16 @@ def test_a_stack_file_that_is_gone_is_named(stack: Path) -> None:
     with pytest.raises(LabError, match=r"The stack file Pulumi.\*.yaml is gone from") as refused:
         stack_files.known("some")
     assert refused.value.hint == "git checkout -- 'Pulumi.*.yaml'"
+
+
+def test_the_stack_file_that_is_gone_beside_others_is_told_by_its_labs_folder(stack: Path) -> None:
+    """A lab that never was here is no such one."""
+    stack.rename(stack.with_name("Pulumi.other.yaml"))
+    folder = stack.parent / "labs" / "some"
+    folder.mkdir(parents=True)
+    (folder / "lab.py").touch()
+    with pytest.raises(LabError, match=r"The stack file Pulumi.some.yaml is gone from") as refused:
+        stack_files.known("some")
+    assert refused.value.hint == "git checkout -- 'Pulumi.some.yaml'"
+    with pytest.raises(LabError, match=r"There is no lab 'another'; there is other\."):
+        stack_files.known("another")

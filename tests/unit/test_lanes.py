@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
         ("tests/engines/test_life.py::test_a[x::y]", (-2, "lab")),
         ("tests/engines/test_leftovers.py::test_a", (-1, "lab")),
         ("tests/guides/test_engine.py::test_a", (0, "lab")),
+        ("tests/engines/apart/networking/test_paths.py::test_a", (-1, "networking")),
+        ("tests/engines/apart/networking/test_guide.py::test_a", (0, "networking")),
         ("tests/engines/apart/test_kills.py::test_a", (1, "tests/engines/apart/test_kills.py")),
         ("tests/playbooks/test_converge.py::test_a", (1, "tests/playbooks")),
         ("tests/unit/test_lanes.py::test_a", (2, "tests/unit/test_lanes.py")),
@@ -26,11 +28,14 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_lanes(test: str, its: tuple[int, str]) -> None:
-    """All that works on the checkout's lab is one of them, and the first to begin; the guides begin without a lab."""
+    """All that works on the checkout's lab is one of them, and the first to begin; the guides begin without a lab.
+
+    So is all that works on the lab networking of another checkout: the two never meet, and its guide comes last.
+    """
     assert lane(test) == its
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "tests/engines/apart").glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted((ROOT / "tests/engines/apart").rglob("*.py")), ids=lambda file: file.name)
 def test_what_is_apart_does_not_touch_the_checkouts_lab(file: Path) -> None:
     """Neither by the fixtures that bring it up nor by the tools that work on it."""
     tree = parsed(file)

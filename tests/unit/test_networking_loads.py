@@ -52,6 +52,7 @@ def test_a_path_that_never_answers_has_no_latency() -> None:
 def test_what_idling_uses_is_taken_off() -> None:
     """1.5 s in 3 s, of which 0.2 s in 2 s are used anyway: 1.2 s; of the group nothing is known."""
     nan = math.nan
+    assert cpu.both(Used(1.0, 0.05, 1.0), Used(1.0, 0.15, 2.0)) == Used(2.0, 0.2, 3.0)
     found = Used(3.0, 1.5, nan).beyond(Used(2.0, 0.2, nan))
     assert found.busy_s == pytest.approx(1.2)
     assert math.isnan(found.group_s)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.sides import KINDS
-from labkit.judge import rows
+from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured, Verdict
 from labkit.measure import labs
 from labkit.runs.records import Arm
@@ -44,6 +44,18 @@ def test_the_table_has_the_articles_nine_rows() -> None:
     assert len(table) == 9
     assert {row.name: row.verdict for row in table if row.parts} == {"Size": "holds", "Speed": "holds"}
     assert {row.verdict for row in table if not row.parts} == {"not measured"}
+
+
+def test_what_stands_beside_a_row_is_told_and_does_not_touch_its_verdict() -> None:
+    """A claim that the article does not make is refuted: that refutes nothing that it states."""
+    other = dataclasses.replace(LARGER, name="smaller", greater=LARGER.other, other=LARGER.greater)
+    against = rows.judge(judging.run(), (LARGER, other))[0]
+    assert against.verdict == "does not hold"
+    row = rows.judge(judging.run(), (LARGER, dataclasses.replace(other, beside="nobody says so")))[0]
+    assert [part.verdict for part in row.parts] == ["holds", "does not hold"]
+    assert row.verdict == "holds"
+    assert words.reason(row.parts[1]).endswith(" Beside the row, as nobody says so.")
+    assert words.verdict(row.parts[1]).endswith(" Beside the row, as nobody says so.")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from labkit.cli import lab as tool
 from labkit.commands import run as run_command
+from labkit.judge.model import Claim, Measured
 from labkit.lifecycle import steady
 from labkit.measure import labs, session
 from labkit.system import stack_files
@@ -106,11 +107,12 @@ CLAIMS = [
 
 
 @pytest.mark.parametrize(("lab", "claim"), CLAIMS)
-def test_every_claim_can_be_predicted(lab: str, claim: object) -> None:
-    """By a side or `same`, or by yes and no; and it rests on an experiment of the lab."""
+def test_every_claim_can_be_predicted(lab: str, claim: Claim) -> None:
+    """By one of its arms or `same`, or by yes and no; and it rests on an experiment of the lab."""
     known = [one.name for one in labs.load(lab).experiments]
-    assert run_command.about(claim) in known  # type: ignore[arg-type]  # parametrized
-    assert run_command.choices(claim) in (["vm", "container", "same"], ["yes", "no"])  # type: ignore[arg-type]
+    assert run_command.about(claim) in known
+    arms = [str(claim.greater), str(claim.other), "same"] if isinstance(claim, Measured) else ["yes", "no"]
+    assert run_command.choices(claim) == arms
 
 
 def test_predictions_are_asked_for_the_chosen_experiments_alone() -> None:

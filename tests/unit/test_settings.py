@@ -9,15 +9,17 @@ import sys
 from collections.abc import Iterable
 from ipaddress import IPv4Address as Address
 from pathlib import Path
+from typing import cast
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra import paths, plan
+from infra import paths, plan, sides
 from infra.keys import Key
 from infra.settings import ALL, DEFAULTS, Facts, Settings, SettingsError, keys, parse
+from infra.sides import SideKind
 from infra.topologies import TOPOLOGIES
 
 ROOT = Path(__file__).parents[2]
@@ -104,6 +106,15 @@ REFUSED = [
         {"nat_subnet": "10.9.8.0/24", "subnet": "10.9.8.0/24"},
         "nat_subnet is '10.9.8.0/24': 10.9.8.0/24 overlaps 10.9.8.0/24, which the LAN of deployment uses; choose "
         "another.",
+    ),
+    (
+        {"nat_subnet": "172.18.0.0/24"},
+        "nat_subnet is '172.18.0.0/24': 172.18.0.0/24 overlaps 172.16.0.0/12, which the engine in the lab's own server "
+        "uses; choose another.",
+    ),
+    (
+        {"nat_subnet": "10.9.8.0/28"},
+        f"nat_subnet is '10.9.8.0/28': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
     ),
     (
         {"nat_subnet": "lan"},
@@ -364,3 +375,14 @@ def settings_or_problems(config: dict[str, str]) -> None:
         assert isinstance(planned.vm_address(last), Address)
         return
     assert all(problems)
+
+
+def test_a_side_without_paths_answers_on_a_port_of_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row says which; it has one path, which has no name, and as many replicas as any other."""
+    kind = SideKind("toy", "process", "processes", shares_kernel=True, port=8101)
+    monkeypatch.setitem(cast(dict[str, SideKind], sides.KINDS), "toy", kind)
+    planned = plan.Plan(CHECKOUT, "d", plan.default_subnet(CHECKOUT, "d"))
+    assert paths.of("toy") == paths.along(paths.chosen("all"), "toy") == ("",)
+    assert paths.at(paths.chosen("all"), "toy", 2) == ""
+    assert paths.url("toy", "", planned, 2, "10.1.2.2") == "http://10.1.2.2:8103"
+    assert paths.url("container", "published", planned, 0, "10.1.2.2") == planned.container_url(0, "10.1.2.2")

@@ -16,7 +16,7 @@ SHOWN = CHECKOUT / "labs" / "deployment" / "shown"
 SAID = Path(__file__).with_name("shown_rows.json")
 """`rows` of `./lab report deployment --json` on it, recorded before there were arms."""
 
-NEW = {"factors", "greater_factors", "other", "other_factors"}
+NEW = {"beside", "factors", "greater_factors", "other", "other_factors"}
 """What has come since."""
 
 

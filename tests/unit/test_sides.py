@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -100,3 +104,57 @@ def test_a_side_has_no_turns_of_what_it_cannot_do(monkeypatch: pytest.MonkeyPatc
     assert all({"vm", "container"} <= {turn.side for turn in found} for found in turns.values())
     own = {(name, turn.action) for name, found in turns.items() for turn in found if turn.side == "toy"}
     assert own == {("start", "deploy"), ("start", "start")}
+
+
+@pytest.fixture
+def process() -> Iterator[Callable[..., str]]:
+    """Starts a process whose words are those of another program; its id."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(name: str, *words: str) -> str:
+        program = "import sys; print(flush=True); sys.stdin.read()"
+        one = subprocess.Popen([name, "-c", program, *words, ""], executable=sys.executable, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+        started.append(one)
+        assert one.stdout is not None
+        one.stdout.readline()  # it has the words from here on
+        return str(one.pid)
+
+    yield start
+    for one in started:
+        one.communicate()
+
+
+@pytest.mark.parametrize("addresses", [("192.0.2.2",), ("192.0.2.2", "198.18.1.2"), ("",)], ids=str)
+def test_a_containers_proxies_are_those_of_its_addresses(
+    addresses: tuple[str, ...], process: Callable[..., str], tmp_path: Path
+) -> None:
+    """In each network that it has joined; not its neighbours', and none of one that has its server's network."""
+    identity = uuid.uuid4().hex
+
+    def proxy(address: str) -> str:
+        return process("/usr/sbin/docker-proxy", "-proto", "tcp", "-container-ip", address, "-container-port", "8000")
+
+    shim = process("/usr/bin/containerd-shim-runc-v2", "-namespace", "moby", "-id", identity)
+    own = [proxy(address) for address in addresses if address]
+    for neighbour in ("192.0.2.1", "192.0.2.20", "192.0.2.22", "198.18.1.21"):
+        proxy(neighbour)
+    engine = tmp_path / "docker"
+    told = "\\n".join(addresses)
+    engine.write_text(
+        f"""#!/bin/sh
+case "$*" in
+top*) printf 'PID\n7\n8\n' ;;
+*Networks*println*) printf '{told}\n\n' ;;
+*Networks*) printf '{"".join(addresses)}\n' ;;
+*) echo {identity} ;;
+esac
+""",
+        encoding="utf-8",
+    )
+    engine.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", SIDES["container"].PROCESSES, "sh", "container-1"], check=True, timeout=20, text=True,
+        capture_output=True, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})  # fmt: skip
+    roles = [line.split() for line in done.stdout.splitlines() if not line.startswith("daemon")]
+    assert roles == [["replica", "7"], ["replica", "8"], ["shim", shim], *(["proxy", pid] for pid in own)]

@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import h11
 
+from labkit.measure.prober import _priority
+
 FAULTS = {
     "": "answers as it should",
     "reset": "resets the connection instead of answering",
@@ -119,6 +121,8 @@ def reference(delay_s: float = 0.0, fault: str = "") -> Iterator[Reference]:
         accepting = loop.create_task(_accept(listener, served))
 
         def thread() -> None:
+            # Its delays are known only if it runs when they are over, as the prober does; this is the thread's own.
+            _priority.take("real-time")
             with suppress(asyncio.CancelledError):
                 loop.run_until_complete(accepting)
             loop.close()

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.long]
 SIDE = "toy"
 FILES = Path(__file__).parent / "toy_side"
 CONTAINERS = '        SideKind("container", "container", "containers", shares_kernel=True),\n'
-ROW = '        SideKind("toy", "process", "processes", shares_kernel=True),\n'
+ROW = '        SideKind("toy", "process", "processes", shares_kernel=True, port=8101),\n'
 SERVICE = 'SIDES = ("vm", "container")\n'
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from infra.outputs import Replica, Server
-from infra.plan import Plan
 from labkit.sides import _processes
 from labkit.sides.protocol import Event, Object, Port, Runner, Side, Sizes, Stats, numbers
 
@@ -36,10 +35,6 @@ class Toy:
     WHERE = LEADER = ""
     LOOK = "cat /opt/toy/{name}.log"
     HAS_KEY = False
-
-    def url(self, planned: Plan, server: str, index: int) -> str:
-        """On a port of its server's address, as the stack has it."""
-        return f"http://{server}:{8101 + index}"
 
     def exec_command(
         self, replica: Replica, server: Server, lab_dir: Path, command: Sequence[str], *, tty: bool

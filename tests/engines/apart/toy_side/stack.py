@@ -16,11 +16,11 @@ from infra.lab import Blueprint
 from infra.provider import Provider
 from infra.ready import Ready
 from infra.server import Server
+from infra.sides import KINDS
 from infra.source import tree_digest
 from infra.stacks import Stack
 
 SIDE = "toy"
-PORT = 8101
 ROOT = "/opt/toy/root"
 
 _PUT = f"""
@@ -77,7 +77,7 @@ class ToyStack(pulumi.ComponentResource):
             "VVC_REPLICA": name,
             "VVC_SERVER": server.name,
             "VVC_SIDE": SIDE,
-            "VVC_PORT": str(PORT + index),
+            "VVC_PORT": str(KINDS[SIDE].port + index),
             "VVC_DATA_DIR": f"/var/lib/{name}",
         }
         script = _START.format(name=name, variables=" ".join(f"{key}={value}" for key, value in variables.items()))
@@ -101,7 +101,7 @@ class ToyStack(pulumi.ComponentResource):
         )
         ready = Ready(
             names.ready(name),
-            url=f"http://{server.address}:{PORT + index}",
+            url=f"http://{server.address}:{KINDS[SIDE].port + index}",
             replica=name,
             version=version,
             triggers=[process.id, server.container.id],
