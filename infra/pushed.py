@@ -27,7 +27,6 @@ _CHUNK = 1024**2
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG = "application/vnd.docker.container.image.v1+json"
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-_INPUTS = ("image", "rootfs", "triggers")
 
 
 class PushError(Exception):
@@ -36,8 +35,7 @@ class PushError(Exception):
 
 def push(image: str, rootfs: Path) -> None:
     """Put a packed root file system into the registry that the image's name begins with. Raises PushError."""
-    registry, _, rest = image.partition("/")
-    repository, _, tag = rest.rpartition(":")
+    registry, repository, tag = _parts(image)
     base = f"http://{registry}/v2/{repository}/"
     layer = _digest(rootfs.read_bytes())
     with gzip.open(rootfs) as plain:
@@ -59,10 +57,7 @@ def push(image: str, rootfs: Path) -> None:
         "layers": [{"mediaType": _LAYER, "size": rootfs.stat().st_size, "digest": layer}],
     }
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy of the person's
-            # One that was just started needs a moment until it listens: this is some ten seconds.
-            session.mount("http://", HTTPAdapter(max_retries=Retry(connect=24, backoff_factor=0.05, backoff_max=0.5)))
+        with _session() as session:
             with rootfs.open("rb") as packed:
                 _upload(session, base, layer, packed)
             _upload(session, base, _digest(config), config)
@@ -71,6 +66,33 @@ def push(image: str, rootfs: Path) -> None:
             session.put(place, _json(manifest), headers=headers, timeout=_WITHIN_S).raise_for_status()
     except (requests.RequestException, KeyError) as error:
         raise PushError(f"The lab's registry at {registry} did not take {repository}: {error}") from error
+
+
+def pinned(image: str) -> str:
+    """An image's name with the digest by which its registry has it, as Swarm writes it. Raises PushError."""
+    registry, repository, tag = _parts(image)
+    place = f"http://{registry}/v2/{repository}/manifests/{tag}"
+    try:
+        with _session() as session:
+            answer = session.head(place, headers={"Accept": _MANIFEST}, timeout=_WITHIN_S)
+            answer.raise_for_status()
+            return f"{image}@{answer.headers['Docker-Content-Digest']}"
+    except (requests.RequestException, KeyError) as error:
+        raise PushError(f"The lab's registry at {registry} does not name {repository}:{tag}: {error}") from error
+
+
+def _parts(image: str) -> tuple[str, str, str]:
+    registry, _, rest = image.partition("/")
+    repository, _, tag = rest.rpartition(":")
+    return registry, repository, tag
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no proxy of the person's
+    # One that was just started needs a moment until it listens: this is some ten seconds.
+    session.mount("http://", HTTPAdapter(max_retries=Retry(connect=24, backoff_factor=0.05, backoff_max=0.5)))
+    return session
 
 
 def _upload(session: requests.Session, base: str, digest: str, content: Any) -> None:
@@ -90,7 +112,11 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-class _Provider(Provider):
+def _changed(olds: dict[str, Any], news: dict[str, Any], inputs: Sequence[str]) -> DiffResult:
+    return DiffResult(changes=any(olds.get(key) != news.get(key) for key in inputs))
+
+
+class _Pushing(Provider):
     def create(self, props: dict[str, Any]) -> CreateResult:
         push(props["image"], Path(props["rootfs"]))
         return CreateResult(props["image"], props)
@@ -100,7 +126,18 @@ class _Provider(Provider):
         return UpdateResult(news)
 
     def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=any(olds.get(key) != news.get(key) for key in _INPUTS))
+        return _changed(olds, news, ("image", "rootfs", "triggers"))
+
+
+class _Pinning(Provider):
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(props["image"], {**props, "pinned": pinned(props["image"])})
+
+    def update(self, _id: str, _olds: dict[str, Any], news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult({**news, "pinned": pinned(news["image"])})
+
+    def diff(self, _id: str, olds: dict[str, Any], news: dict[str, Any]) -> DiffResult:
+        return _changed(olds, news, ("image", "triggers"))
 
 
 class Pushed(Resource, module="lab", name="Pushed"):
@@ -117,4 +154,23 @@ class Pushed(Resource, module="lab", name="Pushed"):
         triggers: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__(_Provider(), name, {"image": image, "rootfs": rootfs, "triggers": list(triggers)}, opts)
+        super().__init__(_Pushing(), name, {"image": image, "rootfs": rootfs, "triggers": list(triggers)}, opts)
+
+
+class Pinned(Resource, module="lab", name="Pinned"):
+    """The name with its digest, `pinned`, of an image that was pushed. It is asked for anew when a trigger changes.
+
+    A service that is given a tag reads back with the digest that Swarm has found, as a change.
+    """
+
+    pinned: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        image: pulumi.Input[str],
+        triggers: Sequence[pulumi.Input[str]],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        super().__init__(_Pinning(), name, {"image": image, "triggers": list(triggers), "pinned": None}, opts)

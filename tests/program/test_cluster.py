@@ -102,12 +102,13 @@ def test_the_power_service_alone_has_the_engines_socket(lab: Declared) -> None:
 
 
 def test_the_image_comes_from_the_labs_registry(lab: Declared) -> None:
-    """Built by one server, pushed and pulled by the playbook, named by the service with the registry in front."""
+    """Built by one server, pushed and pulled by the playbook, named by the service as the registry has it."""
     service = lab.resources["container-1"].inputs["taskSpec"]["containerSpec"]
     image = lab.resources["container-image"].inputs["name"]
     assert image.startswith(f"{MGMT[13]}:5000/vm-vs-container/service:1-")
     assert lab.resources["container-cluster-playbook"].inputs["variables"]["swarm_images"] == [image]
-    assert service["image"] == image
+    assert lab.resources["container-image-pinned"].inputs["image"] == image
+    assert service["image"] == f"{image}@sha256:0"
     assert f"VVC_REGISTRY={MGMT[13]}:5000" in lab.resources["server-4"].inputs["envs"]
 
 

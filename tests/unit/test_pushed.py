@@ -35,7 +35,11 @@ class Handler(BaseHTTPRequestHandler):
         """Nothing."""
 
     def do_HEAD(self) -> None:
-        self._say(200 if self.path.rpartition("/")[2] in self.server.blobs else 404)
+        if self.path in self.server.manifests:
+            digest = f"sha256:{hashlib.sha256(self.server.manifests[self.path]).hexdigest()}"
+            self._say(200, **{"Docker-Content-Digest": digest})
+        else:
+            self._say(200 if self.path.rpartition("/")[2] in self.server.blobs else 404)
 
     def do_POST(self) -> None:
         self.server.uploads += 1
@@ -104,3 +108,17 @@ def test_a_registry_that_refuses_is_told(registry: Registry, rootfs: Path, monke
     monkeypatch.setattr(Handler, "do_POST", lambda self: self._say(507))
     with pytest.raises(pushed.PushError, match=r"registry at 127\.0\.0\.1:[0-9]+ did not take a/b: 507"):
         pushed.push(f"127.0.0.1:{registry.server_port}/a/b:1", rootfs)
+
+
+def test_an_image_is_pinned_to_what_the_registry_has(registry: Registry, rootfs: Path) -> None:
+    """Its name with its tag and its manifest's digest."""
+    image = f"127.0.0.1:{registry.server_port}/a/b:1"
+    pushed.push(image, rootfs)
+    digest = hashlib.sha256(registry.manifests["/v2/a/b/manifests/1"]).hexdigest()
+    assert pushed.pinned(image) == f"{image}@sha256:{digest}"
+
+
+def test_an_image_that_the_registry_has_not_is_told(registry: Registry) -> None:
+    """With its name and the registry's."""
+    with pytest.raises(pushed.PushError, match=r"registry at 127\.0\.0\.1:[0-9]+ does not name a/b:1: 404"):
+        pushed.pinned(f"127.0.0.1:{registry.server_port}/a/b:1")

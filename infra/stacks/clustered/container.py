@@ -11,6 +11,7 @@ from infra import names, outputs, plan
 from infra.cluster import STORAGE_DIR, base_image
 from infra.lab import Blueprint
 from infra.last_lines import LINES
+from infra.pushed import Pinned
 from infra.ready import Ready
 from infra.server import Server
 from infra.stacks import Stack, _container_image
@@ -41,7 +42,13 @@ class ContainerCluster(pulumi.ComponentResource):
             variables={"swarm_images": [image.name], "swarm_data": {name: folder}},
             after=[image],
         )
-        service = self._service(name, folder, first, lab, image=image, cluster=cluster)
+        pinned = Pinned(
+            "container-image-pinned",
+            image=image.name,
+            triggers=[cluster.done],
+            opts=first.contents(self, depends_on=[cluster]),
+        )
+        service = self._service(name, folder, first, lab, image=pinned.pinned)
         ready = Ready(
             names.ready(name),
             url=lab.plan.edge_url(SIDE),
@@ -65,8 +72,7 @@ class ContainerCluster(pulumi.ComponentResource):
         server: Server,
         lab: Blueprint,
         *,
-        image: docker.RemoteImage,
-        cluster: pulumi.Resource,
+        image: pulumi.Output[str],
     ) -> docker.Service:
         settings = lab.settings
         return docker.Service(
@@ -76,7 +82,7 @@ class ContainerCluster(pulumi.ComponentResource):
             mode=docker.ServiceModeArgs(replicated=docker.ServiceModeReplicatedArgs(replicas=1)),
             task_spec=docker.ServiceTaskSpecArgs(
                 container_spec=docker.ServiceTaskSpecContainerSpecArgs(
-                    image=image.name,
+                    image=image,
                     hostname=name,
                     env={"VVC_REPLICA": name, "VVC_SERVER": "{{.Node.Hostname}}", "VVC_SIDE": SIDE},
                     mounts=[
@@ -105,9 +111,7 @@ class ContainerCluster(pulumi.ComponentResource):
                 ]
             ),
             converge_config=docker.ServiceConvergeConfigArgs(delay="1s", timeout="1m"),
-            opts=pulumi.ResourceOptions.merge(
-                server.inside(self, server.docker), pulumi.ResourceOptions(depends_on=[cluster])
-            ),
+            opts=server.inside(self, server.docker),
         )
 
 
