@@ -15,16 +15,17 @@ from labs.failover.breaking import EXPERIMENTS
 from labs.failover.outage import PARTS
 
 NONE = "-"
-_KINDS = (*PARTS, UNEXPLAINED)
 
 
 def outages(run: Run, _rows: Sequence[Row]) -> Table:
     """For each fault and arm the client's outage and the median of each part that it has; how much of what was asked
-    was answered, where the side is not meant to serve again.
+    was answered, where the side is not meant to serve again. Parts that no outage has are left out.
     """
-    lines = [(*_whose(fault, arm), _outage(repeats), *_parts(repeats), str(len(repeats)))
-             for fault, arm, repeats in _broken(run)]  # fmt: skip
-    head = ("fault", "side", "timers", "outage, median (least to most)", *_KINDS, "n")
+    broken = list(_broken(run))
+    there = {stage.name for _, _, repeats in broken for one in repeats for stage in one.stages}
+    parts = [part for part in (*PARTS, UNEXPLAINED) if part in there]
+    lines = [(fault, words.named(arm), _outage(repeats), *_parts(repeats, parts)) for fault, arm, repeats in broken]
+    head = ("fault", "side", "outage: median (least to most), n", *parts)
     return Table("How long a client was not served, and what took it", head, lines)
 
 
@@ -32,13 +33,16 @@ def _outage(repeats: Sequence[Repeat]) -> str:
     took = [one.values["outage_s"] for one in repeats if "outage_s" in one.values]
     if took:
         median, least, most = words.quantities((statistics.median(took), min(took), max(took)), "s")
-        return median if len(took) == 1 else f"{median} ({least} to {most})"
+        spread = f" ({least} to {most})" if len(took) > 1 else ""
+        return f"{median}{spread}, n = {len(took)}"
     answered = [one.values["answered_percent"] for one in repeats if "answered_percent" in one.values]
-    return f"until it is undone; {words.quantity(statistics.median(answered), '%')} answered" if answered else NONE
+    if not answered:
+        return NONE
+    return f"until it is undone; {words.quantity(statistics.median(answered), '%')} answered, n = {len(answered)}"
 
 
-def _parts(repeats: Sequence[Repeat]) -> list[str]:
-    by_part = [[stage.s for one in repeats for stage in one.stages if stage.name == kind] for kind in _KINDS]
+def _parts(repeats: Sequence[Repeat], parts: Sequence[str]) -> list[str]:
+    by_part = [[stage.s for one in repeats for stage in one.stages if stage.name == part] for part in parts]
     return [words.quantity(statistics.median(found), "s") if found else NONE for found in by_part]
 
 
@@ -49,8 +53,8 @@ def moved(run: Run, _rows: Sequence[Row]) -> Table:
         told = [(one.facts["before"], one.facts["after"]) for one in repeats if one.facts.get("after")]
         if told:
             other = (sum(before[what] != after[what] for before, after in told) for what in ("server", "boot", "id"))
-            lines.append((*_whose(fault, arm), *(f"{count} of {len(told)}" for count in other)))
-    head = ("fault", "side", "timers", "in another server", "under another boot of a kernel", "another VM or container")
+            lines.append((fault, words.named(arm), *(f"{count} of {len(told)}" for count in other)))
+    head = ("fault", "side", "in another server", "under another boot of a kernel", "another VM or container")
     return Table("What was another one when it served again", head, lines)
 
 
@@ -61,16 +65,14 @@ def timers(run: Run, _rows: Sequence[Row]) -> Table:
         for one in repeats:
             profile, _, waits = str(one.conditions.get("timers", "")).partition(": ")
             if waits:
-                lines[(KINDS[arm.side].word, _short(profile), waits)] = None
+                lines[(KINDS[arm.side].word, profile, waits)] = None
     edge = dict.fromkeys(
         str(one.conditions["edge_timers"])
         for _, _, repeats in _broken(run)
         for one in repeats
         if "edge_timers" in one.conditions
     )
-    return Table(
-        "What is waited for", ("whose", "timers", "waits for"), [*lines, *(("edge", "all", told) for told in edge)]
-    )
+    return Table("What is waited for", ("whose", "timers", "wait"), [*lines, *(("edge", "all", told) for told in edge)])
 
 
 def _broken(run: Run) -> Iterator[tuple[str, Arm, list[Repeat]]]:
@@ -80,11 +82,3 @@ def _broken(run: Run) -> Iterator[tuple[str, Arm, list[Repeat]]]:
         counting = [one for one in found.repeats if one.counts] if found else []
         for arm in dict.fromkeys(one.arm for one in counting):
             yield experiment.name, arm, [one for one in counting if one.arm == arm]
-
-
-def _whose(fault: str, arm: Arm) -> tuple[str, str, str]:
-    return fault, KINDS[arm.side].word, _short(arm.factors.get("timers", ""))
-
-
-def _short(profile: str) -> str:
-    return profile.removesuffix(" timers") or NONE
