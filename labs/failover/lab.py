@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from labkit.lifecycle.running import RunningLab
 from labkit.measure.labs import Lab
-from labs.failover import breaking, claims, faults, place, timers
+from labs.failover import breaking, claims, faults, figures, place, timers
 
 
 def unsteady(place: RunningLab) -> Iterator[str]:
@@ -26,7 +26,12 @@ LAB = Lab(
     question="What happens to a VM and to a container when the server under them dies?",
     experiments=(place.EXPERIMENT, *breaking.EXPERIMENTS),
     claims=(*place.CLAIMS, *claims.CLAIMS),
-    figures={"places": place.places},
+    figures={
+        "outages": figures.outages,
+        "timers": figures.timers,
+        "moved": figures.moved,
+        "places": place.places,
+    },
     steady=unsteady,
     bring_back=bring_back,
     faults=faults.FAULTS,
