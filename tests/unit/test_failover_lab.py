@@ -111,6 +111,17 @@ def test_both_profiles_set_the_same_timers(side: str) -> None:
     assert "timeout check 300ms" in told["edge_timers"]
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_no_profile_takes_a_busy_server_for_a_dead_one(side: str) -> None:
+    """A timer that the cluster should not have is named before anything is touched."""
+    for profile in (DEFAULT, MATCHED):
+        assert timers.refused(OF[side].TIMERS[profile]) == []
+    assert timers.refused({"token_ms": "999"}) == [
+        "token_ms is 999: at least 1000 is needed, else a busy server is taken for a dead one."
+    ]
+    assert timers.refused({"heartbeat": "0s", "restart_delay": "0s"})[0].startswith("heartbeat is 0s: at least 1 ")
+
+
 @pytest.mark.parametrize(("token_ms", "found"), [(1000, (1650, 1980)), (3000, (3650, 4380))])
 def test_corosync_waits_longer_than_its_token(token_ms: int, found: tuple[int, int]) -> None:
     """650 ms more for each member above two, and then a consensus."""
