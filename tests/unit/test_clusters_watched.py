@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from labkit.commands import status
+from labkit.commands import status, watch
 from labkit.lifecycle import inside, servers, serving
 from labkit.measure import clusters, edge, faults
 from labkit.measure.clusters import Event, Look, happened
 from labkit.measure.edge import Switch
 from labkit.measure.faults import Target
 from labkit.report import live_view
+from labkit.report.live import LiveStream, View
 from labkit.sides import where
 from labkit.system.errors import CommandError, LabError
 from labkit.system.outcome import Outcome
@@ -290,3 +291,45 @@ def test_status_names_the_fault_and_the_dead(capsys: pytest.CaptureFixture[str])
     assert "server-killed on the side vm (server-1). Undo it: ./lab fault failover --undo" in told
     assert "The edge is exited: x." in told
     assert "Next: ./lab up failover" in told
+
+
+class Stream:
+    """A side's stream that says always the same."""
+
+    def view(self) -> View:
+        return LiveStream("vm").view(1.0)
+
+
+def test_plain_lines_tell_each_event_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among the streams' lines, and how it stands once, as soon as that is known."""
+    monkeypatch.setattr(watch, "_PLAIN_S", 0.01)
+    followed = clusters.Followed()
+    looks = iter([None, WHOLE, later(fault=KILLED), None, later(fault=KILLED), later()])
+    ended = threading.Event()
+
+    class Side(Stream):
+        def view(self) -> View:
+            try:
+                new = next(looks)
+            except StopIteration:
+                ended.set()
+            else:
+                if new is not None:
+                    followed.take(new)
+            return super().view()
+
+    side: Any = Side()
+    watch._plain(watch._Seen([side], followed, "EMULATED", began_s=100.0), time.monotonic() + 20, ended)
+    told = [line.split(" s  ")[-1].strip() for line in capsys.readouterr().out.splitlines() if "answers:" not in line]
+    assert told[0] == "EMULATED"
+    assert told[1].startswith("clusters    container: server-4 leads, container-1 in server-5; vm: server-2 leads")
+    assert told[2:] == [
+        "lab         struck: the fault server-killed on the side vm (server-1)",
+        "lab         undone: the fault server-killed on the side vm (server-1)",
+    ]
+
+
+def test_without_clusters_nothing_more_is_shown() -> None:
+    """As in a lab of one server."""
+    assert watch._Seen([], None, "").standing(80) == []
+    assert watch._Seen([], None, "").events() == []
