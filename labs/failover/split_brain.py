@@ -95,6 +95,5 @@ EXPERIMENT = Experiment(
     turns=turns,
     measure=measure,
     restore=restore,
-    only_full=True,
     exercise=True,
 )

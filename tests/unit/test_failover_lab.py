@@ -262,3 +262,12 @@ def test_a_vms_second_copy_is_the_same_but_for_what_must_differ() -> None:
     )  # fmt: skip
     made, wanted = (ElementTree.canonicalize(one, strip_text=True) for one in (xml, domain_xml(other)))
     assert made == wanted
+
+
+def test_up_ends_a_split_brain_that_was_cut_off(tmp_path: Path) -> None:
+    """As after a KILL: what an experiment had noted is set back."""
+    fake = fakes.Fake("failover", tmp_path)
+    fake.touched = {f"{fakes.SECOND}{side}" for side in SIDES}
+    with fake.standing_in() as place:
+        LAB.bring_back(place)
+    assert fake.touched == set()
