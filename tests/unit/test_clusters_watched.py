@@ -7,17 +7,20 @@ import io
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from labkit.commands import status, watch
-from labkit.lifecycle import inside, servers, serving
+from labkit.lifecycle import inside, servers, serving, steady
 from labkit.measure import clusters, edge, faults
 from labkit.measure.clusters import Event, Look, happened
 from labkit.measure.edge import Switch
 from labkit.measure.faults import Target
+from labkit.measure.testing import FakeLab
 from labkit.report import live_view
 from labkit.report.live import LiveStream, View
 from labkit.sides import where
@@ -223,6 +226,21 @@ def test_what_does_not_serve_the_clusters_is_told(
     monkeypatch.setattr(inside, "powerless", lambda _reach: said)
     machine: Any = type("Machine", (), {"docker_host": "unix:///x"})
     assert list(serving.problems(machine, engine, "toy")) == [problem]  # type: ignore[arg-type]
+
+
+def test_nothing_is_measured_while_no_server_can_be_fenced(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A lab of clusters says so; what serves none is not asked for where there are none."""
+    engine.states.clear()
+    monkeypatch.setattr(servers, "beside", lambda _client, _lab: [])
+    monkeypatch.setattr(steady, "wrong", lambda *_words: "")
+    alone = FakeLab("toy", tmp_path).place
+    at_rest: Any = SimpleNamespace(machine=alone.ready.machine, pulumi=SimpleNamespace(at_work=lambda _lab: False))
+    alone = dataclasses.replace(alone, ready=at_rest)
+    clustered = dataclasses.replace(alone, contract=dataclasses.replace(alone.contract, servers=SERVERS))
+    assert list(steady.problems(alone)) == []
+    assert f"The power service is gone: {UNFENCED}." in list(steady.problems(clustered))
 
 
 def test_one_that_is_not_there_is_gone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
