@@ -15,9 +15,6 @@ from infra.plan import LAN, PlannedServer
 from infra.pushed import Pushed
 from infra.server import Member, Server
 
-STORAGE_DIR = "/srv/shared"
-"""In each server of a side: the folder that all of them share. It is one file system of the laptop's kernel."""
-
 ROOTFS = "rootfs.tar.gz"
 """In the build context of the container base image: all of it."""
 
@@ -84,7 +81,7 @@ def _member(
         side,
         lab.machine.cluster_image,
         mounts=[
-            docker.ContainerVolumeArgs(volume_name=storage.name, container_path=STORAGE_DIR),
+            docker.ContainerVolumeArgs(volume_name=storage.name, container_path=names.SHARED_DIR),
             docker.ContainerVolumeArgs(host_path=_power_dir(lab), container_path=_POWER_DIR),
         ],
         envs=[f"VVC_MGMT={planned.addresses['mgmt']}", f"VVC_REGISTRY={lab.plan.registry}"],

@@ -129,7 +129,8 @@ def guide(lab: str, *, first: str | None, list_only: bool, yes: bool, figures: s
 @click.option("--plain", is_flag=True, help="Lines instead of a live table; without a terminal always so.")
 @click.option("--seconds", type=click.FloatRange(1, 24 * 3600), help="End by itself after this time.")
 def watch(lab: str, plain: bool, seconds: float | None) -> None:
-    """Watch both sides live: latency, outages, which replica answers. End with q or Ctrl-C.
+    """Watch both sides live: latency, outages, which replica answers; where servers are clusters, who leads them, where
+    replicas run, which server is dead, and each event as it comes. End with q or Ctrl-C.
 
     Exit status 0 only when every side answers at the end.
     """
@@ -142,7 +143,7 @@ def watch(lab: str, plain: bool, seconds: float | None) -> None:
 @click.argument("lab", required=False, shell_complete=_completing.labs)
 @JSON
 def status(lab: str | None, as_json: bool) -> None:
-    """Show what is up and where it answers."""
+    """Show what is up and where it answers; the fault in force, if there is one."""
     from labkit.commands import status as command
 
     sys.exit(command.run([stack_files.known(lab)] if lab else stack_files.names(), as_json=as_json))

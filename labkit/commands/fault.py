@@ -12,6 +12,7 @@ from labkit.lifecycle import set_up
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import faults, labs, session
 from labkit.measure.labs import Lab
+from labkit.runs import run_folder
 from labkit.system.errors import LabError, meant
 from labkit.system.progress import Terminal
 
@@ -23,11 +24,12 @@ def strike(name: str, fault: str, side: str) -> int:
     progress = Terminal()
     place = _place(lab, progress)
     _side(place, side, fault)
-    if faults.in_force(place.ready, name) is None:
-        with progress.step("The lab is in its steady state"):
-            lab.check(place)
-            chosen.prepare(place, side)
-    struck = faults.strike(place, chosen, side)
+    with session.only_one(name, run_folder.RUNS):
+        if faults.in_force(place.ready, name) is None:
+            with progress.step("The lab is in its steady state"):
+                lab.check(place)
+                chosen.prepare(place, side)
+        struck = faults.strike(place, chosen, side)
     where = f" ({', '.join(struck.target.servers)})" if struck.target.servers else ""
     click.echo(f"Struck on the side {side}{where}: {chosen.what}")
     click.echo(f"  Look:  ./lab status {name}\n  Undo:  ./lab fault {name} --undo")
@@ -39,11 +41,12 @@ def undo(name: str) -> int:
     lab = labs.load(name)
     progress = Terminal()
     place = _place(lab, progress)
-    target = faults.in_force(place.ready, name)
-    if target is None:
-        click.echo(f"No fault is in force in the lab {name}.")
-    with progress.step("The lab comes back to its steady state"):
-        lab.to_steady_state(place)
+    with session.only_one(name, run_folder.RUNS):
+        target = faults.in_force(place.ready, name)
+        if target is None:
+            click.echo(f"No fault is in force in the lab {name}.")
+        with progress.step("The lab comes back to its steady state"):
+            lab.to_steady_state(place)
     if target is not None:
         click.echo(f"Undone: {target.fault} on the side {target.side}.")
     return 0

@@ -14,7 +14,7 @@ from typing import Any
 
 from infra import names, plan, settings, telling
 from infra.reach import Reach
-from labkit.lifecycle import inside, leftovers, servers
+from labkit.lifecycle import inside, leftovers, servers, serving
 from labkit.lifecycle.inside import KINDS, REMOVE, There, Thing
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
@@ -249,6 +249,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
             progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
     if settings.topology_of(stack_files.config(lab)).clusters:
+        serving.wake(ready.machine, lab, progress)
         _form(ready, lab, progress)
     words = set(steps.up)
     for server in _servers(ready, lab):

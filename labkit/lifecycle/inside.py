@@ -32,6 +32,9 @@ UNDO = "/usr/local/lib/vvc/undo"
 PART = "/usr/local/lib/vvc/part"
 """Program of a cluster's server that says whether it does its part there."""
 
+FENCE = "/usr/sbin/fence_lab"
+"""Program of a cluster's server by which it has others switched off."""
+
 _MADE = {one.kind: one.made for one in _OBJECTS if one.made}
 
 Thing = tuple[str, str]
@@ -86,6 +89,11 @@ def does_its_part(server: Reach, tries: int = 40) -> bool:
     One that has just started has to find the others: it is asked so many times, every half second.
     """
     return run(server, f"[ ! -x {PART} ] || {PART} {tries} || echo no").strip() == ""
+
+
+def powerless(server: Reach) -> str:
+    """Why a server cannot have others switched off, as its fencing agent says; empty where it can, or has no agent."""
+    return run(server, f"[ ! -x {FENCE} ] || echo action=monitor | {FENCE} 2>&1 >/dev/null || true").strip()
 
 
 def undo(server: Reach, *, look: bool = False) -> list[str]:

@@ -23,6 +23,8 @@ from labkit.system.progress import Progress
 from labkit.system.waiting import until
 
 SERVER: plan.Role = "server"
+RUNNING = "running"
+
 _POLL_S = 0.2
 _OFF_S = 10
 _SETTLED, _SETTLED_S = "/usr/local/lib/vvc/settled", 60.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from infra import answers, outputs, paths, telling
 from infra.outputs import Contract, Replica
-from labkit.lifecycle import heal, inside, servers
+from labkit.lifecycle import heal, inside, servers, serving
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.running import RunningLab
 from labkit.lifecycle.set_up import Ready
@@ -48,6 +48,8 @@ def problems(place: RunningLab) -> Iterator[str]:
         yield "A Pulumi is at work on it."
     clustered = any(server.side for server in place.contract.servers)
     with servers.engine(place.ready.machine) as client:
+        if clustered:
+            yield from serving.problems(place.ready.machine, client, place.lab)
         for server in servers.of(client, place.lab):
             health = _health(server)
             if (server.status, health) != ("running", "healthy"):

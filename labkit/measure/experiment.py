@@ -73,6 +73,8 @@ class Experiment:
     """The turns of a full run, as `turns` lists those of others; None: the same."""
     only_full: bool = False
     """Whether it is made only in a full run, or where somebody names it."""
+    exercise: bool = False
+    """Whether it is made only where somebody names it: it shows what goes wrong, and nothing is judged by it."""
     estimate_s: Callable[[Turn], float] | None = None
     """How long a turn takes, about: said before a full run begins."""
 

@@ -31,6 +31,11 @@ class Target:
     servers: tuple[str, ...] = ()
     """Names of the servers that it is about."""
 
+    def __str__(self) -> str:
+        """As one reads it: "server-killed on the side vm (server-1)"."""
+        servers = f" ({', '.join(self.servers)})" if self.servers else ""
+        return f"{self.fault} on the side {self.side}{servers}"
+
 
 def _nothing(_place: RunningLab, _side: str) -> None:
     """There is nothing to be arranged."""

@@ -92,7 +92,7 @@ class Lab:
     def chosen(self, names: tuple[str, ...], *, full: bool = False) -> tuple[Experiment, ...]:
         """The experiments of these names in the lab's order. Raises LabError for an unknown one.
 
-        Without names all, but in a run that is not full those that only a full one makes.
+        Without names all but exercises, and in a run that is not full without those that only a full one makes.
         """
         known = [experiment.name for experiment in self.experiments]
         for name in names:
@@ -101,7 +101,7 @@ class Lab:
                     f"The lab {self.name} has no experiment {name!r}; there is {', '.join(known)}.",
                     hint=meant(name, known, f"Try: ./lab run {self.name} {known[0]}"),
                 )
-        every = tuple(one for one in self.experiments if full or not one.only_full)
+        every = tuple(one for one in self.experiments if not one.exercise and (full or not one.only_full))
         return tuple(one for one in self.experiments if one.name in names) if names else every
 
     def check(self, place: RunningLab) -> None:

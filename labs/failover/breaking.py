@@ -11,7 +11,7 @@ from functools import partial
 from infra.outputs import Replica
 from labkit.lifecycle import servers
 from labkit.lifecycle.running import RunningLab
-from labkit.measure import clocks, faults
+from labkit.measure import clocks, edge, faults
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.measure.faults import Fault, Struck
 from labkit.measure.prober.handle import Prober, probing
@@ -21,8 +21,8 @@ from labkit.measure.prober.summary import QUIET_S, Outage, outage, summarise, wi
 from labkit.runs.records import Arm, Stage
 from labkit.system.errors import LabError
 from labs.failover import faults as known
-from labs.failover import logs, timers
 from labs.failover import outage as parts
+from labs.failover import timers
 from labs.failover.clusters import OF
 from labs.failover.outage import ROUTE, Moment
 from labs.failover.sides.cluster import DEFAULT, MATCHED, now
@@ -206,12 +206,8 @@ def account(
 def _edge(place: RunningLab, side: str, since_s: float) -> list[tuple[float, str, str]]:
     """What the edge has noted of a side since then, on the clock of 1970."""
     with servers.engine(place.ready.machine) as client:
-        text = "".join(
-            one.logs(timestamps=True, since=int(since_s)).decode(errors="replace")
-            for one in servers.beside(client, place.lab)
-            if str(one.name).endswith("edge")
-        )
-    return [one for one in logs.edge(text, side) if one[0] >= since_s]
+        told = edge.told(client, place.lab, since_s)
+    return [(one.at_s, one.place, one.state) for one in told if one.side == side]
 
 
 def restore(place: RunningLab) -> None:

@@ -15,14 +15,18 @@ from labkit.measure import clocks, faults
 from labkit.measure.prober.summary import Outage
 from labkit.measure.testing import FakeLab, FakeSide, Patch
 from labkit.sides import SIDES
-from labs.failover import breaking, place
+from labs.failover import breaking, place, split_brain
 from labs.failover import faults as known
 from labs.failover.clusters import OF
 from labs.failover.sides import cluster, container, vm
 
 DEAD, CUT, DRAINED, TIMERS, BROKEN = "dead ", "cut ", "drained ", "timers of ", "broken "
+SECOND = "a second copy of "
 _A_SIDE = 3
 LEDGER = SimpleNamespace(acknowledged=1, lost=(), doubled=(), changed=())
+DEFINITION = """<domain><name>vm-1</name><uuid>u</uuid><os><cmdline>vvc.address=10.0.0.16/24</cmdline></os><devices>
+<disk><source file="/srv/shared/lab/vm-1.qcow2"/></disk><interface><mac address="52:76:63:00:01:00"/></interface>
+</devices></domain>"""
 PROBER = SimpleNamespace(
     at=lambda instant: instant,
     wait_good=lambda *_words, **_more: None,
@@ -51,7 +55,7 @@ class Fake(FakeLab):
             for side in OF
             for n in range(1, _A_SIDE + 1)
         ]
-        replicas = [replace(one, server=f"{one.side}-server-1") for one in base.replicas]
+        replicas = [replace(one, server=f"{one.side}-server-1", address="10.0.0.16") for one in base.replicas]
         return replace(base, servers=tuple(own), replicas=tuple(replicas))
 
     def does(self, where: str, words: Sequence[str]) -> str:
@@ -71,7 +75,13 @@ class Fake(FakeLab):
             if script == cluster._STAMPED.format(script=struck):
                 self.step("strike", left)
                 return "1.0\n"
-        if script == OF[side].MEND:
+        if script in (vm._COPY, container._COPY):
+            self.step("copy the data", f"{SECOND}{side}")
+        elif script in (vm._START, container._START):
+            self.step("start a second copy", f"{SECOND}{side}")
+        elif script == OF[side].MERGE:
+            self.step("merge", drop=[f"{SECOND}{side}"])
+        elif script == OF[side].MEND:
             gone = [f"{CUT}{where}", f"{DRAINED}{where}", f"{BROKEN}{side}"]
             self.step("mend", drop=gone)
         elif script in (vm._SET, container._SET):
@@ -100,6 +110,7 @@ class Fake(FakeLab):
             container._WHOLE: "Ready Active Leader\n" + "Ready Active Reachable\n" * 2,
             container._EVENTS: "",
             vm._LOGS: "now 1 +0000\n",
+            vm._DEFINITION: DEFINITION,
             f"virsh --quiet domuuid {side}-1": "u\n",
             f"docker inspect -f {{{{.Id}}}} {side}-1": "i\n",
             known._PART: "",
@@ -120,6 +131,7 @@ class Fake(FakeLab):
             (servers, "kill", lambda _machine, names: self.step("kill", *(f"{DEAD}{name}" for name in names))),
             (servers, "start", lambda *_words: self._start()),
             (breaking, "probing", _probing),
+            (split_brain, "probing", _probing),
             (breaking, "outage", lambda *_words: Outage(3.0, 1.0, 4.0, 2)),
             (breaking, "_edge", lambda *_words: []),
             (cluster, "service", lambda *_words: []),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from labkit.lifecycle.running import RunningLab
 from labkit.measure.labs import Lab
-from labs.failover import breaking, claims, faults, figures, place, timers
+from labs.failover import breaking, claims, faults, figures, place, split_brain, timers
 
 
 def unsteady(place: RunningLab) -> Iterator[str]:
@@ -17,6 +17,7 @@ def unsteady(place: RunningLab) -> Iterator[str]:
 
 def bring_back(place: RunningLab) -> None:
     """What an experiment has set is set back; what is still on its way is waited for."""
+    split_brain.restore(place)
     breaking.restore(place)
     faults.await_whole(place)
 
@@ -24,7 +25,7 @@ def bring_back(place: RunningLab) -> None:
 LAB = Lab(
     name="failover",
     question="What happens to a VM and to a container when the server under them dies?",
-    experiments=(place.EXPERIMENT, *breaking.EXPERIMENTS),
+    experiments=(place.EXPERIMENT, *breaking.EXPERIMENTS, split_brain.EXPERIMENT),
     claims=(*place.CLAIMS, *claims.CLAIMS),
     figures={
         "outages": figures.outages,

@@ -1,4 +1,4 @@
-"""What Corosync, Pacemaker, Swarm's engines and HAProxy wrote, as instants at which parts of an outage ended. Pure.
+"""What Corosync, Pacemaker and Swarm's engines wrote, as instants at which parts of an outage ended. Pure.
 
 All stamps become seconds since 1970. Lines that are cut off or of something else are left out.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from labs.failover.outage import DETECT, FENCE, PLACE, START, Moment
@@ -27,8 +27,6 @@ _PACEMAKER = {
     PLACE: r"Initiating start operation {name}_start_0",
     START: r"Result of start operation for {name} on \S+: (?i:ok)\b",
 }
-
-_EDGE = re.compile(r"^(?P<stamp>\S+) Server (?P<side>\S+)/(?P<place>\S+) is (?P<state>UP|DOWN)\b")
 
 
 def corosync(text: str, now_s: float, zone: str) -> list[Moment]:
@@ -80,24 +78,6 @@ def swarm(text: str, name: str) -> list[Moment]:
         elif what == ("network", "connect"):
             found.append(Moment(PLACE, at_s, "an engine's events: its container gets its network", _MS))
     return found
-
-
-def edge(text: str, side: str) -> list[tuple[float, str, str]]:
-    """From `docker logs --timestamps` of HAProxy: when it took which of a side's places for UP or DOWN.
-
-    It says so twice, once with a level in front, which is left out.
-    """
-    return [
-        (instant(found["stamp"]), found["place"], found["state"])
-        for line in text.splitlines()
-        if (found := _EDGE.match(line)) and found["side"] == side
-    ]
-
-
-def instant(stamp: str) -> float:
-    """Seconds since 1970 of an engine's stamp in UTC, which has nanoseconds: "2026-11-27T17:50:01.123456789Z"."""
-    whole, _, rest = stamp.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp() + float(f"0.{rest or 0}")
 
 
 def _stamped(text: str, now_s: float, zone: str) -> Iterator[tuple[float, str]]:

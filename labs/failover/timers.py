@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from infra import edge
 from labkit.lifecycle.running import RunningLab
@@ -15,10 +15,27 @@ from labs.failover.sides.cluster import DEFAULT
 _WITHIN_S = 30.0
 _EDGE = ("timeout connect", "timeout check", "retries", "default-server")
 
+_LEAST = {"token_ms": 1000, "heartbeat": 1, "restart_delay": 0}
+"""Below these a busy server is taken for a dead one, in ms and in s; an engine refuses still less."""
+
+
+def refused(timers: Mapping[str, str]) -> list[str]:
+    """Which of a profile's timers no cluster should have, a sentence each. Pure."""
+    return [
+        f"{name} is {value}: at least {_LEAST[name]} is needed, else a busy server is taken for a dead one."
+        for name, value in timers.items()
+        if int(value.removesuffix("s")) < _LEAST[name]
+    ]
+
 
 def put(place: RunningLab, side: str, profile: str) -> None:
     """Put a profile in force on a side, if it is not. Raises LabError."""
     wanted = OF[side].TIMERS[profile]
+    if wrong_ones := refused(wanted):
+        raise LabError(
+            f"The profile {profile} cannot be had: {' '.join(wrong_ones)}",
+            hint=f"correct labs/failover/sides/{side}.py",
+        )
     if OF[side].timers(place) == wanted:
         return
     if profile != DEFAULT:

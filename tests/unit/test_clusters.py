@@ -87,9 +87,12 @@ def test_where_servers_are_no_cluster_nobody_is_asked() -> None:
     assert where.leader("vm", [alone], answering({})) == ""
 
 
-def test_the_leader_is_named_by_the_first_that_knows_it() -> None:
-    """One that is dead or has left says nothing."""
+def test_the_leader_is_whom_most_servers_name() -> None:
+    """One that is dead or has left says nothing; one that is cut off may name itself."""
     assert where.leader("vm", SERVERS, answering({"server-2": "", "server-3": "server-3"})) == "server-3"
+    split = {"server-1": "server-1", "server-2": "server-3", "server-3": "server-3"}
+    assert where.leader("vm", SERVERS, answering(split)) == "server-3"
+    assert where.leader("vm", SERVERS, answering({"server-1": "", "server-2": ""})) == ""
 
 
 def test_one_goes_in_where_a_replica_runs_now(monkeypatch: pytest.MonkeyPatch) -> None:

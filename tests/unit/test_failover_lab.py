@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from infra.domain import Domain, domain_xml
+from labkit.judge.model import Measured
 from labkit.measure._left import estimate
 from labkit.measure.experiment import Turn
 from labkit.measure.prober.sample import Sample
 from labkit.measure.prober.summary import Outage
 from labkit.runs.records import Repeat, Results
 from labkit.system.errors import LabError
-from labs.failover import breaking, claims, faults, timers
+from labs.failover import breaking, claims, fakes, faults, split_brain, timers
 from labs.failover.breaking import EXPERIMENTS, FULL_REPEATS, INSTANT_S, Broken, instant_s
 from labs.failover.clusters import OF
 from labs.failover.lab import LAB
 from labs.failover.outage import DETECT, READY, ROUTE, Moment
 from labs.failover.sides.cluster import DEFAULT, MATCHED
-from labs.failover.sides.vm import real_ms
+from labs.failover.sides.vm import real_ms, second
 from tests.unit.lab_fakes import empty_run
 
 SIDES = tuple(OF)
@@ -111,6 +117,17 @@ def test_both_profiles_set_the_same_timers(side: str) -> None:
     assert "timeout check 300ms" in told["edge_timers"]
 
 
+@pytest.mark.parametrize("side", SIDES)
+def test_no_profile_takes_a_busy_server_for_a_dead_one(side: str) -> None:
+    """A timer that the cluster should not have is named before anything is touched."""
+    for profile in (DEFAULT, MATCHED):
+        assert timers.refused(OF[side].TIMERS[profile]) == []
+    assert timers.refused({"token_ms": "999"}) == [
+        "token_ms is 999: at least 1000 is needed, else a busy server is taken for a dead one."
+    ]
+    assert timers.refused({"heartbeat": "0s", "restart_delay": "0s"})[0].startswith("heartbeat is 0s: at least 1 ")
+
+
 @pytest.mark.parametrize(("token_ms", "found"), [(1000, (1650, 1980)), (3000, (3650, 4380))])
 def test_corosync_waits_longer_than_its_token(token_ms: int, found: tuple[int, int]) -> None:
     """650 ms more for each member above two, and then a consensus."""
@@ -199,3 +216,58 @@ def test_a_turn_names_its_timers() -> None:
     turn = SERVER_KILLED.turns(SIDES, True)[0]
     assert turn == Turn("vm", 1, factors={"timers": "default timers"})
     assert str(turn.arm) == "vm default timers"
+
+
+def test_split_brain_is_an_exercise() -> None:
+    """Made only where somebody names it, marked in each repeat, and no claim looks at it."""
+    assert split_brain.EXPERIMENT.exercise
+    for full in (False, True):
+        assert split_brain.EXPERIMENT not in LAB.chosen((), full=full)
+    assert LAB.chosen(("split-brain",)) == (split_brain.EXPERIMENT,)
+    assert [str(turn.arm) for turn in split_brain.EXPERIMENT.turns(SIDES, True)] == list(SIDES)
+    rests_on = [one.metric.experiment if isinstance(one, Measured) else one.experiment for one in LAB.claims]
+    assert split_brain.EXPERIMENT.name not in rests_on
+
+
+def test_both_copies_of_a_split_brain_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has what the other one has not; where one is given up, what it had acknowledged is lost."""
+    by_urls = {1: SimpleNamespace(acknowledged=40, lost=[1, 3, 5]), 2: SimpleNamespace(acknowledged=40, lost=[])}
+    asked: list[list[str]] = []
+
+    def audit(urls: list[str]) -> SimpleNamespace:
+        asked.append(urls)
+        return by_urls[len(urls)]
+
+    prober = SimpleNamespace(stop=lambda: SimpleNamespace(audit=audit))
+    with fakes.Fake("failover", tmp_path).standing_in() as place:
+        monkeypatch.setattr(split_brain, "probing", lambda *_words: nullcontext(prober))
+        seen = split_brain.measure(place, Turn("vm", 1))
+    assert asked == [["http://vm:8000", "http://10.0.0.17:8000"], ["http://vm:8000"], ["http://10.0.0.17:8000"]]
+    assert seen.values["writes_only_in_the_second"] == 3
+    assert seen.marks == (split_brain.MARK,)
+    assert (seen.facts["first"], seen.facts["second"]) == ("vm-server-1", "vm-server-2")
+
+
+def test_a_vms_second_copy_is_the_same_but_for_what_must_differ() -> None:
+    """Its name, its address, its MAC, its disk; libvirt chooses its uuid."""
+    first = Domain(
+        "vm-1", "tcg", 1, 512, "/k", "/i", "root=/dev/vda vvc.address=10.1.2.16/24 vvc.gateway=10.1.2.1", uuid="u",
+        disk="/srv/shared/lab/vm-1.qcow2", bridge="br0", mac="52:76:63:aa:01:0f",
+    )  # fmt: skip
+    disk, address, xml = second(domain_xml(first), "10.1.2.16")
+    assert (disk, address) == ("/srv/shared/lab/vm-1.qcow2", "10.1.2.17")
+    other = dataclasses.replace(
+        first, name="vm-1-split", cmdline=first.cmdline.replace("2.16", "2.17"), uuid="",
+        disk="/srv/shared/split/vm-1.qcow2", mac="52:76:63:aa:01:10",
+    )  # fmt: skip
+    made, wanted = (ElementTree.canonicalize(one, strip_text=True) for one in (xml, domain_xml(other)))
+    assert made == wanted
+
+
+def test_up_ends_a_split_brain_that_was_cut_off(tmp_path: Path) -> None:
+    """As after a KILL: what an experiment had noted is set back."""
+    fake = fakes.Fake("failover", tmp_path)
+    fake.touched = {f"{fakes.SECOND}{side}" for side in SIDES}
+    with fake.standing_in() as place:
+        LAB.bring_back(place)
+    assert fake.touched == set()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from labkit.measure import edge
 from labs.failover import logs
 from labs.failover.outage import DETECT, FENCE, PLACE, START, Moment
 from labs.failover.sides import vm
@@ -118,7 +119,9 @@ def test_the_edge_tells_of_each_place_once() -> None:
 2026-11-27T18:27:47.497010489Z Server vm/place-1 is UP, reason: Layer7 check passed, code: 200, check duration: 356ms. 1 active and 0 backup servers online. 0 sessions requeued, 0 total in queue.
 2026-11-27T18:27:48.497010489Z Server container/place-2 is UP, reason: Layer7 check passed, code: 200, check duration: 3ms. 1 active and 0 backup servers online. 0 sessions requeued, 0 total in queue.
 """  # noqa: E501 - as they are
-    found: Any = [(pytest.approx(at_s, abs=1e-3), where, state) for at_s, where, state in logs.edge(text, "vm")]
+    found: Any = [
+        (pytest.approx(at_s, abs=1e-3), where, state) for at_s, side, where, state in edge.read(text) if side == "vm"
+    ]
     assert found == [(at("18:27:47.125"), "place-1", "DOWN"), (at("18:27:47.497"), "place-1", "UP")]
 
 

@@ -14,10 +14,11 @@ from labkit import cli
 from labkit.commands import fault, up
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
-from labkit.measure import faults, labs
+from labkit.measure import faults, labs, session
 from labkit.measure.faults import Fault, Target
 from labkit.measure.labs import Lab
 from labkit.measure.testing import FakeLab
+from labkit.runs import run_folder
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 
@@ -242,6 +243,45 @@ def test_the_side_is_named(place: RunningLab, side: str, problem: str, hint: str
     with pytest.raises(LabError) as refused:
         fault._side(place, side, "unplugged")
     assert (refused.value.problem, refused.value.hint) == (problem, hint)
+
+
+@pytest.fixture
+def by_hand(place: RunningLab, struck: Struck, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """The toy lab, as `./lab fault` finds it."""
+    found = Lab("toy", "?", (), (), faults=(struck.fault(),))
+    monkeypatch.setattr(labs, "load", lambda _name: found)
+    monkeypatch.setattr(fault, "_place", lambda _lab, _progress: place)
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path / "runs")
+    return found
+
+
+def test_a_lab_that_is_not_green_is_not_broken_further(
+    by_hand: Lab, struck: Struck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is wrong is told, with the next step, and nothing is noted or struck."""
+    monkeypatch.setattr(steady, "problems", lambda _place: ["The server server-2 is exited.", "The edge is exited."])
+    with pytest.raises(LabError) as refused:
+        fault.strike(by_hand.name, "unplugged", "vm")
+    assert "The server server-2 is exited.\n  The edge is exited." in refused.value.problem
+    assert refused.value.hint == "./lab up toy"
+    assert (struck.done, list(struck.folder.glob("*.json"))) == ([], [])
+    monkeypatch.setattr(steady, "problems", lambda _place: [])
+    assert fault.strike(by_hand.name, "unplugged", "vm") == 0
+    with pytest.raises(LabError, match="one at a time is enough"):
+        fault.strike(by_hand.name, "unplugged", "container")
+    assert struck.done == ["strike vm-server"]
+
+
+def test_while_a_lab_is_measured_nobody_breaks_or_mends_it_by_hand(
+    by_hand: Lab, struck: Struck, tmp_path: Path
+) -> None:
+    """The run strikes and undoes by itself."""
+    with session.only_one("toy", tmp_path / "runs"):
+        with pytest.raises(LabError, match=r"Another \./lab run is measuring the lab toy"):
+            fault.strike(by_hand.name, "unplugged", "vm")
+        with pytest.raises(LabError, match=r"Another \./lab run is measuring the lab toy"):
+            fault.undo(by_hand.name)
+    assert struck.done == []
 
 
 def test_a_run_has_one_depth() -> None:

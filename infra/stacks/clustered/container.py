@@ -8,7 +8,7 @@ import pulumi
 import pulumi_docker as docker
 
 from infra import names, outputs, plan
-from infra.cluster import STORAGE_DIR, base_image
+from infra.cluster import base_image
 from infra.lab import Blueprint
 from infra.last_lines import LINES
 from infra.pushed import Pinned
@@ -32,7 +32,7 @@ class ContainerCluster(pulumi.ComponentResource):
             "container-base", name=base_image(lab), force_remove=True, opts=first.inside(self, first.docker)
         )
         image = _container_image.on(base, self, 0, first, lab, registry=f"{lab.plan.registry}/")
-        folder = f"{STORAGE_DIR}/{names.data(name)}"
+        folder = f"{names.SHARED_DIR}/{names.data(name)}"
         cluster = formed(
             self,
             SIDE,

@@ -9,7 +9,6 @@ import pulumi
 import pulumi_libvirt as libvirt
 
 from infra import names, outputs
-from infra.cluster import STORAGE_DIR
 from infra.domain import Domain, domain_xml
 from infra.lab import Blueprint
 from infra.ready import Ready
@@ -29,7 +28,7 @@ class VmCluster(pulumi.ComponentResource):
         super().__init__("vm-vs-container:index:VmCluster", SIDE)
         first, name = servers[0], names.replica(SIDE, 0)
         (path,) = lab.settings.along(SIDE)
-        volumes = _vm_volumes.shared(self, 0, first, lab, f"{STORAGE_DIR}/{names.POOL}")
+        volumes = _vm_volumes.shared(self, 0, first, lab, f"{names.SHARED_DIR}/{names.POOL}")
         overlay = _vm_volumes.overlay(self, name, first, lab, volumes)
         attached = _vm_networks.attached(path, 0, first, lab.plan, None)
         cluster = formed(
@@ -41,7 +40,7 @@ class VmCluster(pulumi.ComponentResource):
             variables={
                 "pacemaker_cluster": lab.plan.name(""),
                 "pacemaker_key_file": str(lab.machine.lab_dir(lab.plan.lab) / "corosync.key"),
-                "pacemaker_definitions": f"{STORAGE_DIR}/definitions",
+                "pacemaker_definitions": f"{names.SHARED_DIR}/definitions",
                 "pacemaker_vms": {name: _definition(name, lab, attached, volumes, overlay)},
             },
             after=[volumes.disk],

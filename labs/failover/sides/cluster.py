@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from infra import names
 from infra.outputs import Replica, Server
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import clocks
@@ -29,6 +30,11 @@ _STAMPED = 'read -r up rest < /proc/uptime; if {script}; then echo "$up"; else e
 
 CUT = 'for port in /sys/class/net/eth*; do ip link set "${port##*/}" down; done'
 """In a server: as if its cables were pulled; whoever reaches into it comes another way."""
+SPLIT = "-split"
+"""Behind a replica's name: its second copy, which an exercise starts though the first one lives."""
+SPLIT_DIR = f"{names.SHARED_DIR}/split"
+"""On the storage that a side's servers share: the copy of the data, on which alone the second copy works."""
+
 JOIN = 'for port in /sys/class/net/eth*; do ip link set "${port##*/}" up; done'
 
 
@@ -42,6 +48,10 @@ class Cluster(Protocol):
     @property
     def MEND(self) -> str:  # noqa: N802 - a constant of each side
         """Script, in each server: it takes part again, whatever a fault had told it; what failed is forgotten."""
+
+    @property
+    def MERGE(self) -> str:  # noqa: N802 - a constant of each side
+        """Script, in each server: nothing is left of a second copy of the replica $1, nor of its data."""
 
     @property
     def PARTS(self) -> Mapping[str, Sequence[str]]:  # noqa: N802 - a constant of each side
@@ -65,6 +75,9 @@ class Cluster(Protocol):
 
     def set_timers(self, place: RunningLab, replica: Replica, wanted: Mapping[str, str]) -> None:
         """Put these in force; returns when the replica answers under them."""
+
+    def split(self, place: RunningLab, replica: Replica, server: Server) -> Replica:
+        """Start a second copy of a replica in another server, on a copy of its data, as if it were dead; it answers."""
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """What tells this replica, as it is where it runs, from one that was made or booted anew."""

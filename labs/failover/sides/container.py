@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from infra import answers
-from infra.outputs import Replica
+from infra.outputs import Replica, Server
+from infra.plan import SERVICE_PORT
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.system.errors import LabError
@@ -14,7 +16,7 @@ from labkit.system.waiting import until
 from labs.failover import logs
 from labs.failover.outage import DETECT, PLACE, READY, ROUTE, START, Moment
 from labs.failover.sides import cluster
-from labs.failover.sides.cluster import DEFAULT, JOIN, MATCHED, SETTLED_WITHIN_S, Cluster
+from labs.failover.sides.cluster import DEFAULT, JOIN, MATCHED, SETTLED_WITHIN_S, SPLIT, SPLIT_DIR, Cluster
 
 SIDE = "container"
 _POLL_S = 0.5
@@ -32,6 +34,22 @@ set -e
 docker swarm update --dispatcher-heartbeat "$2" > /dev/null
 docker service update --quiet --restart-delay "$3" "$1" > /dev/null
 """
+_PORT = 8100
+_COPY = f"""
+set -e
+trap 'docker unpause "$1" > /dev/null' EXIT
+docker pause "$1" > /dev/null
+rm -rf {SPLIT_DIR}
+data=$(docker service inspect --format '{{{{(index .Spec.TaskTemplate.ContainerSpec.Mounts 0).Source}}}}' "$2")
+cp -a "$data" {SPLIT_DIR}
+"""
+_START = f"""
+set -e
+set -- "$1" $(docker service inspect --format \
+    '{{{{with .Spec.TaskTemplate.ContainerSpec}}}}{{{{(index .Mounts 0).Target}}}} {{{{.Image}}}}{{{{end}}}}' "$1")
+docker run --detach --name "$1{SPLIT}" --hostname "$1" --publish {_PORT}:{SERVICE_PORT} --volume "{SPLIT_DIR}:$2" \
+    --env VVC_REPLICA="$1" --env VVC_SERVER="$(hostname)" --env VVC_SIDE={SIDE} "$3" > /dev/null
+"""
 _NS_PER_S = 1_000_000_000
 
 
@@ -47,6 +65,11 @@ until docker node update --availability active "$(hostname)" > /dev/null 2>&1; d
     sleep 0.5
 done
 true
+"""
+    MERGE = f"""
+docker rm --force "$1{SPLIT}" > /dev/null 2>&1
+docker ps --quiet --filter status=paused --filter "name=$1" | xargs --no-run-if-empty docker unpause > /dev/null
+rm -rf {SPLIT_DIR}
 """
     PARTS: ClassVar[Mapping[str, Sequence[str]]] = {
         "server-drained": (PLACE, START, READY, ROUTE),
@@ -92,6 +115,14 @@ true
         words = (replica.name, wanted["heartbeat"], wanted["restart_delay"])
         cluster.tell(place, cluster.of(place, SIDE), _SET, *words)
         answers.wait_until_ready(replica.url, replica.name, place.contract.service_version)
+
+    def split(self, place: RunningLab, replica: Replica, server: Server) -> Replica:
+        """An engine of its own account, behind Swarm's back; its data are copied while the task is frozen."""
+        place.run(replica)(["sh", "-c", _COPY, "sh", replica.handle, replica.name])
+        place.runner(server)(["sh", "-c", _START, "sh", replica.name])
+        url = f"http://{server.address}:{_PORT}"
+        answers.wait_until_ready(url, replica.name, place.contract.service_version)
+        return replace(replica, server=server.name, handle=f"{replica.name}{SPLIT}", url=url)
 
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The container, which no other one has the id of; it boots no kernel."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
+from xml.etree import ElementTree
 
 from infra import answers
-from infra.outputs import Replica
+from infra.outputs import Replica, Server
+from infra.plan import SERVICE_PORT
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labs.failover import logs
 from labs.failover.outage import DETECT, FENCE, PLACE, READY, ROUTE, START, Moment
 from labs.failover.sides import cluster
-from labs.failover.sides.cluster import DEFAULT, JOIN, MATCHED, Cluster
+from labs.failover.sides.cluster import DEFAULT, JOIN, MATCHED, SPLIT, SPLIT_DIR, Cluster
 
 SIDE = "vm"
 _CONF = "/etc/corosync/corosync.conf"
 _LINES = 4000
+_NAME, _UUID, _CMDLINE, _DISK, _MAC = "name", "uuid", "os/cmdline", "devices/disk/source", "devices/interface/mac"
 
 _KILL = "systemctl kill --signal=KILL vvc-service"
 _SET = f"""
@@ -35,6 +41,20 @@ set -e
 trap 'crm_resource --quiet --clear --resource "$1"' EXIT
 crm_resource --quiet --move --resource "$1" --node "$2"
 crm_resource --wait --timeout 110s
+"""
+_DEFINITION = 'cat "$(crm_resource --quiet --resource "$1" --get-parameter config)"'
+_COPY = f"""
+set -e
+trap 'virsh --quiet resume "$1"' EXIT
+virsh --quiet suspend "$1"
+rm -rf {SPLIT_DIR}
+mkdir {SPLIT_DIR}
+cp --sparse=always "$2" {SPLIT_DIR}
+"""
+_START = f"""
+set -e
+printf '%s' "$1" > {SPLIT_DIR}/definition.xml
+virsh --quiet create {SPLIT_DIR}/definition.xml
 """
 
 
@@ -57,6 +77,11 @@ crm_resource --clear --resource {SIDE}-1
 crm_resource --cleanup
 stonith_admin --cleanup --history '*'
 true
+"""
+    MERGE = f"""
+virsh --quiet destroy "$1{SPLIT}" > /dev/null 2>&1
+virsh --quiet resume "$1" > /dev/null 2>&1
+rm -rf {SPLIT_DIR}
 """
     PARTS: ClassVar[Mapping[str, Sequence[str]]] = {
         "service-killed": (START, READY, ROUTE),
@@ -101,6 +126,16 @@ true
             place.runner(server)(["sh", "-c", _SET, "sh", wanted["token_ms"]])
         cluster.tell(place, servers, "corosync-cfgtool -R > /dev/null")
 
+    def split(self, place: RunningLab, replica: Replica, server: Server) -> Replica:
+        """What an administrator would do who has no fencing; its disk is copied while the VM is halted."""
+        definition = place.runner(server)(["sh", "-c", _DEFINITION, "sh", replica.name]).output
+        disk, address, xml = second(definition, replica.address)
+        place.run(replica)(["sh", "-c", _COPY, "sh", replica.handle, disk])
+        place.runner(server)(["sh", "-c", _START, "sh", xml])
+        url = f"http://{address}:{SERVICE_PORT}"
+        answers.wait_until_ready(url, replica.name, place.contract.service_version)
+        return replace(replica, server=server.name, handle=f"{replica.name}{SPLIT}", url=url, address=address)
+
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The guest's boot, and its domain."""
         uuid = place.run(replica)(["virsh", "--quiet", "domuuid", replica.handle]).output.strip()
@@ -115,6 +150,25 @@ true
         # Where the cluster has started the guest, the service's process is a part of what follows.
         started = any(one.part == START for one in found)
         return [*found, *(one for one in own if since_s <= one.at_s and not (started and one.part == START))]
+
+
+def second(definition: str, address: str) -> tuple[str, str, str]:
+    """The disk of a VM, and address and definition of its second copy: both on the LAN at once, they must differ. Pure.
+
+    Name, uuid, MAC and address are others, and its disk is the copy; all else is the same.
+    """
+    root = ElementTree.fromstring(definition)  # noqa: S314 - it is ours
+    parts = {path: root.find(path) for path in (_NAME, _UUID, _CMDLINE, _DISK, _MAC)}
+    name, uuid, cmdline, disk, mac = (part for part in parts.values() if part is not None)
+    file = disk.get("file", "")
+    other = str(ipaddress.ip_address(address) + 1)
+    first, _, last = mac.get("address", "").rpartition(":")
+    name.text = f"{name.text}{SPLIT}"
+    root.remove(uuid)
+    cmdline.text = re.sub(rf"\bvvc\.address={re.escape(address)}\b", f"vvc.address={other}", cmdline.text or "")
+    disk.set("file", f"{SPLIT_DIR}/{file.rpartition('/')[2]}")
+    mac.set("address", f"{first}:{(int(last, 16) + 1) % 256:02x}")
+    return file, other, ElementTree.tostring(root, encoding="unicode")
 
 
 def read(text: str, name: str) -> list[Moment]:

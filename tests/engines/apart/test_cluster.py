@@ -246,6 +246,13 @@ def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
     """A server and the edge removed, the power service cut off, a server that has left its swarm."""
     site.kill("power")
     command(["docker", "rm", "-f", f"{site.prefix}edge"])
+    assert [one.partition(":")[0] for one in site.status()["problems"]] == [
+        "The edge is gone",
+        "The power service is exited",
+    ]
+    refused = site.tool("run", LAB, "place", "--quick", check=False)
+    assert refused.returncode == 1
+    assert "The power service is exited: no server can be fenced" in refused.stdout
     command(["docker", "rm", "-f", f"{site.prefix}server-3"])
     site.run("server-6", "docker swarm leave --force")
     site.up()
@@ -263,6 +270,11 @@ def test_a_fault_is_struck_by_hand_one_at_a_time_and_undone(site: Failover) -> N
     home = {side: site.where(side) for side in ("vm", "container")}
     told = site.tool("fault", LAB, "server-drained", "--side", "container").stdout
     assert f"Struck on the side container ({home['container']})" in told
+    assert site.status()["fault"] == {
+        "fault": "server-drained",
+        "side": "container",
+        "servers": [home["container"]],
+    }
     for words in (["fault", LAB, "server-killed", "--side", "vm"], ["run", LAB, "service-killed", "--quick"]):
         refused = site.tool(*words, check=False)
         assert refused.returncode == 1
@@ -270,6 +282,37 @@ def test_a_fault_is_struck_by_hand_one_at_a_time_and_undone(site: Failover) -> N
     site.tool("fault", LAB, "--undo")
     assert site.where("container") != home["container"]
     assert site.where("vm") == home["vm"]
+
+
+def test_a_silent_power_service_is_told_and_started_anew(site: Failover) -> None:
+    """It runs, and nobody reaches it: its socket is gone."""
+    command(["docker", "exec", f"{site.prefix}power", "rm", "/run/vvc-power/socket"])
+    (problem,) = site.status()["problems"]
+    assert problem.startswith("The power service does not answer (monitor")
+    assert "The power service does not answer" in site.tool("up", LAB).stdout
+    assert site.status()["problems"] == []
+
+
+def test_watch_tells_of_a_server_that_dies(site: Failover) -> None:
+    """Who leads and where replicas run at first; then the fault, the server, the replica's new place, the edge."""
+    home = site.where("container")
+    strike = threading.Timer(6, site.tool, ("fault", LAB, "server-killed", "--side", "container"))
+    strike.start()
+    try:
+        told = site.tool("watch", LAB, "--plain", "--seconds", "90").stdout
+    finally:
+        strike.join(BACK_S)
+    dead = site.status()["dead"]
+    site.tool("fault", LAB, "--undo")
+    assert dead == [f"{site.prefix}{home}"]
+    assert f" leads, container-1 in {home}" in told
+    for event in (
+        f"struck: the fault server-killed on the side container ({home})",
+        f"container   {home} is dead (exited)",
+        "container   container-1 runs in server-",
+        "container   the edge takes place-",
+    ):
+        assert event in told, event
 
 
 def test_up_undoes_what_nobody_could_undo(site: Failover) -> None:
@@ -308,6 +351,21 @@ def test_each_other_fault_is_overcome_and_undone(site: Failover, fault: str) -> 
     if fault == "majority-killed":
         answered = {one["side"]: one["values"]["answered_percent"] for one in done["repeats"]}
         assert answered == {"vm": 0.0, "container": 100.0}
+
+
+@pytest.mark.long
+def test_a_split_brain_is_caught_by_the_ledger(site: Failover) -> None:
+    """Each copy has entries that the other one has not; the lab's own data and replicas are as they were."""
+    home = {side: site.where(side) for side in ("vm", "container")}
+    (done,) = site.measure("split-brain")["experiments"]
+    assert {one["side"] for one in done["repeats"] if not one["problem"]} == {"vm", "container"}
+    for repeat in done["repeats"]:
+        assert repeat["marks"]
+        assert repeat["values"]["writes_only_in_the_first"] > 0
+        assert repeat["values"]["writes_only_in_the_second"] > 0
+    assert {side: site.where(side) for side in home} == home
+    for number in range(1, 7):
+        assert site.run(f"server-{number}", "ls /srv/shared; docker ps -a; virsh list --all").count("split") == 0
 
 
 def test_down_leaves_nothing_whichever_servers_are_dead(site: Failover) -> None:
