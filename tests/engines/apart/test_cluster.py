@@ -126,8 +126,8 @@ def counted(site: Failover) -> Iterator[list[int]]:
             lines = [
                 line
                 for name in names
-                for line in command(["docker", "top", name, "-eo", "args"], check=False).stdout.splitlines()
-                if "-name guest=vm-1," in line and "qemu-system" in line.split()[0]
+                for line in command(["docker", "top", name, "-eo", "pid,args"], check=False).stdout.splitlines()
+                if "-name guest=vm-1," in line and "qemu-system" in line.split()[1]
             ]
             seen.append(len(lines))
 
