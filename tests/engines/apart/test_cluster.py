@@ -293,17 +293,19 @@ def test_a_silent_power_service_is_told_and_started_anew(site: Failover) -> None
     assert site.status()["problems"] == []
 
 
+@pytest.mark.long
 def test_watch_tells_of_a_server_that_dies(site: Failover) -> None:
     """Who leads and where replicas run at first; then the fault, the server, the replica's new place, the edge."""
     home = site.where("container")
     strike = threading.Timer(6, site.tool, ("fault", LAB, "server-killed", "--side", "container"))
     strike.start()
     try:
-        told = site.tool("watch", LAB, "--plain", "--seconds", "90").stdout
+        # It ends with 1 where the other side happens not to answer at its last look.
+        told = site.tool("watch", LAB, "--plain", "--seconds", "90", check=False).stdout
+        dead = site.status()["dead"]
     finally:
         strike.join(BACK_S)
-    dead = site.status()["dead"]
-    site.tool("fault", LAB, "--undo")
+        site.tool("fault", LAB, "--undo")
     assert dead == [f"{site.prefix}{home}"]
     assert f" leads, container-1 in {home}" in told
     for event in (
