@@ -22,8 +22,8 @@ defaults
 """
 """The timers are equal for both sides; all that is lost between a replica's first answer and the client's is 0.2 s.
 
-A check's connection is given `inter`, its answer `timeout check`: an emulated guest beside other work needs a second for
-one, and is well.
+A check's connection is given `inter`, its answer `timeout check`: an emulated guest beside other work needs a second
+for one, and is well.
 """
 
 
