@@ -13,7 +13,7 @@ from labkit.system.progress import Progress
 def conducted(progress: Progress, lab: str, *, quick: bool = False) -> Run:
     """Run a lab that is up, once. Raises what the run raises."""
     loaded = labs.load(lab)
-    run, _ = session.conduct(loaded, loaded.experiments, progress, quick=quick)
+    run, _ = session.conduct(loaded, loaded.chosen(()), progress, quick=quick)
     return run
 
 

@@ -34,6 +34,8 @@ class Domain:
     initrd: str
     cmdline: str
     """Parameters of the kernel, as words."""
+    uuid: str = ""
+    """What tells it from another one of its name; libvirt's choice where it is empty."""
     title: str = ""
     disk: str = ""
     """Its overlay, in the format qcow2."""
@@ -54,6 +56,7 @@ def domain_xml(domain: Domain) -> str:
     root = _tag(
         "domain",
         _text("name", domain.name),
+        *([_text("uuid", domain.uuid)] if domain.uuid else []),
         *([_text("title", domain.title)] if domain.title else []),
         _text("memory", str(domain.memory_mib), unit="MiB"),
         _text("vcpu", str(domain.vcpus)),
@@ -70,6 +73,7 @@ def domain_xml(domain: Domain) -> str:
         _tag("devices", _text("emulator", EMULATOR), *_devices(domain)),
         type=TYPE[domain.accelerator],
     )
+    ElementTree.indent(root)  # Pacemaker's agent reads it by lines
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,16 @@ def config() -> dict[str, str]:
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
-def gather(machine: Machine, own_bridge: str) -> settings.Facts:
-    """Facts of this machine right now."""
-    in_use, own = subnets(machine.docker_host, own_bridge)
+def gather(machine: Machine, own_bridges: Mapping[str, str]) -> settings.Facts:
+    """Facts of this machine right now. `own_bridges` are the lab's, with the name of the network of each."""
+    in_use, own = subnets(machine.docker_host, own_bridges)
     return settings.Facts(
         accelerator=machine.accelerator,
         accelerator_reason=machine.accelerator_reason,
         memory_mib=memory_mib(_MEMINFO.read_text(encoding="utf-8")),
         cpus=os.cpu_count() or 1,
         subnets_in_use=in_use,
-        own_subnet=own,
+        own_subnets=own,
     )
 
 
@@ -47,14 +48,14 @@ def memory_mib(meminfo: str, field: str = "MemTotal") -> int:
     raise ValueError(f"no {field} in /proc/meminfo")
 
 
-def subnets(docker_host: str, own_bridge: str) -> tuple[dict[str, str], str]:
-    """IPv4 networks in use on this machine and its engine, with who uses them; the network of the lab with this bridge.
+def subnets(docker_host: str, own_bridges: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """IPv4 networks in use on this machine and its engine, with who uses them; those of the lab with these bridges.
 
     An engine that does not answer adds none: that is told elsewhere.
     """
-    engine, own = networks.from_engine(_engine_networks(docker_host), own_bridge=own_bridge)
-    routes = networks.from_routes(_ip("route", "show", "table", "all"), without=own_bridge)
-    addresses = networks.from_addresses(_ip("address", "show"), without=own_bridge)
+    engine, own = networks.from_engine(_engine_networks(docker_host), own_bridges)
+    routes = networks.from_routes(_ip("route", "show", "table", "all"), without=own_bridges)
+    addresses = networks.from_addresses(_ip("address", "show"), without=own_bridges)
     return {**addresses, **routes, **engine}, own
 
 

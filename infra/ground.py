@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from infra import labels, names
+from infra import labels, names, outputs
 from infra.lab import Blueprint
 from infra.plan import LAN, Network
 from infra.server import Server
@@ -16,10 +16,11 @@ from infra.server import Server
 
 @dataclass(frozen=True)
 class Ground:
-    """All servers, and which of them carry which side."""
+    """All servers, and which of them carry which side; and the one address of each side that has such."""
 
     servers: Sequence[Server]
     carrying: Mapping[str, Sequence[Server]]
+    edges: Sequence[outputs.Edge] = ()
 
 
 def laptop(lab: Blueprint) -> docker.Provider:
@@ -38,6 +39,7 @@ def _network(lab: Blueprint, host: docker.Provider, name: Network) -> docker.Net
         name,
         name=lab.plan.name(name),
         driver="bridge",
+        internal=True if name == "mgmt" else None,
         options={"com.docker.network.bridge.name": planned.bridge},
         ipam_configs=[
             docker.NetworkIpamConfigArgs(

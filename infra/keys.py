@@ -21,8 +21,8 @@ class Facts:
     cpus: int
     subnets_in_use: Mapping[str, str]
     """Network in CIDR form -> who uses it (an interface, a Docker network). The lab's own are left out."""
-    own_subnet: str = ""
-    """The network that this lab has on the engine now; "" where it is not up."""
+    own_subnets: Mapping[str, str] = field(default_factory=dict)
+    """The networks that this lab has on the engine now, by their names in the plan; empty where it is not up."""
 
 
 @dataclass(frozen=True)

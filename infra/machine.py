@@ -40,6 +40,8 @@ class Machine:
     container_dir: str
     """Build context of the container base image."""
     container_digest: str
+    cluster_image: str = ""
+    """ID of the image of a cluster's servers in the engine; "" where no lab that was brought up needs it."""
 
     def make_runtime_dir(self) -> None:
         """Make the folder of the sockets, for its owner alone; else the engine would make it, for root alone."""

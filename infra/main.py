@@ -6,7 +6,7 @@ import pulumi
 
 from infra import checkout, facts, machine, preflight, program, settings
 from infra.lab import Blueprint
-from infra.plan import Plan, bridge_name
+from infra.plan import NETWORKS, Plan, bridge_name
 from infra.source import commit
 
 REFUSALS = (machine.NotSetUpError, settings.SettingsError, preflight.RefusedError)
@@ -18,8 +18,9 @@ def run() -> None:
     name = pulumi.get_stack()
     found = machine.load()
     own = checkout.enter()
-    wanted = settings.parse(name, facts.config(), facts.gather(found, bridge_name(own, name)), own)
-    plan = Plan(checkout=own, lab=name, subnet=wanted.subnet, nat=wanted.own.get("nat_subnet"))
+    bridges = {bridge_name(own, name, network): network for network in NETWORKS}
+    wanted = settings.parse(name, facts.config(), facts.gather(found, bridges), own)
+    plan = Plan(own, name, wanted.subnet, wanted.beside, wanted.own.get("nat_subnet"))
     preflight.check(found, plan, [server.name for server in plan.servers(wanted.servers)])
     if not pulumi.runtime.is_dry_run():
         found.make_runtime_dir()

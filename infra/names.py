@@ -16,6 +16,9 @@ HOST = "engine"
 SERVER_VOLUMES = {"docker-data": "/var/lib/docker", "libvirt-data": "/var/lib/libvirt"}
 """Parts of a server that stay when its container is made anew -> where they are in it."""
 
+SHARED_DIR = "/srv/shared"
+"""In each server of a cluster: the folder that all of its side share. It is one file system of the laptop's kernel."""
+
 POOL = NETWORK = "lab"
 """In a server: the pool of the guests' disks, the network of the containers."""
 

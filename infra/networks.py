@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import ipaddress
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from infra import plan
@@ -20,8 +20,8 @@ _NO_USE = {"broadcast", "multicast", "anycast", "throw"}
 """Types of routes (ip-route(8)) that belong to a network told by another one, or that lead nowhere else."""
 
 
-def from_routes(answer: str, *, without: str) -> dict[str, str]:
-    """Networks that `ip -json -4 route show table all` tells, with who uses them, but for one interface's own.
+def from_routes(answer: str, *, without: Collection[str]) -> dict[str, str]:
+    """Networks that `ip -json -4 route show table all` tells, with who uses them, but for some interfaces' own.
 
     All tables count: a VPN may have one of its own that is asked before the main one.
     """
@@ -29,7 +29,7 @@ def from_routes(answer: str, *, without: str) -> dict[str, str]:
     for route in json.loads(answer or "[]"):
         network = _network(str(route.get("dst", "")))
         interface = str(route.get("dev", ""))
-        if network is None or route.get("type") in _NO_USE or (without and interface == without):
+        if network is None or route.get("type") in _NO_USE or interface in without:
             continue
         table = route.get("table", "main")
         user = f"interface {interface}" if interface else f"a route of type {route.get('type', 'unknown')}"
@@ -38,30 +38,35 @@ def from_routes(answer: str, *, without: str) -> dict[str, str]:
     return found
 
 
-def from_addresses(answer: str, *, without: str) -> dict[str, str]:
+def from_addresses(answer: str, *, without: Collection[str]) -> dict[str, str]:
     """Networks of the addresses that `ip -json -4 address show` tells; interfaces that are down have no routes."""
     found: dict[str, str] = {}
     for interface in json.loads(answer or "[]"):
         name = str(interface.get("ifname", ""))
-        for address in interface.get("addr_info", []) if name and name != without else []:
+        for address in interface.get("addr_info", []) if name and name not in without else []:
             network = _network(f"{address.get('local', '')}/{address.get('prefixlen', 32)}")
             if network is not None:
                 found.setdefault(str(network), f"interface {name}")
     return found
 
 
-def from_engine(networks: Iterable[Mapping[str, Any]], *, own_bridge: str) -> tuple[dict[str, str], str]:
-    """Networks of an engine, as it lists them, with who uses them; and that of the lab with this bridge, "" if none."""
+def from_engine(
+    networks: Iterable[Mapping[str, Any]], own_bridges: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Networks of an engine, as it lists them, with who uses them; and those of the lab, by the names of its bridges.
+
+    `own_bridges` are bridges with what each is called.
+    """
     found: dict[str, str] = {}
-    own = ""
+    own: dict[str, str] = {}
     for one in networks:
-        bridge = (one.get("Options") or {}).get("com.docker.network.bridge.name")
+        bridge = str((one.get("Options") or {}).get("com.docker.network.bridge.name"))
         for part in (one.get("IPAM") or {}).get("Config") or []:
             network = _network(str(part.get("Subnet", "")))
             if network is None:
                 continue
-            if bridge == own_bridge:
-                own = str(network)
+            if bridge in own_bridges:
+                own[own_bridges[bridge]] = str(network)
             else:
                 found.setdefault(str(network), f"Docker network {one.get('Name', '')}")
     return found, own
@@ -92,9 +97,11 @@ def why_none_is_free(in_use: Mapping[str, str]) -> str:
     return f"no private IPv4 network of {LAN_BITS} bits is free: {', '.join(told)}{more} are in use"
 
 
-def choose(checkout: str, lab: str, in_use: Mapping[str, str]) -> ipaddress.IPv4Network | None:
+def choose(
+    checkout: str, lab: str, in_use: Mapping[str, str], network: plan.Network = plan.LAN
+) -> ipaddress.IPv4Network | None:
     """The network that `auto` gives a lab that has none yet, and that hints name."""
-    return free(plan.default_subnet(checkout, lab), in_use)
+    return free(plan.default_subnet(checkout, lab, network), in_use)
 
 
 def _network(text: str) -> ipaddress.IPv4Network | None:

@@ -44,6 +44,16 @@ class Replica:
     handle: str
     path: str = ""
     """How a request reaches it, by its name in infra.paths; "" where an earlier version made it: its side's first."""
+    address: str = ""
+    """Its own on the lab's LAN, where its URL is that of its side's edge."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The one stable address of a side whose replica may move."""
+
+    side: str
+    url: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,7 @@ class Contract:
     replicas: tuple[Replica, ...]
     vcpus: int
     memory_mib: int
+    edges: tuple[Edge, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
     def side(self, side: str) -> tuple[Replica, ...]:
@@ -101,6 +112,7 @@ def from_outputs(outputs: Mapping[str, Any]) -> Contract:
                 "schema_version": SCHEMA_VERSION,
                 "servers": tuple(_server(server) for server in outputs["servers"]),
                 "replicas": tuple(Replica(**replica) for replica in outputs["replicas"]),
+                "edges": tuple(Edge(**edge) for edge in outputs.get("edges", ())),
             }
         )
     except (KeyError, TypeError) as error:

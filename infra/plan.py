@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+from infra.sides import NAMES
 
 PROJECT = "vm-vs-container"
 LAB_LABEL = f"{PROJECT}.lab"
@@ -15,6 +17,9 @@ ROLE_LABEL = f"{PROJECT}.role"
 """What an object on the laptop's engine is there for, beside whose it is."""
 
 Role = Literal["server", "edge", "power", "registry", "tool"]
+SERVING: tuple[Role, ...] = ("edge", "power", "registry")
+"""Roles of what stands beside the servers and must run with them."""
+
 Network = Literal["lan", "mgmt"]
 LAN: Network = "lan"
 NETWORKS: tuple[Network, ...] = (LAN, "mgmt")
@@ -28,7 +33,11 @@ MAC_PREFIX = "52:76:63"
 SERVICE_PORT = 8000
 """TCP port of the service, inside every replica."""
 
+REGISTRY_PORT = 5000
+
 _SERVER_HOST = 2
+_EDGE_HOST = 12
+_REGISTRY_HOST = 13
 _VM_HOST = 16
 _CONTAINER_HOST = 48
 _SERVER_MAC: Mapping[Network, int] = {"lan": 1, "mgmt": 3}
@@ -39,7 +48,7 @@ CONTAINER_PORT = 8001
 _NAT_PORT = 8101
 _NAT_SSH_PORT = 8201
 """On the server's address, for the first VM that is reached by NAT: its service, its sshd; the others follow."""
-MAX_SERVERS = 9
+MAX_SERVERS = 10
 """Servers of a lab, whatever its topology; one finds what is left of any of them by its name and its MAC."""
 MAX_REPLICAS = 32
 """Replicas a side; the addresses and ports below leave room for these."""
@@ -102,8 +111,8 @@ class Plan:
         subnet = self.subnet if name == LAN else self.beside[name]
         return PlannedNetwork(name, bridge_name(self.checkout, self.lab, name), subnet)
 
-    def servers(self, count: int) -> tuple[PlannedServer, ...]:
-        """Its first servers, on each of its networks."""
+    def servers(self, indexes: Iterable[int]) -> tuple[PlannedServer, ...]:
+        """Some of its servers, on each of its networks."""
         networks: tuple[Network, ...] = (LAN, *self.beside)
         return tuple(
             PlannedServer(
@@ -112,7 +121,7 @@ class Plan:
                 {name: self.server_address(index, name) for name in networks},
                 {name: self.server_mac(index, name) for name in networks},
             )
-            for index in range(count)
+            for index in indexes
         )
 
     def server_address(self, index: int = 0, network: Network = LAN) -> ipaddress.IPv4Address:
@@ -122,6 +131,20 @@ class Plan:
     def server_mac(self, index: int = 0, network: Network = LAN) -> str:
         """MAC of a server's port in one of the networks that the lab can have."""
         return self._mac(_SERVER_MAC[network], index)
+
+    @property
+    def edge_address(self) -> ipaddress.IPv4Address:
+        """Address on the LAN of what stands in front of clusters."""
+        return self.subnet[_EDGE_HOST]
+
+    @property
+    def registry(self) -> str:
+        """Where servers push container images to and take them from, as host:port, on the network of their own."""
+        return f"{self.network('mgmt').subnet[_REGISTRY_HOST]}:{REGISTRY_PORT}"
+
+    def edge_url(self, side: str) -> str:
+        """Where a side answers, wherever its replica runs."""
+        return f"http://{self.edge_address}:{SERVICE_PORT + 1 + NAMES.index(side)}"
 
     def vm_address(self, index: int) -> ipaddress.IPv4Address:
         """Address of a guest on the lab's LAN."""

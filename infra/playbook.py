@@ -34,7 +34,7 @@ from infra.bounds import PLAYBOOK, READY, SSH
 from infra.provider import Provider
 
 _GRACE_S = 30
-_CONVERGE_AGAIN = ("host", "port", "user", "playbook", "variables", "digest", "triggers")
+_CONVERGE_AGAIN = ("host", "port", "user", "playbook", "variables", "digest", "triggers", "servers")
 _MAX_PORT = 65535
 
 
@@ -48,7 +48,7 @@ class Inputs:
     """A path: keys never enter Pulumi's state."""
     playbook: str
     """Path of the file."""
-    variables: Mapping[str, pulumi.Input[str | int | bool]]
+    variables: Mapping[str, pulumi.Input[Any]]
     digest: str
     """Of the playbooks' and the service's files."""
     triggers: Sequence[pulumi.Input[str]]
@@ -63,6 +63,8 @@ class Inputs:
     """Ends the message when the guest does not answer, followed by what `console` prints."""
     console: Sequence[str] = ()
     """Command that prints the console's last lines."""
+    servers: Mapping[str, Mapping[str, str]] | None = None
+    """In place of a guest: servers with their variables for Ansible. `host` is the engine that carries them."""
 
 
 _INPUTS = tuple(one.name for one in fields(Inputs))
@@ -149,7 +151,7 @@ class _Provider(Provider):
 
 
 class Playbook(Resource, module="lab", name="Playbook"):
-    """A playbook that has run to its end in one guest.
+    """A playbook that has run to its end in one guest, or in a cluster's servers.
 
     It runs anew when the host, the playbook, the variables, `digest` or `triggers` change, and at no other time.
     Outputs: `done` changes whenever the playbook ran for a new reason; `changed` and `ok` count tasks; `seconds` is
@@ -199,4 +201,5 @@ def _reason(props: Mapping[str, Any]) -> str:
 
 def _inputs(props: Mapping[str, Any]) -> dict[str, Any]:
     # Numbers come from Pulumi as floating point.
-    return {key: int(props[key]) if isinstance(props[key], float) else props[key] for key in _INPUTS}
+    given = {key: props.get(key) for key in _INPUTS}
+    return {key: int(value) if isinstance(value, float) else value for key, value in given.items()}

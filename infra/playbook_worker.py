@@ -1,6 +1,7 @@
-"""Runs one playbook in one guest: `python -m infra.playbook_worker`, started by infra.playbook.
+"""Runs one playbook in one guest, or in the servers of a cluster: `python -m infra.playbook_worker`.
 
-Standard input: one line of JSON, the inputs of the resource; its end means that the parent is gone. Standard error and
+It is started by infra.playbook. Standard input: one line of JSON, the inputs of the resource; its end means that the
+parent is gone. Standard error and
 `<log_dir>/<name>.log`: one line a task as it happens. Standard output: one JSON object, {"ok", "changed", "seconds",
 "ssh_s"} or {"problem"}. Exit status 0 only with the former. Whatever was started ends with this process.
 """
@@ -23,7 +24,8 @@ from typing import Any
 
 from infra import guest_lock, surprise, telling
 from infra.worker.events import Log, PlaybookError, Tally
-from infra.worker.ladder import PARTS, Ladder
+from infra.worker.inventory import inventory
+from infra.worker.ladder import Ladder
 from infra.worker.marked import end_marked
 
 _MARKER = "VVC_PLAYBOOK_RUN"
@@ -39,7 +41,8 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
     known.unlink(missing_ok=True)
     tally = Tally(out, inputs["name"])
     ladder = Ladder(inputs, known, tally, stop)
-    ladder.start()
+    if inputs.get("servers") is None:  # servers are healthy before anything is made of them
+        ladder.start()
     try:
         status, output = _ansible(inputs, folder, known, marker=marker, tally=tally, stop=stop)
     finally:
@@ -89,28 +92,16 @@ def _ansible(
         strategy=Path(next(iter(strategies.submodule_search_locations))),
         python=Path(sys.executable),
     )
-    host = {
-        "ansible_host": inputs["host"],
-        "ansible_port": inputs["port"],
-        "ansible_user": inputs["user"],
-        "ansible_ssh_private_key_file": names["key"],
-        "ansible_ssh_executable": names["ssh"],
-        "mitogen_ssh_keepalive_interval": 3,
-        "mitogen_ssh_keepalive_count": max(3, inputs["ssh_timeout_s"] // PARTS // 3),
-        # Costs more on an emulated CPU than the bytes do on a network inside one machine.
-        "mitogen_ssh_compression": False,
-    }
-    # Ansible's own value is the path of this interpreter, which Mitogen takes for words of a shell.
-    here = {"ansible_connection": "local", "ansible_python_interpreter": names["python"]}
     runner = ansible_runner.run(
         private_data_dir=str(folder),
         playbook=str(playbook),
-        inventory={"guests": {"hosts": {inputs["name"]: host}}, "ungrouped": {"hosts": {"localhost": here}}},
+        inventory=inventory(inputs, names),
         extravars=dict(inputs["variables"]),
         envvars={
             key: value,
             "VVC_KNOWN_HOSTS": names["known_hosts"],
             "VVC_RUN_DIR": str(folder),
+            **({} if inputs.get("servers") is None else {"DOCKER_HOST": inputs["host"]}),
             "ANSIBLE_CONFIG": str(playbook.with_name("ansible.cfg")),
             # What runs here keeps its files there; Mitogen asks for the home, not for ANSIBLE_HOME.
             "HOME": str(folder / "home"),

@@ -12,8 +12,9 @@ from infra.topologies import TOPOLOGIES
 def build(lab: Blueprint) -> dict[str, pulumi.Output[object]]:
     """Declare the lab. Returns the stack's outputs: the contract."""
     settings = lab.settings
-    ground = TOPOLOGIES[settings.topology].build(lab)
-    sides = [stacks.of(side)(ground.carrying[side], lab) for side in settings.sides]
+    topology = TOPOLOGIES[settings.topology]
+    ground = topology.build(lab)
+    sides = [stacks.of(side, topology.stacks)(ground.carrying[side], lab) for side in settings.sides]
     contract = pulumi.Output.all(*(replica for side in sides for replica in side.replicas)).apply(
         lambda replicas: outputs.to_outputs(
             outputs.Contract(
@@ -24,6 +25,7 @@ def build(lab: Blueprint) -> dict[str, pulumi.Output[object]]:
                 memory_mib=settings.memory_mib,
                 servers=tuple(server.output() for server in ground.servers),
                 replicas=tuple(replicas),
+                edges=tuple(ground.edges),
             )
         )
     )

@@ -29,6 +29,14 @@ class Reach:
         """What copies a file of the server out to the laptop."""
         return [*self._docker, "cp", f"{self.container}:{path}", file]
 
+    @property
+    def ansible(self) -> dict[str, str]:
+        """The variables by which Ansible gets there; `host` must be DOCKER_HOST in its environment.
+
+        Mitogen has this connection as it has ssh's, and keeps one Python in the server for a whole play.
+        """
+        return {"ansible_connection": self.kind, "ansible_host": self.container, "ansible_user": "root"}
+
     def words_state(self) -> list[str]:
         """What prints, from outside, in which state the server is; it fails where there is none."""
         return [*self._docker, "inspect", "-f", "{{.State.Status}}", self.container]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 
 import pulumi
@@ -23,6 +25,9 @@ BRIDGE = "br0"
 IMAGES_DIR = "/var/lib/libvirt/images"
 """Folder of the pools; on a volume, as are libvirt's definitions and all of the engine's data."""
 
+MEMBER_SHM_MIB = 256
+"""Corosync and Pacemaker keep 33 MiB there, a cluster's coordinator 48, and stop where there is no more."""
+
 STOP_WITHIN_S = 15
 """Seconds that a server has to end its VMs and containers before it is killed."""
 _INSIDE = "/run/vvc"
@@ -40,8 +45,20 @@ def dropped_capabilities(machine: Machine) -> list[str]:
     return ["CAP_SYS_RESOURCE"] if int(machine.engine_version.split(".")[0]) < _ALL_IS_WHAT_THERE_IS else []
 
 
+@dataclass(frozen=True)
+class Member:
+    """What makes a server one of a cluster, which carries one side."""
+
+    side: str
+    image: str
+    mounts: Sequence[docker.ContainerVolumeArgs]
+    envs: Sequence[str]
+    needs: Sequence[pulumi.Resource]
+    """What must be there before it."""
+
+
 class Server(pulumi.ComponentResource):
-    """One server with its networks and storage; hands out a libvirt and a docker provider."""
+    """One server with its networks and storage; hands out a libvirt and a docker provider to whoever asks."""
 
     def __init__(
         self,
@@ -50,12 +67,15 @@ class Server(pulumi.ComponentResource):
         networks: Mapping[Network, docker.Network],
         lab: Blueprint,
         host: docker.Provider,
+        member: Member | None = None,
     ) -> None:
         plan, machine = lab.plan, lab.machine
         name = planned.name
         super().__init__("vm-vs-container:index:Server", name)
         self.name = name
-        self.address = str(planned.addresses[LAN])
+        self._member = member
+        self.addresses = {network: str(address) for network, address in planned.addresses.items()}
+        self.address = self.addresses[LAN]
         sockets = f"{machine.runtime_dir}/{plan.lab}-{name}"
         child = pulumi.ResourceOptions(parent=self, provider=host)
         self.reach = Reach("docker", machine.docker_host, plan.name(name))
@@ -63,7 +83,7 @@ class Server(pulumi.ComponentResource):
             name,
             name=self.reach.container,
             hostname=name,
-            image=machine.server_image,
+            image=member.image if member else machine.server_image,
             labels=labels.container(plan, "server"),
             networks_advanced=[
                 docker.ContainerNetworksAdvancedArgs(
@@ -75,30 +95,46 @@ class Server(pulumi.ComponentResource):
             security_opts=["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined", "label=disable"],
             devices=_devices(lab),
             cgroupns_mode="host" if machine.cgroup_version == 1 else "private",
-            volumes=_mounts(name, sockets, lab, child),
+            shm_size=MEMBER_SHM_MIB if member else None,
+            volumes=[*_mounts(name, sockets, lab, child), *(member.mounts if member else ())],
             envs=[
                 f"VVC_HOST_UUID={uuid.uuid5(uuid.NAMESPACE_OID, plan.name(name))}",
                 f"VVC_OWNER={machine.owner}",
                 f"VVC_SERVER={name}",
+                *(member.envs if member else ()),
             ],
             restart="no",
             destroy_grace_seconds=STOP_WITHIN_S,
             wait=True,
             wait_timeout=HEALTHY.seconds,
-            opts=pulumi.ResourceOptions.merge(child, rules.options("server container")),
+            opts=pulumi.ResourceOptions.merge(
+                pulumi.ResourceOptions.merge(child, rules.options("server container")),
+                pulumi.ResourceOptions(depends_on=list(member.needs) if member else None),
+            ),
         )
         self.docker_host = f"unix://{sockets}/docker.sock"
         self.libvirt_uri = f"qemu+unix:///system?socket={quote(sockets)}/libvirt.sock"
         self._dependent = pulumi.ResourceOptions(deleted_with=self.container)
-        # Built from an output of the container: nothing dials before the server is healthy.
-        healthy = self.container.id
-        own = pulumi.ResourceOptions(parent=self)
-        self.docker = docker.Provider(f"{name}-docker", host=healthy.apply(lambda _: self.docker_host), opts=own)
-        # libvirt's provider keeps one connection: another URI for another container makes it dial again.
-        self.libvirt = libvirt.Provider(
-            f"{name}-libvirt", uri=healthy.apply(lambda id_: f"{self.libvirt_uri}&server={id_[:12]}"), opts=own
-        )
         self.register_outputs({})
+
+    # A provider is a process: there is one only where something is made. It is built of an output of the container, so
+    # that nothing dials before the server is healthy.
+
+    @cached_property
+    def docker(self) -> docker.Provider:
+        """The provider of its engine."""
+        host = self.container.id.apply(lambda _: self.docker_host)
+        return docker.Provider(f"{self.name}-docker", host=host, opts=pulumi.ResourceOptions(parent=self))
+
+    @cached_property
+    def libvirt(self) -> libvirt.Provider:
+        """The provider of its libvirt, which keeps its connection: another URI for another container makes it dial."""
+        uri = self.container.id.apply(lambda id_: f"{self.libvirt_uri}&server={id_[:12]}")
+        return libvirt.Provider(f"{self.name}-libvirt", uri=uri, opts=pulumi.ResourceOptions(parent=self))
+
+    def declare_providers(self) -> tuple[pulumi.ProviderResource, ...]:
+        """Both, where an experiment may put something into a server that is empty."""
+        return self.docker, self.libvirt
 
     def inside(self, parent: pulumi.Resource, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
         """Options for a resource inside this server: it goes when the server goes."""
@@ -118,6 +154,7 @@ class Server(pulumi.ComponentResource):
             reach=self.reach,
             docker_host=self.docker_host,
             libvirt_uri=self.libvirt_uri,
+            side=self._member.side if self._member else None,
         )
 
 

@@ -13,7 +13,18 @@ from infra.keys import Accelerator, Asked, Facts, Key, WithNextStepError, whole
 from infra.topologies import TOPOLOGIES
 from infra.topology import Own, Topology
 
-__all__ = ["ALL", "DEFAULTS", "Accelerator", "Facts", "Settings", "SettingsError", "keys", "parse", "servers"]
+__all__ = [
+    "ALL",
+    "DEFAULTS",
+    "Accelerator",
+    "Facts",
+    "Settings",
+    "SettingsError",
+    "keys",
+    "parse",
+    "servers",
+    "topology_of",
+]
 
 GUEST_MEMORY_MIN_MIB = 256
 """Least RAM of a guest: it boots with 160 (images/guest/README.md); the rest is for Ansible and the service's work."""
@@ -48,9 +59,14 @@ class Settings:
     subnet: ipaddress.IPv4Network
 
     @property
-    def servers(self) -> int:
-        """How many servers it has."""
-        return TOPOLOGIES[self.topology].servers(self.own)
+    def servers(self) -> tuple[int, ...]:
+        """The indexes of its servers."""
+        return tuple(TOPOLOGIES[self.topology].servers(self.own, self.sides))
+
+    @property
+    def beside(self) -> Mapping[plan.Network, ipaddress.IPv4Network]:
+        """Its networks beside the LAN."""
+        return {"mgmt": self.own["mgmt_subnet"]} if "mgmt_subnet" in self.own else {}
 
     def along(self, side: str) -> tuple[str, ...]:
         """The path of each of a side's replicas: as many of each of its paths as configured, in turn."""
@@ -63,10 +79,10 @@ def parse(lab: str, config: Mapping[str, str], facts: Facts, checkout: str) -> S
 
     Raises SettingsError with every problem found.
     """
-    topology, asked = _topology_of(config), Asked(lab, checkout, facts, config)
+    topology, asked = topology_of(config), Asked(lab, checkout, facts, config)
     rows = keys(topology)
     known = [key.name for key in rows]
-    problems = [_unknown(lab, name, known) for name in config if name not in known]
+    problems = [_unknown(lab, name, known) for name in config if name not in known and not _is_default(name, config)]
     values: dict[str, Any] = {}
     for key in rows:
         text = str(config.get(key.name, key.default))
@@ -90,13 +106,13 @@ def servers(config: Mapping[str, object]) -> list[str]:
 
     Where that cannot be used, all that it may have: what is wrong with it is told elsewhere.
     """
-    topology = _topology_of(config)
+    topology = topology_of(config)
     try:
         own = {key.name: key.reader(str(config.get(key.name, key.default)), _NOBODY) for key in topology.keys}
-        count = topology.servers(own)
+        indexes = topology.servers(own, _some_sides(str(config.get("sides", ",".join(sides.NAMES))), _NOBODY))
     except ValueError:
-        count = plan.MAX_SERVERS
-    return [plan.server_name(index) for index in range(count)]
+        indexes = range(plan.MAX_SERVERS)
+    return [plan.server_name(index) for index in indexes]
 
 
 def keys(topology: Topology) -> tuple[Key, ...]:
@@ -105,19 +121,23 @@ def keys(topology: Topology) -> tuple[Key, ...]:
     return (which, *topology.keys, *rest)
 
 
-def _topology_of(config: Mapping[str, object]) -> Topology:
+def topology_of(config: Mapping[str, object]) -> Topology:
+    """The topology that a configuration names; the default one where it names none that there is."""
     return TOPOLOGIES.get(str(config.get("topology", _TOPOLOGY)), TOPOLOGIES[_TOPOLOGY])
 
 
 def _too_many(settings: Settings) -> list[str]:
     """That a side would have more replicas, along all its paths, than there are addresses for; empty if not."""
     most = max(settings.sides, key=lambda side: len(settings.along(side)))
-    count = len(settings.along(most))
-    if count <= plan.MAX_REPLICAS:
+    count, allowed = len(settings.along(most)), TOPOLOGIES[settings.topology].most_replicas
+    if count <= allowed:
         return []
+    along = (
+        f" for each of {count // settings.replicas} paths, {count} {most}s in all" if "paths" in settings.own else ""
+    )
     return [
-        f"replicas is {settings.replicas} for each of {count // settings.replicas} paths, {count} {most}s in all: a "
-        f"side has {plan.MAX_REPLICAS} at most. Lower replicas or paths: "
+        f"replicas is {settings.replicas}{along}: a side of the topology {settings.topology} has {allowed} at most. "
+        f"Lower replicas{' or paths' * bool(along)}: "
         f"pulumi config set replicas N -s {settings.lab}"
     ]
 
@@ -126,19 +146,27 @@ def _too_much(settings: Settings, topology: Topology, memory_mib: int) -> list[s
     """That replicas, sides and servers together want more memory than there is; empty if they do not."""
     count = sum(len(settings.along(side)) for side in settings.sides)
     need_mib = settings.memory_mib * count
-    free_mib = memory_mib - topology.reserve_mib(settings.own)
-    several = settings.servers > 1
-    beside = f" beside {settings.servers} servers" if several else ""
+    free_mib = memory_mib - topology.reserve_mib(len(settings.servers))
+    several = len(settings.servers) > 1
+    beside = f" beside {len(settings.servers)} servers" if several else ""
     each = len(settings.sides) * settings.replicas
     along = f" along {count // settings.replicas} paths" if count != each else ""
-    less = ["memory_mib", "replicas", *["paths"] * bool(along), *["servers"] * (several and "servers" in settings.own)]
+    alone = topology.most_replicas == 1
+    less = [
+        "memory_mib",
+        *["replicas"] * (not alone),
+        *["paths"] * bool(along),
+        *["servers"] * (several and "servers" in settings.own),
+    ]
     if need_mib <= free_mib:
         return []
+    one = f", or bring up one side: pulumi config set sides {settings.sides[0]} -s {settings.lab}"
     return [
         f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides{along}, "
         f"{need_mib} MiB in all: this machine has {memory_mib} MiB, of which {max(free_mib, 0)} can be "
-        f"given away{beside}. Lower {', '.join(less[:-1])} or {less[-1]}: "
-        f"pulumi config set memory_mib N -s {settings.lab}"
+        f"given away{beside}{f'; {need_mib + memory_mib - free_mib} are needed' * alone}. "
+        f"Lower {' or '.join([*[', '.join(less[:-1])] * (len(less) > 1), less[-1]])}: "
+        f"pulumi config set memory_mib N -s {settings.lab}{one * (alone and len(settings.sides) > 1)}"
     ]
 
 
@@ -146,9 +174,15 @@ def _set(lab: str, key: str) -> str:
     return f"Change it: pulumi config set {key} VALUE -s {lab}"
 
 
+def _is_default(key: str, config: Mapping[str, str]) -> bool:
+    """Whether it is one that Pulumi hands over in any lab, as Pulumi.yaml has it."""
+    return key in ALL and str(config[key]) == DEFAULTS[key]
+
+
 def _unknown(lab: str, key: str, known: list[str]) -> str:
     there = ", ".join(known)
-    return f"{key!r} is no configuration key; there are {there}. Remove it: pulumi config rm {key} -s {lab}"
+    of = "is a key of another topology" if key in ALL else "is no configuration key"
+    return f"{key!r} {of}; there are {there}. Remove it: pulumi config rm {key} -s {lab}"
 
 
 def _a_topology(text: str, _asked: Asked) -> str:
@@ -191,7 +225,8 @@ COMMON = (
         "topology",
         _TOPOLOGY,
         _a_topology,
-        "Which servers, networks and storage the lab needs. single = one server that carries both sides.",
+        "Which servers, networks and storage the lab needs. single = one server that carries both sides. cluster = for "
+        "each side a cluster of servers of its own.",
     ),
     Key("sides", "vm,container", _some_sides, f"Which sides to bring up. One of {_SIDES}."),
     Key("replicas", 1, whole(1, plan.MAX_REPLICAS), f"Copies of the service on each side, 1 to {plan.MAX_REPLICAS}."),

@@ -15,11 +15,24 @@ IN_A_SERVER = {"172.16.0.0/12": "the engine in the lab's own server"}
 
 def lan(text: str, asked: Asked) -> ipaddress.IPv4Network:
     """The lab's LAN. A lab that is up stays where it is, whoever has come since."""
-    own = _network(asked.facts.own_subnet)
+    return _on_laptop("subnet", plan.LAN, text, asked, asked.facts.subnets_in_use)
+
+
+def mgmt(text: str, asked: Asked) -> ipaddress.IPv4Network:
+    """The network on which servers of clusters speak to one another; it stays as the LAN does."""
+    in_use = dict(asked.facts.subnets_in_use)
+    with suppress(ValueError):  # that is told by its own key
+        in_use[str(lan(asked.config.get("subnet", "auto"), asked))] = f"the LAN of {asked.lab}"
+    return _on_laptop("mgmt_subnet", "mgmt", text, asked, in_use)
+
+
+def _on_laptop(
+    key: str, network: plan.Network, text: str, asked: Asked, in_use: Mapping[str, str]
+) -> ipaddress.IPv4Network:
+    own = _network(asked.facts.own_subnets.get(network, ""))
     if own is not None and text in ("auto", str(own)):
         return own
-    in_use = asked.facts.subnets_in_use
-    return _read("subnet", text, asked, networks.choose(asked.checkout, asked.lab, in_use), in_use)
+    return _read(key, text, asked, networks.choose(asked.checkout, asked.lab, in_use, network), in_use)
 
 
 def nat(text: str, asked: Asked) -> ipaddress.IPv4Network | None:

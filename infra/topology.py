@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from infra import plan
 from infra.keys import Key
 
 if TYPE_CHECKING:
@@ -23,9 +24,15 @@ class Topology:
     name: str
     keys: tuple[Key, ...]
     """Configuration keys that only its labs have."""
-    servers: Callable[[Own], int]
-    """How many servers a lab has."""
-    reserve_mib: Callable[[Own], int]
-    """Memory left to the laptop and to the servers' daemons when guests and containers have taken theirs."""
+    servers: Callable[[Own, Sequence[str]], Sequence[int]]
+    """The indexes of a lab's servers, by its sides; without one, those of the others are what they are with it."""
+    reserve_mib: Callable[[int], int]
+    """Memory left to the laptop and to so many servers' daemons when guests and containers have taken theirs."""
     build: Callable[[Blueprint], Ground]
     """Declares it."""
+    stacks: str = "infra.stacks"
+    """Package of what its sides declare on it, a module each."""
+    clusters: bool = False
+    """Whether each side's servers are a cluster, which says where a replica runs."""
+    most_replicas: int = plan.MAX_REPLICAS
+    """Of each side, along all its paths."""

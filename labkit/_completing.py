@@ -48,6 +48,14 @@ def experiments(context: click.Context, _parameter: click.Parameter, begun: str)
     return _fitting([one.name for one in load(lab).experiments] if lab else [], begun)
 
 
+def faults(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Faults of the lab that stands before."""
+    from labkit.measure.labs import load  # noqa: PLC0415 - only where a shell asks
+
+    lab = context.params.get("lab")
+    return _fitting([one.name for one in load(lab).faults] if lab else [], begun)
+
+
 def benches(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
     """What can be measured of the tool, and of each lab."""
     from labkit.commands.bench import TOOL  # noqa: PLC0415 - only where a shell asks

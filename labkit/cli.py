@@ -129,7 +129,8 @@ def guide(lab: str, *, first: str | None, list_only: bool, yes: bool, figures: s
 @click.option("--plain", is_flag=True, help="Lines instead of a live table; without a terminal always so.")
 @click.option("--seconds", type=click.FloatRange(1, 24 * 3600), help="End by itself after this time.")
 def watch(lab: str, plain: bool, seconds: float | None) -> None:
-    """Watch both sides live: latency, outages, which replica answers. End with q or Ctrl-C.
+    """Watch both sides live: latency, outages, which replica answers; where servers are clusters, who leads them, where
+    replicas run, which server is dead, and each event as it comes. End with q or Ctrl-C.
 
     Exit status 0 only when every side answers at the end.
     """
@@ -142,7 +143,7 @@ def watch(lab: str, plain: bool, seconds: float | None) -> None:
 @click.argument("lab", required=False, shell_complete=_completing.labs)
 @JSON
 def status(lab: str | None, as_json: bool) -> None:
-    """Show what is up and where it answers."""
+    """Show what is up and where it answers; the fault in force, if there is one."""
     from labkit.commands import status as command
 
     sys.exit(command.run([stack_files.known(lab)] if lab else stack_files.names(), as_json=as_json))
@@ -185,12 +186,38 @@ def capture(
 @lab_argument
 @click.argument("experiments", nargs=-1, shell_complete=_completing.experiments)
 @click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")
+@click.option("--full", is_flag=True, help="All there is, at its full number of repeats; says first how long it takes.")
 @click.option("--predict", is_flag=True, help="Ask first what you expect, and show it beside the result.")
-def run(lab: str, experiments: tuple[str, ...], quick: bool, predict: bool) -> None:
+def run(*, lab: str, experiments: tuple[str, ...], quick: bool, full: bool, predict: bool) -> None:
     """Measure a lab that is up, all EXPERIMENTS or those named; judge what was measured."""
     from labkit.commands import run as command
 
-    sys.exit(command.run(lab, experiments, quick=quick, predict=predict))
+    if quick and full:
+        raise click.UsageError("--quick and --full do not go together.")
+    sys.exit(command.run(lab, experiments, quick=quick, full=full, predict=predict))
+
+
+@lab.command()
+@lab_argument
+@click.argument("name", required=False, default="", shell_complete=_completing.faults)
+@click.option("--side", default="", metavar="SIDE", help="Which side is struck.")
+@click.option("--undo", is_flag=True, help="Put right what was struck, and wait until the lab is whole.")
+@click.option("--list", "list_only", is_flag=True, help="Name the lab's faults, and the one in force; strike none.")
+@JSON
+def fault(*, lab: str, name: str, side: str, undo: bool, list_only: bool, as_json: bool) -> None:
+    """Break a lab by the fault NAME on one side, and leave it so; --undo puts it right.
+
+    Exit status 0 only when it was struck, or when the lab is whole again.
+    """
+    from labkit.commands import fault as command
+
+    if undo and (name or side or list_only):
+        raise click.UsageError("--undo knows what was struck: give it nothing else.")
+    if undo:
+        sys.exit(command.undo(lab))
+    if list_only or not name:
+        sys.exit(command.show(lab, as_json=as_json))
+    sys.exit(command.strike(lab, name, side))
 
 
 @lab.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -14,8 +15,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from docs.ext import ROOT
-from infra import bounds, outputs
+from infra import bounds, outputs, settings
 from infra.reach import Reach
+from infra.topologies import TOPOLOGIES
 from labkit.guide import rules
 from labkit.judge import rows, words
 from labkit.judge.model import Claim, Measured
@@ -90,6 +92,37 @@ def _claim(claim: Claim) -> str:
     return f"{_line(claim.text)}\n: `{claim.name}`: {rule}.\n\n  Because {_line(claim.because)}{reference}"
 
 
+def topologies() -> str:
+    """Every topology: what it is, the keys that only its labs have, which labs stand on it."""
+    labs_of: dict[str, list[str]] = {}
+    for lab in stack_files.names():
+        labs_of.setdefault(str(stack_files.values(lab).get("topology", settings.DEFAULTS["topology"])), []).append(lab)
+    return _table(
+        ("topology", "what it is", "keys of its own", "labs"),
+        [
+            (
+                f"`{name}`",
+                str(importlib.import_module(f"infra.topologies.{name}").__doc__),
+                ", ".join(f"`{key.name}`" for key in one.keys),
+                ", ".join(labs_of.get(name, [])),
+            )
+            for name, one in TOPOLOGIES.items()
+        ],
+    )
+
+
+def faults() -> str:
+    """Every fault of every lab."""
+    return _table(
+        ("lab", "fault", "what is broken", "the side serves again by itself"),
+        [
+            (lab, f"`{fault.name}`", fault.what, "yes" if fault.overcome else "no")
+            for lab in stack_files.names()
+            for fault in labs.load(lab).faults
+        ],
+    )
+
+
 def packages() -> str:
     """Debian packages that set-up may install."""
     return _table(("package", "why", "needed for"), [(f"`{one.name}`", one.why, one.group) for one in PACKAGES])
@@ -142,10 +175,12 @@ KINDS: dict[str, Callable[[], str]] = {
     "claims": claims,
     "configuration": configuration,
     "contract": contract,
+    "faults": faults,
     "metrics": measured,
     "packages": packages,
     "run-schema": run_schema,
     "sections": sections,
+    "topologies": topologies,
     "tutorials": tutorials,
     "waits": waits,
 }

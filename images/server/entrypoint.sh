@@ -5,6 +5,8 @@
 #   VVC_OWNER      uid:gid that may use the sockets; default 0:0
 #   VVC_HOST_UUID  libvirt's name for this server; servers that exchange VMs need different ones; default: random
 #   VVC_SERVER     name of the server, for people only
+#   VVC_MGMT       its address on the network where servers alone speak to one another; default: there is none
+#   VVC_REGISTRY   registry whose images its engine takes without TLS, as host:port; default: none
 set -eu
 
 sockets=/run/vvc
@@ -72,16 +74,23 @@ prepare_cgroups() {
     fi
 }
 
+# The laptop's engine numbers the ports of a container with two networks as it likes.
+find_ports() {
+    mgmt=
+    [ -z "${VVC_MGMT:-}" ] || mgmt=$(ip -4 -o address show to "$VVC_MGMT" | awk '{ print $2; exit }')
+    lan=$(ip -4 -o address show scope global | awk -v mgmt="$mgmt" '$2 != mgmt { print $2; exit }')
+}
+
 # VMs must reach the LAN with addresses of their own: the LAN port becomes a port of a bridge, and the bridge takes
 # over its MAC (the laptop knows it), its address and its routes.
 make_bridge() {
-    mac=$(cat /sys/class/net/eth0/address)
-    address=$(ip -4 -o address show dev eth0 scope global | awk '{ print $4; exit }')
-    gateway=$(ip -4 route show default dev eth0 | awk '{ print $3; exit }')
+    mac=$(cat "/sys/class/net/$lan/address")
+    address=$(ip -4 -o address show dev "$lan" scope global | awk '{ print $4; exit }')
+    gateway=$(ip -4 route show default dev "$lan" | awk '{ print $3; exit }')
     # No forwarding delay: a VM's port must carry frames at once.
     ip link add br0 address "$mac" type bridge forward_delay 0 stp_state 0
-    ip address flush dev eth0
-    ip link set eth0 master br0
+    ip address flush dev "$lan"
+    ip link set "$lan" master br0
     ip link set br0 up
     ip address add "$address" brd + dev br0
     [ -z "$gateway" ] || ip route add default via "$gateway"
@@ -91,6 +100,8 @@ make_bridge() {
     # With that dockerd lets nothing be forwarded that is not its own, bridged frames included, but keeps this chain.
     iptables -w 10 -N DOCKER-USER
     iptables -w 10 -A DOCKER-USER -i br0 -o br0 -j ACCEPT
+    # Neither guests nor containers see what servers have among themselves.
+    for way in ${mgmt:+-i -o}; do iptables -w 10 -A DOCKER-USER "$way" "$mgmt" -j DROP; done
 }
 
 # Starts a daemon; when it ends, the main process hears of it.
@@ -138,6 +149,9 @@ stop_domains() {
 stop() {
     trap '' TERM INT USR1
     say stopping
+    # A cluster whose member goes takes what that ran for dead, and starts it elsewhere: as when its power is cut.
+    pkill -KILL -x pacemakerd || true
+    pkill -KILL -x corosync || true
     docker_pid=$(cat /run/docker.pid 2> /dev/null || true)
     [ -z "$docker_pid" ] || kill "$docker_pid" 2> /dev/null || true
     stop_domains || true
@@ -153,6 +167,7 @@ clear_run
 know_owner
 keep_definitions
 prepare_cgroups
+find_ports
 make_bridge
 {
     cat /etc/libvirt/libvirtd.conf
@@ -160,13 +175,16 @@ make_bridge
 } > /run/libvirtd.conf
 
 start libvirtd libvirtd --config /run/libvirtd.conf
-start dockerd dockerd --pidfile /run/docker.pid --cgroup-parent "$cgroup_parent"
+start dockerd dockerd --pidfile /run/docker.pid --cgroup-parent "$cgroup_parent" \
+    ${VVC_REGISTRY:+--insecure-registry "$VVC_REGISTRY"}
 
 within 60 virsh --quiet version || { say "libvirtd does not answer"; stop 1; }
 within 60 docker version || { say "dockerd does not answer"; stop 1; }
 ln -sf libvirt-sock "$sockets/libvirt.sock"
 chown "$owner" "$sockets"/*sock
 chmod 700 "$sockets"/*sock
+# Of a cluster's server (images/cluster).
+[ ! -x /usr/local/lib/vvc/member ] || /usr/local/lib/vvc/member || say "the cluster does not start here"
 : > /run/vvc-up
 say ready
 

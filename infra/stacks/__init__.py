@@ -27,6 +27,6 @@ class Stack(Protocol):
         """As they stand in the contract."""
 
 
-def of(side: str) -> type[Stack]:
-    """What declares a side."""
-    return cast(type[Stack], importlib.import_module(f"{__name__}.{side}").STACK)
+def of(side: str, package: str = __name__) -> type[Stack]:
+    """What declares a side; on clusters another package does."""
+    return cast(type[Stack], importlib.import_module(f"{package}.{side}").STACK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
@@ -13,12 +12,10 @@ from infra.lab import Blueprint
 from infra.last_lines import LINES
 from infra.ready import Ready
 from infra.server import Server
-from infra.source import text_digest, tree_digest
-from infra.stacks import Stack, _container_networks
+from infra.stacks import Stack, _container_image, _container_networks
 from infra.stacks._container_networks import Attached
 
 SIDE = "container"
-DATA_DIR = "/var/lib/vvc-service"
 _STOP_WITHIN_S = 10
 
 
@@ -27,7 +24,7 @@ class ContainerStack(pulumi.ComponentResource):
 
     def __init__(self, servers: Sequence[Server], lab: Blueprint) -> None:
         super().__init__("vm-vs-container:index:ContainerStack", SIDE)
-        images = [self._image(index, server, lab) for index, server in enumerate(servers)]
+        images = [_container_image.built(self, index, server, lab) for index, server in enumerate(servers)]
         along = lab.settings.along(SIDE)
         networks = [
             _container_networks.declared(self, index, server, lab, along) for index, server in enumerate(servers)
@@ -44,34 +41,6 @@ class ContainerStack(pulumi.ComponentResource):
             for at in [index % len(servers)]
         ]
         self.register_outputs({})
-
-    def _image(self, index: int, server: Server, lab: Blueprint) -> docker.RemoteImage:
-        inside = server.inside(self, server.docker)
-        settings, machine, commit = lab.settings, lab.machine, lab.commit
-        service = Path(machine.checkout) / "service"
-        # The provider's other builder ignores the provider's host and builds on the engine of DOCKER_HOST.
-        # What replaces an image is in its name, its context's place included (a checkout may be moved): a replacement
-        # of the same name would delete the image that was just built.
-        base = docker.RemoteImage(
-            names.on(server.name, "container-base", index),
-            name=f"{names.CONTAINER_BASE}:{machine.container_digest}-{text_digest(machine.container_dir)}",
-            build=docker.RemoteImageBuildArgs(context=machine.container_dir, use_legacy_builder=True),
-            force_remove=True,
-            opts=inside,
-        )
-        parts = (settings.service_version, tree_digest(service), commit.rstrip("+"), text_digest(str(service)))
-        return docker.RemoteImage(
-            names.on(server.name, "container-image", index),
-            name=f"{names.SERVICE_IMAGE}:{'-'.join(parts)}",
-            build=docker.RemoteImageBuildArgs(
-                context=str(service),
-                use_legacy_builder=True,
-                build_args={"BASE": base.name, "VERSION": settings.service_version, "COMMIT": commit},
-            ),
-            triggers={"base": base.image_id},
-            force_remove=True,
-            opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[base])),
-        )
 
     def _replica(
         self,
@@ -97,7 +66,7 @@ class ContainerStack(pulumi.ComponentResource):
             image=image.image_id,
             labels=labels.container(plan),
             envs=[f"VVC_REPLICA={name}", f"VVC_SERVER={server.name}", f"VVC_SIDE={SIDE}", *attached.envs],
-            volumes=[docker.ContainerVolumeArgs(volume_name=data.name, container_path=DATA_DIR)],
+            volumes=[docker.ContainerVolumeArgs(volume_name=data.name, container_path=_container_image.DATA_DIR)],
             cpus=f"{settings.vcpus}.0",
             memory=settings.memory_mib,
             memory_swap=settings.memory_mib,

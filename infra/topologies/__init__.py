@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from infra.topologies import single
+from infra.topologies import cluster, single
 from infra.topology import Topology
 
-TOPOLOGIES: Mapping[str, Topology] = {one.name: one for one in (single.TOPOLOGY,)}
+TOPOLOGIES: Mapping[str, Topology] = {one.name: one for one in (single.TOPOLOGY, cluster.TOPOLOGY)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from infra import paths, subnets
@@ -21,12 +22,12 @@ FURTHER_SERVER_MIB = 256
 _MAX_SERVERS = 2
 
 
-def _servers(own: Own) -> int:
-    return int(own["servers"])
+def _servers(own: Own, _sides: Sequence[str]) -> Sequence[int]:
+    return range(own["servers"])
 
 
-def _reserve_mib(own: Own) -> int:
-    return SERVER_RESERVE_MIB + FURTHER_SERVER_MIB * (_servers(own) - 1)
+def _reserve_mib(servers: int) -> int:
+    return SERVER_RESERVE_MIB + FURTHER_SERVER_MIB * (servers - 1)
 
 
 def _some_paths(text: str, _asked: Asked) -> tuple[str, ...]:
@@ -40,6 +41,8 @@ def _build(lab: Blueprint) -> Ground:
     networks = ground.networks(lab, host)
     planned = lab.plan.servers(lab.settings.servers)
     servers = [server.Server(one, networks=networks, lab=lab, host=host) for one in planned]
+    for one in servers:
+        one.declare_providers()
     return ground.Ground(servers, dict.fromkeys(lab.settings.sides, servers[:1]))
 
 

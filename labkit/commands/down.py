@@ -8,6 +8,7 @@ from labkit.commands.leftovers import show_appeared
 from labkit.lifecycle import heal, leftovers, set_up
 from labkit.lifecycle.pulumi import DESTROY
 from labkit.lifecycle.state import has_resources
+from labkit.measure import faults
 from labkit.setup.docker import engine
 from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
@@ -32,6 +33,7 @@ def run(lab: str) -> int:
         )
     for removed in leftovers.remove(ready.machine, lab):
         click.echo(f"  removed as well: {removed}")
+    faults.forget(ready, lab)
     findings = leftovers.look(ready.machine, lab)
     for thing in findings.ours:
         click.echo(f"  still there: {thing.what}. Remove it: {thing.removal}", err=True)

@@ -17,16 +17,16 @@ from labkit.system.errors import LabError
 from labkit.system.progress import Terminal
 
 
-def run(name: str, names: Sequence[str], *, quick: bool, predict: bool) -> int:
+def run(name: str, names: Sequence[str], *, quick: bool, full: bool, predict: bool) -> int:
     """Measure, judge and show; 0 only if every experiment is complete."""
     lab = labs.load(name)
-    experiments = lab.chosen(tuple(names))
+    experiments = lab.chosen(tuple(names), full=full)
     if predict and not sys.stdin.isatty():
         raise LabError(
             "--predict asks questions, and there is nobody to ask: stdin is no terminal.", hint="leave it out"
         )
     predictions = ask(lab, experiments) if predict else {}
-    done, folder = session.conduct(lab, experiments, Terminal(), quick=quick, predictions=predictions)
+    done, folder = session.conduct(lab, experiments, Terminal(), quick=quick, full=full, predictions=predictions)
     report_command.show(done, lab, folder)
     failed = [one.name for one in done.experiments if one.state != "complete"]
     if failed:

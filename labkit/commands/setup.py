@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,10 +20,10 @@ from labkit.system.progress import Terminal
 _STEPS = STATE / "setup-steps.json"
 
 
-def prepare(*, yes: bool, tests: bool = False) -> Ready:
-    """Set the machine up, asking at the terminal where something must be installed."""
+def prepare(*, yes: bool, tests: bool = False, labs: Sequence[str] | None = None) -> Ready:
+    """Set the machine up for these labs, all by default, asking at the terminal where something must be installed."""
     progress = Terminal()
-    ready = set_up.ensure(progress, yes=yes, confirm=_confirm, tests=tests)
+    ready = set_up.ensure(progress, yes=yes, confirm=_confirm, tests=tests, labs=labs)
     _note_long_steps(progress)
     return ready
 

@@ -13,16 +13,18 @@ from labkit.lifecycle import heal, inventory, servers
 from labkit.lifecycle.inventory import Mine
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
+from labkit.measure import faults, labs
 from labkit.system.errors import LabError
 from labkit.system.paths import CHECKOUT_ID
-from labkit.system.progress import Terminal
+from labkit.system.progress import Progress, Terminal
 
 
 def run(lab: str, *, yes: bool) -> int:
     """Set up, start the lab's stopped servers, `pulumi up`, and say where the service answers."""
-    ready = setup.prepare(yes=yes)
+    ready = setup.prepare(yes=yes, labs=[lab])
     progress = Terminal()
     _note_what_is_there(ready, lab)
+    _end_fault(ready, lab, progress)
     words = [*UP, *heal.before_up(ready, lab, progress), "-s", lab]
     click.echo(f"$ pulumi {' '.join(words)}", err=True)
     try:
@@ -45,6 +47,7 @@ def run(lab: str, *, yes: bool) -> int:
     contract = outputs.from_outputs(made)
     with progress.step("Every replica answers"), ThreadPoolExecutor() as pool:
         list(pool.map(_wait, contract.replicas, [contract.service_version] * len(contract.replicas)))
+    _set_back(ready, lab, progress)
     if contract.accelerator == "tcg":
         click.secho(banner(), fg="yellow", bold=True)
     for replica in contract.replicas:
@@ -64,6 +67,26 @@ Plain Pulumi:
   pulumi destroy -s {lab}"""
     )
     return 0
+
+
+def _end_fault(ready: Ready, lab: str, progress: Progress) -> None:
+    """Undo what is in force of somebody's faults; what that cannot put right is for the steps behind it."""
+    target = faults.in_force(ready, lab)
+    place = faults.running(ready, lab, progress) if target else None
+    if target and place:
+        try:
+            with progress.step(f"The fault {target.fault} is in force on the side {target.side}: it is undone"):
+                faults.undo(place, labs.load(lab).faults)
+        except LabError as error:
+            progress.line(f"  not all of it: {error.problem}")
+
+
+def _set_back(ready: Ready, lab: str, progress: Progress) -> None:
+    """Set back what an experiment that was killed had changed, where the lab is whole again."""
+    if faults.changed(ready, lab) and (place := faults.running(ready, lab, progress)):
+        with progress.step("An experiment that was cut off had changed the lab: it is set back"):
+            labs.load(lab).bring_back(place)
+    faults.forget(ready, lab)
 
 
 def _note_what_is_there(ready: Ready, lab: str) -> None:

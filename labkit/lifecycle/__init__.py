@@ -5,6 +5,7 @@ pulumi, following      the CLI in this checkout; its events as they come
 state                  what Pulumi keeps of each lab in files, and who holds its lock
 running                a lab that is up, as whoever changes or measures it is given it
 servers, places        its local servers; where `./lab exec` can go
+serving                what serves clusters from beside them, and whether it does
 heal                   what a kill or a hand took away comes back
 inside                 what a server holds of what its sides make there
 change, strays, steady another setting for a while; what an experiment left; the steady state

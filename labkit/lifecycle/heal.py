@@ -8,12 +8,13 @@ next one needs, and a disk may be half of what it should be. `*_steps` are pure;
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from infra import names, settings, telling
+from infra import names, plan, settings, telling
 from infra.reach import Reach
-from labkit.lifecycle import inside, leftovers, servers
+from labkit.lifecycle import inside, leftovers, servers, serving
 from labkit.lifecycle.inside import KINDS, REMOVE, There, Thing
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
@@ -56,9 +57,23 @@ class Known:
         return not self.server
 
     @property
+    def is_server(self) -> bool:
+        """Whether it is one, and not what stands on the laptop's engine beside them."""
+        return self.outer and self.there.kind == _SERVER and not self._serves
+
+    @property
+    def _serves(self) -> bool:
+        return self.urn.endswith(tuple(f"::{role}" for role in plan.SERVING))
+
+    @property
     def part_of(self) -> str:
-        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it."""
-        return names.server_in(self.urn) if self.outer else ""
+        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it.
+
+        A container that is no server, such as the edge, is a part of itself.
+        """
+        if not self.outer:
+            return ""
+        return names.server_in(self.urn) or (self.there.name if self._serves else "")
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,7 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     that is not among the `wanted` is an experiment's that was killed: nothing of it comes back.
     """
     outer = [one for one in state if one.outer and not one.going]
-    if outer and all(one.outer and one.thing[0] != _SERVER for one in state):
+    if outer and all(one.outer and not one.is_server for one in state):
         # An `up` or `down` that ended between two steps: no server is noted, nor anything in one. What a `down` leaves
         # to go with its server is still in the volumes, and would be in the way of what is made anew.
         volumes = sorted(one.there for one in outer if one.thing[0] == "volume" and one.there in laptop)
@@ -164,6 +179,11 @@ def _deleted_twice(mine: Sequence[Known], there: Collection[There]) -> list[str]
     ]
 
 
+def forming(resources: Sequence[Mapping[str, Any]], server: str) -> list[str]:
+    """Pure: URNs of what forms a server into its cluster."""
+    return [resource["urn"] for resource in resources if server in (resource.get("inputs", {}).get("servers") or {})]
+
+
 def after_a_kill(
     ready: Ready,
     lab: str,
@@ -189,7 +209,7 @@ def in_no_server(resources: Sequence[Mapping[str, Any]]) -> list[str]:
 
     An `up` that was killed while it made a server anew leaves that, and what was in the server is there no more.
     """
-    noted = {one.part_of for one in known(resources) if one.outer and one.thing[0] == _SERVER}
+    noted = {one.part_of for one in known(resources) if one.is_server}
     servers_of = {str(resource["urn"]): names.server_by(resource["urn"]) for resource in resources}
     return [urn for urn, server in servers_of.items() if server not in ("", *noted)]
 
@@ -228,6 +248,9 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         for volume in steps.remove:
             progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
+    if settings.topology_of(stack_files.config(lab)).clusters:
+        serving.wake(ready.machine, lab, progress)
+        _form(ready, lab, progress)
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
@@ -247,14 +270,30 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _form(ready: Ready, lab: str, progress: Progress) -> None:
+    """Form the clusters anew whose servers do not do their part: what is in these cannot be read, if not."""
+    found = _servers(ready, lab)
+    with ThreadPoolExecutor() as pool:
+        well = list(pool.map(inside.does_its_part, found))
+    idle = [one.container.removeprefix(servers.prefix(lab)) for one, part in zip(found, well, strict=True) if not part]
+    resources = ready.pulumi.resources(lab) if idle else []
+    if urns := sorted({urn for server in idle for urn in forming(resources, server)}):
+        with progress.step(f"{', '.join(idle)} out of its cluster: it is formed anew"):
+            _do(ready, [*UP, "-s", lab, *(word for urn in urns for word in ("--target-replace", urn))])
+
+
 def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:
     targets = [word for urn in urns for word in ("--target", urn)]
     for words in (("refresh", "--yes", "--skip-preview"), UP):
-        outcome = ready.pulumi.quiet([*words, "-s", lab, *targets])
-        if not outcome.ok:
-            raise LabError(
-                f"What the lab stands on does not come back{telling.because(outcome.output)}", hint="./lab doctor"
-            )
+        _do(ready, [*words, "-s", lab, *targets])
+
+
+def _do(ready: Ready, words: Sequence[str]) -> None:
+    outcome = ready.pulumi.quiet(words)
+    if not outcome.ok:
+        raise LabError(
+            f"What the lab stands on does not come back{telling.because(outcome.output)}", hint="./lab doctor"
+        )
 
 
 def _forget(ready: Ready, lab: str, urns: Sequence[str]) -> None:

@@ -29,6 +29,12 @@ STRAY = {one.kind: one.stray for one in _OBJECTS if one.stray}
 UNDO = "/usr/local/lib/vvc/undo"
 """The server's own program that puts right what an experiment has left there or taken away; --look only says it."""
 
+PART = "/usr/local/lib/vvc/part"
+"""Program of a cluster's server that says whether it does its part there."""
+
+FENCE = "/usr/sbin/fence_lab"
+"""Program of a cluster's server by which it has others switched off."""
+
 _MADE = {one.kind: one.made for one in _OBJECTS if one.made}
 
 Thing = tuple[str, str]
@@ -75,6 +81,19 @@ def mend(server: Reach, things: Iterable[Thing]) -> None:
 def run(server: Reach, script: str, *words: str) -> str:
     """What a script prints in a server. Raises CommandError."""
     return reach.runner(server, hint="./lab doctor")(["sh", "-c", script, "sh", *words], _LOOK_S).output
+
+
+def does_its_part(server: Reach, tries: int = 40) -> bool:
+    """Whether a server is what its cluster's playbook made of it; true of one that is in no cluster.
+
+    One that has just started has to find the others: it is asked so many times, every half second.
+    """
+    return run(server, f"[ ! -x {PART} ] || {PART} {tries} || echo no").strip() == ""
+
+
+def powerless(server: Reach) -> str:
+    """Why a server cannot have others switched off, as its fencing agent says; empty where it can, or has no agent."""
+    return run(server, f"[ ! -x {FENCE} ] || echo action=monitor | {FENCE} 2>&1 >/dev/null || true").strip()
 
 
 def undo(server: Reach, *, look: bool = False) -> list[str]:

@@ -158,7 +158,7 @@ def _ours(machine: OnEngine, lab: str, things: list[Thing], known: Collection[st
             found.append(Leftover("interface", thing.name, (*_sudo(), "ip", "link", "del", thing.name)))
     found += [Leftover("mount", point, (*_sudo(), "umount", "-l", point)) for point in orphans.mounts()]
     if not up:
-        for folder in sorted(runtime().glob(f"{lab}-server-*")):
+        for folder in sorted([*runtime().glob(f"{lab}-server-*"), *runtime().glob(f"{lab}-power")]):
             found.append(Leftover("folder", str(folder), (*_sudo(folder), "rm", "-r", str(folder))))
     return found
 

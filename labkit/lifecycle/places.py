@@ -16,7 +16,7 @@ from infra.machine import Machine
 from labkit.lifecycle import inside, servers
 from labkit.lifecycle.inside import There
 from labkit.lifecycle.set_up import Ready
-from labkit.sides import SIDES
+from labkit.sides import SIDES, where
 from labkit.system import shell, stack_files
 from labkit.system.errors import LabError, meant
 from labkit.system.paths import CHECKOUT_ID
@@ -61,11 +61,17 @@ def standing(lab: str, containers: Iterable[Mapping[str, Any]], machine: Machine
     for one in containers:
         full = str(one["Name"]).removeprefix("/")
         name, sockets = full.removeprefix(prefix), f"{machine.runtime_dir}/{lab}-{full.removeprefix(prefix)}"
-        address = next((net["IPAddress"] for net in one["NetworkSettings"]["Networks"].values()), "")
+        address = _on_lan(lab, one).get("IPAddress", "")
         uri = f"qemu+unix:///system?socket={sockets}/libvirt.sock"
         reach = servers.reach(machine, full)
         found.append(outputs.Server(name, address, reach, f"unix://{sockets}/docker.sock", uri))
     return sorted(found, key=lambda server: server.name)
+
+
+def _on_lan(lab: str, container: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the engine says of a server on the lab's LAN, which may not be its only network; empty if nothing."""
+    networks: Mapping[str, Mapping[str, Any]] = container["NetworkSettings"]["Networks"]
+    return networks.get(plan.object_name(CHECKOUT_ID, lab, plan.LAN), {})
 
 
 def replicas(
@@ -97,8 +103,7 @@ def of(ready: Ready, lab: str) -> list[Entrance]:
         return exported(contract)
     places, along = [], _along(lab)
     for server, container in zip(found, sorted(containers, key=lambda one: str(one["Name"])), strict=True):
-        networks = container["NetworkSettings"]["Networks"].values()
-        length = next((net["IPPrefixLen"] for net in networks), 0)
+        length = _on_lan(lab, container).get("IPPrefixLen", 0)
         inner = inside.look(server.reach) if container["State"]["Running"] else ()
         places += [Entrance(lab, server, one) for one in (replicas(lab, server, length, inner, along) if inner else ())]
         places.append(Entrance(lab, server))
@@ -124,7 +129,13 @@ def find(ready: Ready, name: str, lab: str | None, verb: str) -> Entrance:
     if len(matches) > 1:
         labs_of = " or ".join(f"--lab {one.lab}" for one in matches)
         raise LabError(f"{name} is in more than one lab.", hint=f"./lab {verb} {labs_of} {name}")
-    return matches[0]
+    return _now(matches[0], [one.server for one in there if one.lab == matches[0].lab and one.replica is None])
+
+
+def _now(place: Entrance, servers: Sequence[outputs.Server]) -> Entrance:
+    """The place of a replica that a cluster may have moved; where it runs nowhere, that of which its lab tells."""
+    found = where.found(place.replica, servers) if place.replica else []
+    return Entrance(place.lab, *found[0]) if found else place
 
 
 def _along(lab: str) -> Sequence[str]:

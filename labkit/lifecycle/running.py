@@ -9,7 +9,7 @@ from infra import paths
 from infra.outputs import Contract, Replica, Server
 from labkit.lifecycle.set_up import Ready
 from labkit.runs.records import Arm
-from labkit.sides import SIDES, Runner, Side
+from labkit.sides import SIDES, Runner, Side, where
 from labkit.system import shell
 from labkit.system.outcome import Outcome
 from labkit.system.progress import Progress
@@ -27,12 +27,12 @@ class RunningLab:
     """Server -> what runs a command inside it (labkit.sides.reach.runner)."""
 
     def replica(self, side: str, index: int = 0) -> Replica:
-        """A replica of one side."""
-        return self.contract.side(side)[index]
+        """A replica of one side, as it is now: a cluster may have moved it, and may move it again."""
+        return self._now(self.contract.side(side)[index])
 
     def along(self, arm: Arm) -> Replica:
-        """The first replica of the arm's side on the arm's path; on any path where the arm names none."""
-        return next(self._along(arm))
+        """The first replica of the arm's side on the arm's path, as it is now; on any path where the arm names none."""
+        return self._now(next(self._along(arm)))
 
     def has(self, arm: Arm) -> bool:
         """Whether the lab has a replica of the arm's side on the arm's path."""
@@ -41,6 +41,10 @@ class RunningLab:
     def _along(self, arm: Arm) -> Iterator[Replica]:
         path = arm.factors.get("path", "")
         return (one for one in self.contract.side(arm.side) if path in ("", paths.taken(one.side, one.path)))
+
+    def _now(self, replica: Replica) -> Replica:
+        found = where.found(replica, self.contract.servers, self.runner)
+        return found[0][1] if found else replica
 
     def server(self, replica: Replica) -> Server:
         """The server on which a replica runs."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from typing import Protocol
 
 import docker
@@ -15,13 +16,18 @@ from infra.bounds import HEALTHY
 from infra.machine import Machine
 from infra.reach import Reach
 from labkit.setup.docker.client import connected
-from labkit.system.errors import LabError
+from labkit.sides.reach import runner
+from labkit.system.errors import CommandError, LabError
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Progress
 from labkit.system.waiting import until
 
 SERVER: plan.Role = "server"
+RUNNING = "running"
+
 _POLL_S = 0.2
+_OFF_S = 10
+_SETTLED, _SETTLED_S = "/usr/local/lib/vvc/settled", 60.0
 
 
 class OnEngine(Protocol):
@@ -67,19 +73,53 @@ def prefix(lab: str) -> str:
     return plan.object_name(CHECKOUT_ID, lab, "")
 
 
+def beside(client: docker.DockerClient, lab: str) -> list[Container]:
+    """What serves the lab's servers: edge, registry, power service."""
+    found = client.containers.list(all=True, filters=filters(lab))
+    return [container for container in found if container.labels.get(plan.ROLE_LABEL) in plan.SERVING]
+
+
+def kill(machine: Machine, containers: Sequence[str]) -> None:
+    """Cut the power of these servers, by their containers' names, all at once. One that is off already stays so."""
+    with engine(machine) as client, ThreadPoolExecutor() as pool:
+        list(pool.map(_kill, [client.containers.get(name) for name in containers]))
+
+
+def _kill(server: Container) -> None:
+    with suppress(docker.errors.APIError):
+        server.kill()
+    server.wait(timeout=_OFF_S)
+
+
 def start(machine: Machine, lab: str, progress: Progress) -> None:
-    """Start those of the lab's servers that are not running and wait until they are healthy."""
+    """Start those of the lab's servers, and of what serves them, that are not running; wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:
+        _start([one for one in beside(client, lab) if one.status != "running"], progress)
         stopped = [server for server in of(client, lab) if server.status != "running"]
-        for server in stopped:
-            with progress.step(f"Start server {server.name}"):
-                if server.status == "paused":
-                    server.unpause()
-                else:
-                    server.start()
+        if stopped and beside(client, lab):
+            running = [str(server.name) for server in of(client, lab) if server.status == "running"]
+            names = [str(server.name).removeprefix(prefix(lab)) for server in stopped]
+            with progress.step("The clusters notice that servers have ended"), ThreadPoolExecutor() as pool:
+                list(pool.map(lambda name: _settled(reach(machine, name), names), running))
+        _start(stopped, progress)
         for server in stopped:
             wait_healthy(server)
+
+
+def _start(containers: Sequence[Container], progress: Progress) -> None:
+    for one in containers:
+        with progress.step(f"Start {one.labels.get(plan.ROLE_LABEL, SERVER)} {one.name}"):
+            if one.status == "paused":
+                one.unpause()
+            else:
+                one.start()
+
+
+def _settled(server: Reach, ended: Sequence[str]) -> None:
+    """A server's cluster has done with those that have ended, or does not come to it: then they are started anyway."""
+    with suppress(CommandError):
+        runner(server)([_SETTLED, *ended], _SETTLED_S)
 
 
 def lost(machine: Machine, lab: str) -> str:

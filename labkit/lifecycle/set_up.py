@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from infra import checkout
@@ -27,9 +27,16 @@ class Ready:
     pulumi: Pulumi
 
 
-def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> Ready:
-    """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
-    done = setup.ensure(progress, yes=yes, confirm=confirm, tests=tests)
+def ensure(
+    progress: Progress,
+    *,
+    yes: bool,
+    confirm: Callable[[str], bool],
+    tests: bool = False,
+    labs: Sequence[str] | None = None,
+) -> Ready:
+    """Bring the machine to where `pulumi up` of these labs (of all) works. Raises LabError with one next step."""
+    done = setup.ensure(progress, yes=yes, confirm=confirm, tests=tests, labs=labs)
     pulumi = Pulumi(done.toolchain, done.machine.docker_host)
     pulumi.make_stacks()
     return Ready(done.toolchain, done.machine, pulumi)

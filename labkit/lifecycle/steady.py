@@ -9,7 +9,7 @@ from typing import Any
 
 from infra import answers, outputs, paths, telling
 from infra.outputs import Contract, Replica
-from labkit.lifecycle import heal, inside, servers
+from labkit.lifecycle import heal, inside, servers, serving
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.running import RunningLab
 from labkit.lifecycle.set_up import Ready
@@ -46,13 +46,19 @@ def problems(place: RunningLab) -> Iterator[str]:
     """What is wrong with the lab, a sentence each."""
     if place.ready.pulumi.at_work(place.lab):
         yield "A Pulumi is at work on it."
+    clustered = any(server.side for server in place.contract.servers)
     with servers.engine(place.ready.machine) as client:
+        if clustered:
+            yield from serving.problems(place.ready.machine, client, place.lab)
         for server in servers.of(client, place.lab):
             health = _health(server)
             if (server.status, health) != ("running", "healthy"):
                 yield f"The server {server.name} is {server.status} {health}".rstrip() + "."
             if server.status == "running":
-                left = inside.undo(servers.reach(place.ready.machine, str(server.name)), look=True)
+                reach = servers.reach(place.ready.machine, str(server.name))
+                if clustered and not inside.does_its_part(reach, tries=1):
+                    yield f"The server {server.name} does not do its part in its cluster."
+                left = inside.undo(reach, look=True)
                 yield from (f"In the server {server.name} an experiment was cut off: {what}." for what in left)
     replicas = place.contract.replicas
     with ThreadPoolExecutor() as pool:

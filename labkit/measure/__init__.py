@@ -3,6 +3,8 @@
 labs                   all that is a lab's own; the one place that reaches into labs/
 testing                a lab without engines, on which each experiment's restore is tested
 experiment             the shape of an experiment: place, turn, what was seen
+faults                 what one breaks in a lab, born with its undo
+clusters, edge         how clusters stand and what has happened; what the edge in front of them noted
 session                from a lab's name to a run; _conduct runs the turns
 growth, neighbours     further replicas; who has which MAC while a replica is off
 clocks, stages         one clock for several kernels; a time in parts

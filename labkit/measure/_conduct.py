@@ -11,7 +11,7 @@ from infra.outputs import Replica
 from labkit.lifecycle import steady
 from labkit.measure import _conditions as conditions
 from labkit.measure import _left, _streams
-from labkit.measure.experiment import Experiment, Place, Seen, Turn
+from labkit.measure.experiment import Experiment, Place, Seen, Turn, turns
 from labkit.runs import run_folder
 from labkit.runs.records import Arm, Repeat, Results, Run, State
 from labkit.system.errors import LabError
@@ -96,20 +96,20 @@ class Conductor:
     def _turns(self, experiment: Experiment) -> str:
         """Make all turns; why the experiment failed, empty if it did not."""
         sides = list(dict.fromkeys(replica.side for replica in self._place.contract.replicas))
-        every = experiment.turns(sides, self.run.quick)
-        turns = [turn for turn in every if self._place.has(turn.arm)]
-        if len(turns) < len(every):
+        every = turns(experiment, sides, quick=self.run.quick, full=self.run.full)
+        there = [turn for turn in every if self._place.has(turn.arm)]
+        if len(there) < len(every):
             absent = ", ".join(dict.fromkeys(str(turn.arm) for turn in every if not self._place.has(turn.arm)))
             left_out = f"the lab has no replica of {absent}; it has one with: pulumi config set paths all"
             self._place.progress.line(f"{experiment.name}: {left_out} -s {self._place.lab}")
-            if not turns:
+            if not there:
                 return left_out
         done: list[tuple[Turn, float]] = []
         failing: dict[tuple[Arm, str], int] = {}
-        for number, turn in enumerate(turns):
+        for number, turn in enumerate(there):
             begin = self._hands.clock()
-            told = f"{experiment.name}, {number + 1} of {len(turns)}: {name(turn)}"
-            with self._place.progress.step(f"{told}; {_left.words(_left.left_s(done, turns[number:]))}"):
+            told = f"{experiment.name}, {number + 1} of {len(there)}: {name(turn)}"
+            with self._place.progress.step(f"{told}; {_left.words(_left.left_s(done, there[number:]))}"):
                 repeat = self._turn(experiment, turn)
             with interrupts_wait(self._place.progress.line, "what was measured is written"):
                 self._keep(repeat)

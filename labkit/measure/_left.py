@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from labkit.measure.experiment import Turn
+from labkit.measure.experiment import Experiment, Turn, turns
 
 
 def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | None:
@@ -17,6 +17,17 @@ def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | 
         return None
     every = statistics.fmean(seconds for _, seconds in done)
     return sum(_like(turn, done) or every for turn in todo)
+
+
+def estimate(experiments: Sequence[Experiment], sides: Sequence[str]) -> str:
+    """What a full run of these takes, for a person: "320 turns, about 290 min"."""
+    every = [(one, turn) for one in experiments for turn in turns(one, sides, full=True)]
+    known = [one.estimate_s(turn) for one, turn in every if one.estimate_s]
+    told = f"{len(every)} turns"
+    if not known:
+        return told
+    which = "" if len(known) == len(every) else f"{len(known)} of them take "
+    return f"{told}, {which}about {sum(known) / 60:.0f} min"
 
 
 def words(seconds: float | None) -> str:

@@ -69,6 +69,19 @@ class Experiment:
     restore: Callable[[Place], None]
     subject: tuple[str, ...] = ()
     """Conditions that may differ between the arms, as they are what is compared. Factors need not be named."""
+    full: Callable[[Sequence[str]], Sequence[Turn]] | None = None
+    """The turns of a full run, as `turns` lists those of others; None: the same."""
+    only_full: bool = False
+    """Whether it is made only in a full run, or where somebody names it."""
+    exercise: bool = False
+    """Whether it is made only where somebody names it: it shows what goes wrong, and nothing is judged by it."""
+    estimate_s: Callable[[Turn], float] | None = None
+    """How long a turn takes, about: said before a full run begins."""
+
+
+def turns(experiment: Experiment, sides: Sequence[str], *, quick: bool = False, full: bool = False) -> Sequence[Turn]:
+    """The turns of an experiment at one of the three depths; normal is neither quick nor full."""
+    return experiment.full(sides) if full and experiment.full else experiment.turns(sides, quick)
 
 
 def take_turns(

@@ -12,7 +12,9 @@ from labkit.judge.model import Claim, Measured, Metric, Row
 from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.lifecycle.set_up import Ready
+from labkit.measure import faults
 from labkit.measure.experiment import Experiment
+from labkit.measure.faults import Fault
 from labkit.runs.records import Run
 from labkit.setup import checks_cpu
 from labkit.setup.checks import Check
@@ -77,6 +79,8 @@ class Lab:
     """What is not as it must be before anything is measured, a sentence each, beyond servers and replicas."""
     bring_back: Callable[[RunningLab], None] = _nothing_to_do
     """Makes right what `steady` names, once servers and replicas are back. Raises LabError."""
+    faults: tuple[Fault, ...] = ()
+    """What `./lab fault LAB` strikes and undoes."""
     benches: Mapping[str, Bench] = field(default_factory=dict)
     """Name -> what `./lab bench NAME LAB` measures, into labs/LAB/bench/NAME.json."""
 
@@ -85,8 +89,11 @@ class Lab:
         """What the claims rest on, in their order."""
         return tuple(dict.fromkeys(claim.metric for claim in self.claims if isinstance(claim, Measured)))
 
-    def chosen(self, names: tuple[str, ...]) -> tuple[Experiment, ...]:
-        """The experiments of these names in the lab's order, all without names. Raises LabError for an unknown one."""
+    def chosen(self, names: tuple[str, ...], *, full: bool = False) -> tuple[Experiment, ...]:
+        """The experiments of these names in the lab's order. Raises LabError for an unknown one.
+
+        Without names all but exercises, and in a run that is not full without those that only a full one makes.
+        """
         known = [experiment.name for experiment in self.experiments]
         for name in names:
             if name not in known:
@@ -94,18 +101,24 @@ class Lab:
                     f"The lab {self.name} has no experiment {name!r}; there is {', '.join(known)}.",
                     hint=meant(name, known, f"Try: ./lab run {self.name} {known[0]}"),
                 )
-        return tuple(one for one in self.experiments if not names or one.name in names)
+        every = tuple(one for one in self.experiments if not one.exercise and (full or not one.only_full))
+        return tuple(one for one in self.experiments if one.name in names) if names else every
 
     def check(self, place: RunningLab) -> None:
         """Raise LabError naming all that keeps the lab from being measured, its own part of it included."""
-        steady.check(place, self.steady)
+        steady.check(place, self._more)
 
     def to_steady_state(self, place: RunningLab) -> None:
         """Make the lab steady again after whatever was done to it. Raises LabError when that does not help."""
+        faults.undo(place, self.faults)
         steady.bring_back(place)
         if list(self.steady(place)):
             self.bring_back(place)
             self.check(place)
+
+    def _more(self, place: RunningLab) -> Iterable[str]:
+        yield from faults.problems(place)
+        yield from self.steady(place)
 
 
 def load(name: str) -> Lab:

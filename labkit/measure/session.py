@@ -13,6 +13,7 @@ from infra.outputs import Contract
 from infra.source import commit
 from labkit.lifecycle import set_up, steady
 from labkit.lifecycle.set_up import Ready
+from labkit.measure import _left
 from labkit.measure._conduct import Conductor, Hands, stamp
 from labkit.measure.experiment import Experiment, Place
 from labkit.measure.labs import Lab
@@ -42,6 +43,7 @@ def conduct(
     progress: Progress,
     *,
     quick: bool = False,
+    full: bool = False,
     predictions: Mapping[str, str] | None = None,
     runs: Path = run_folder.RUNS,
 ) -> tuple[Run, Path]:
@@ -51,7 +53,10 @@ def conduct(
     the folder (which `report` is told first) holds all that was measured.
     """
     with only_one(lab.name, runs):
-        place, run = begin(lab, progress, quick=quick, predictions=predictions, runs=runs)
+        place, run = begin(lab, progress, quick=quick, full=full, predictions=predictions, runs=runs)
+        if full:
+            sides = list(dict.fromkeys(replica.side for replica in place.contract.replicas))
+            progress.line(f"A full run: {_left.estimate(experiments, sides)}.")
         progress.line(f"Run folder: {run_folder.shown(place.folder)}")
         conductor = Conductor(place, run, Hands(check=lab.check, bring_back=lab.to_steady_state))
         try:
@@ -76,7 +81,7 @@ def only_one(lab: str, runs: Path) -> Iterator[None]:
 
 
 def begin(
-    lab: Lab, progress: Progress, *, quick: bool, predictions: Mapping[str, str] | None, runs: Path
+    lab: Lab, progress: Progress, *, quick: bool, full: bool = False, predictions: Mapping[str, str] | None, runs: Path
 ) -> tuple[Place, Run]:
     """Where to measure, and the run as it is before its first repeat. Makes the run folder, when all is well."""
     there = ready(then=f"./lab up {lab.name}")
@@ -100,6 +105,7 @@ def begin(
         experiments=(),
         predictions=dict(predictions or {}),
         quick=quick,
+        full=full,
     )
 
 

@@ -14,7 +14,7 @@ import vl_convert
 
 from labkit.judge import words
 from labkit.report import _looks
-from labkit.report.series import Line, Series, StageBar
+from labkit.report.series import PRESSED_FROM, Line, Series, StageBar
 from labkit.report.streams import Column, Stream
 
 WIDTH_PX = 520
@@ -23,13 +23,13 @@ WIDTH_PX = 520
 _FONT_PX = 14
 _BAND_PX = 62
 _STREAM_PX = 54
-_LOG_FROM = 10.0
-"""Largest over smallest value from which a linear axis would press one side into a line."""
-
 _DECADES_OF_125 = 3.0
 
 _NUMBERED_FROM = 0.045
-"""Share of a bar from which its stage has room for a number."""
+"""Share of the axis from which a stage has room for a number."""
+
+_POINTS_PX, _POINTS_SPREAD_PX = 66, 18
+"""Below a bar of stages: the middle of its points, and how far apart the first and the last one lie."""
 
 _INK, _MUTED, _GRID, _BAD, _SURFACE = "var(--ink)", "var(--muted)", "var(--grid)", "var(--bad)", "var(--surface)"
 _CROSS = "M-.6,-.6L.6,.6M.6,-.6L-.6,.6"
@@ -59,7 +59,7 @@ def strip(series: Series) -> str:
     values = [point.value for one in series.lines for point in one.points]
     divisor, unit = words.scale(values, series.unit)
     positive = [value for value in values if value > 0]
-    log = len(positive) == len(values) and bool(values) and max(positive) / min(positive) > _LOG_FROM
+    log = len(positive) == len(values) and bool(values) and max(positive) / min(positive) > PRESSED_FROM
     title = f"{series.title} ({unit})" if unit else series.title
     if log:
         domain = [min(positive) / divisor / 1.25, max(positive) / divisor * 1.25]
@@ -136,9 +136,12 @@ def _ticks(low: float, high: float) -> list[float]:
     return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
 
 
-def stages(bar: StageBar) -> str:
-    """One repeat's stages, end to end, numbered as in the table beside; on a time axis of its own."""
-    divisor, unit = words.scale([bar.total], "s")
+def stages(bar: StageBar, until_s: float) -> str:
+    """One repeat's stages, end to end, numbered as in the table beside; below it every repeat's whole time as a point.
+
+    The time axis ends at `until_s`.
+    """
+    divisor, unit = words.scale([until_s], "s")
     rows, at = [], 0.0
     for number, stage in enumerate(bar.stages, 1):
         known = stage.name != "unexplained"
@@ -147,12 +150,12 @@ def stages(bar: StageBar) -> str:
             "fill": _looks.color(bar.arm) if known else _SURFACE,
             "shade": (0.92, 0.5)[number % 2 == 0] if known else 1,
             "stroke": _SURFACE if known else _MUTED,
-            "number": str(number) if stage.s > _NUMBERED_FROM * bar.total else "",
+            "number": str(number) if stage.s > _NUMBERED_FROM * until_s else "",
         })  # fmt: skip
         at += stage.s
     axis = {"title": f"time from the start line ({unit})", "tickCount": 6}
     bars = {
-        "x": _quantity("begin", axis=axis, scale={"domain": [0, at / divisor], "nice": False}),
+        "x": _quantity("begin", axis=axis, scale={"domain": [0, until_s / divisor], "nice": False}),
         "x2": {"field": "end"},
         "y": {"value": 36},
         "fill": _as_it_is("fill"),
@@ -160,13 +163,23 @@ def stages(bar: StageBar) -> str:
         "stroke": _as_it_is("stroke"),
     }
     numbers = {"x": _quantity("middle", axis=axis), "y": {"value": 12}, "text": {"field": "number"}}
+    most = max(point.number for point in bar.points)
+    points = [
+        {"value": point.value / divisor, "row": _POINTS_PX + _POINTS_SPREAD_PX * (point.number / most - 0.5),
+         "color": _looks.color(bar.arm), "shape": _looks.shape(bar.arm)}
+        for point in bar.points
+    ]  # fmt: skip
+    wholes = {"x": _quantity("value", axis=axis), "y": _quantity("row", axis=None, scale=None),
+              "color": _as_it_is("color"), "shape": _as_it_is("shape")}  # fmt: skip
     layers: list[Spec] = [
         {"mark": {"type": "bar", "height": 26, "strokeWidth": 1.5}, "encoding": bars},
         {"mark": {"type": "text", "color": _INK, "fontSize": _FONT_PX - 1, "fontWeight": 600}, "encoding": numbers},
-    ]
-    spec = {"data": {"name": "rows"}, "layer": layers, "width": WIDTH_PX, "height": 104, "autosize": _ROOM}
+        {"data": {"name": "points"}, "encoding": wholes,
+         "mark": {"type": "point", "filled": True, "size": 62, "opacity": 0.72}},
+    ]  # fmt: skip
+    spec = {"data": {"name": "rows"}, "layer": layers, "width": WIDTH_PX, "height": 134, "autosize": _ROOM}
     told = ", ".join(f"{stage.name} {words.quantity(stage.s, 's')}" for stage in bar.stages)
-    return _svg(spec, f"Stages of {words.named(bar.arm)}, repeat {bar.number}: {told}", rows=rows)
+    return _svg(spec, f"Stages of {words.named(bar.arm)}, repeat {bar.number}: {told}", rows=rows, points=points)
 
 
 def streams(drawn: Sequence[Stream]) -> str:

@@ -32,10 +32,11 @@ class Drawn:
 
 @dataclass(frozen=True)
 class DrawnStages:
-    """Stage bars of one action, each with its plot."""
+    """Stage bars of one action, each with its plot; on one time axis or each on its own."""
 
     action: str
     bars: tuple[tuple[StageBar, str], ...]
+    one_axis: bool
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,13 @@ def _strip(one: Series) -> str:
 
 def _stages(experiment: Results, arms: Sequence[Arm]) -> list[DrawnStages]:
     every = ((action, series.stage_bars(experiment, action, arms)) for action in series.actions(experiment))
-    return [DrawnStages(action, tuple((bar, _plots.stages(bar)) for bar in bars)) for action, bars in every if bars]
+    return [_drawn_stages(action, bars) for action, bars in every if bars]
+
+
+def _drawn_stages(action: str, bars: Sequence[StageBar]) -> DrawnStages:
+    together, longest = series.one_axis(bars), max(bar.longest for bar in bars)
+    drawn = tuple((bar, _plots.stages(bar, longest if together else bar.longest)) for bar in bars)
+    return DrawnStages(action, drawn, together)
 
 
 def _streams(experiment: Results, streams: Mapping[str, Stream]) -> list[DrawnStreams]:

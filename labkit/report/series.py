@@ -14,6 +14,9 @@ from labkit.runs.records import Arm, Repeat, Results, Stage
 
 Kind = Literal["counts", "warm-up", "marked"]
 
+PRESSED_FROM = 10.0
+"""Largest over smallest value from which a linear axis would press the smaller ones into a line."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -81,17 +84,25 @@ class StageSpread:
 
 @dataclass(frozen=True)
 class StageBar:
-    """Where the time of one arm went: the repeat in the middle, as it was, and each stage's spread over all."""
+    """Where the time of one arm went: the repeat in the middle, as it was; over all, each one's whole time and each
+    stage's spread.
+    """
 
     arm: Arm
     number: int
     stages: tuple[Stage, ...]
+    points: tuple[Point, ...]
     spreads: tuple[StageSpread, ...]
 
     @property
     def total(self) -> float:
         """Seconds."""
         return sum(stage.s for stage in self.stages)
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the repeat that took most."""
+        return max(point.value for point in self.points)
 
 
 def of_claim(experiment: Results, claim: Measured, arms: Sequence[Arm]) -> Series:
@@ -153,10 +164,17 @@ def stage_bars(experiment: Results, action: str, arms: Sequence[Arm]) -> list[St
     for arm in arms:
         repeats = [one for one in _doing(experiment, arm, action) if one.counts and one.stages]
         if repeats:
-            ordered = sorted(repeats, key=lambda one: sum(stage.s for stage in one.stages))
+            ordered = sorted(repeats, key=_total)
             middle = ordered[(len(ordered) - 1) // 2]
-            bars.append(StageBar(arm, middle.number, middle.stages, _spreads(repeats)))
+            points = tuple(Point(one.number, _total(one), "counts") for one in repeats)
+            bars.append(StageBar(arm, middle.number, middle.stages, points, _spreads(repeats)))
     return bars
+
+
+def one_axis(bars: Sequence[StageBar]) -> bool:
+    """Whether bars are read against one another on one time axis, on which none of them is pressed into a line."""
+    longest = [bar.longest for bar in bars]
+    return len(bars) > 1 and max(longest) <= PRESSED_FROM * min(longest)
 
 
 def actions(experiment: Results) -> list[str]:
@@ -172,6 +190,10 @@ def arms_of(experiments: Iterable[Results]) -> list[Arm]:
 def acting(experiment: Results, arm: Arm, action: str = "") -> list[Repeat]:
     """The repeats of just this arm, of one action or of all."""
     return [one for one in experiment.repeats if one.arm == arm and action in ("", one.action)]
+
+
+def _total(repeat: Repeat) -> float:
+    return sum(stage.s for stage in repeat.stages)
 
 
 def _spreads(repeats: Sequence[Repeat]) -> tuple[StageSpread, ...]:

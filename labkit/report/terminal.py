@@ -36,7 +36,10 @@ def render(run: Run, rows: Sequence[Row], folder: str) -> RenderableType:
 
 
 def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableType]:
-    yield Text(f"Run {run.id} of lab {run.lab}{' (quick)' if run.quick else ''}, {run.started}", style="bold")
+    yield Text(
+        f"Run {run.id} of lab {run.lab}{' (quick)' if run.quick else ' (full)' if run.full else ''}, {run.started}",
+        style="bold",
+    )
     if run.accelerator == "tcg":
         yield Panel(Text(words.banner(), style="bold yellow"), border_style="yellow", expand=False)
     yield _machine(run)

@@ -118,6 +118,8 @@ class Run:
     predictions: Mapping[str, str] = field(default_factory=dict)
     """Claim -> what the reader predicted: an arm, `same`, or `yes` and `no`."""
     quick: bool = False
+    full: bool = False
+    """With `quick` the run's depth; neither is the normal one."""
     samples: int = 0
     """Lines in samples.jsonl."""
 

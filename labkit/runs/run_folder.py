@@ -124,8 +124,10 @@ def load(folder: Path) -> Run:
 
 
 def as_dict(run: Run) -> dict[str, Any]:
-    """A run as the JSON object `run` of run.json. A repeat without factors has no such entry."""
+    """A run as the JSON object `run` of run.json. A repeat without factors has no such entry, nor a run `full`."""
     content = asdict(run)
+    if not run.full:
+        del content["full"]
     for experiment in content["experiments"]:
         for repeat in experiment["repeats"]:
             if not repeat["factors"]:

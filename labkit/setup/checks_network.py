@@ -17,7 +17,7 @@ from labkit.system.paths import CHECKOUT_ID
 
 _PLENTY = 2**20
 _IP_S = 10
-_KEYS = ("subnet", "nat_subnet", "paths")
+_KEYS = ("topology", "subnet", "nat_subnet", "mgmt_subnet", "paths")
 
 
 def subnets() -> Check:
@@ -30,9 +30,9 @@ def subnets() -> Check:
             given = {key: value for key, value in stack_files.values(lab).items() if key in _KEYS}
         except LabError:
             continue  # told by the check of the stack files
-        bridge = plan.bridge_name(CHECKOUT_ID, lab)
-        in_use, own = facts.subnets(host, bridge)
-        finding, hint = judge(lab, given, in_use, own, _interface_to(own))
+        bridges = {plan.bridge_name(CHECKOUT_ID, lab, network): network for network in plan.NETWORKS}
+        in_use, own = facts.subnets(host, bridges)
+        finding, hint = judge(lab, given, in_use, own, _interface_to(own.get(plan.LAN, "")))
         if hint:
             told.append((finding, hint))
         else:
@@ -42,13 +42,16 @@ def subnets() -> Check:
     return Check("subnets", True, "; ".join(good) or "no lab")
 
 
-def judge(lab: str, given: Mapping[str, str], in_use: Mapping[str, str], own: str, reached_by: str) -> tuple[str, str]:
+def judge(
+    lab: str, given: Mapping[str, str], in_use: Mapping[str, str], own_subnets: Mapping[str, str], reached_by: str
+) -> tuple[str, str]:
     """Pure: what is found of a lab's subnets and, where that is bad, the next step.
 
     `given` are the keys of its configuration that speak of them, `reached_by` is the interface to which this machine
     sends what is for the network that the lab has now.
     """
-    known = lab_settings.Facts("tcg", "", _PLENTY, 1, in_use, own)
+    known = lab_settings.Facts("tcg", "", _PLENTY, 1, in_use, own_subnets)
+    own = own_subnets.get(plan.LAN, "")
     try:
         subnet = lab_settings.parse(lab, given, known, CHECKOUT_ID).subnet
     except lab_settings.SettingsError as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
+from infra.settings import topology_of
 from labkit.setup import accelerator, ownership, packages
 from labkit.setup.building import images
 from labkit.setup.docker import engine, rules
@@ -31,8 +32,15 @@ class SetUp:
     machine: Machine
 
 
-def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tests: bool = False) -> SetUp:
-    """Bring the machine to where `pulumi up` works. Raises LabError with one next step."""
+def ensure(
+    progress: Progress,
+    *,
+    yes: bool,
+    confirm: Callable[[str], bool],
+    tests: bool = False,
+    labs: Sequence[str] | None = None,
+) -> SetUp:
+    """Bring the machine to where `pulumi up` of these labs (of all) works. Raises LabError with one next step."""
     settle(progress)
     ownership.check_modes()
     packages.ensure(progress, yes=yes, confirm=confirm, tests=tests)
@@ -43,6 +51,8 @@ def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tes
     with docker.client() as client:
         bootstrap = partial(packages.ensure_bootstrap, progress, yes=yes, confirm=confirm)
         built = images.ensure(client, progress, bootstrap)
+        clustered = any(topology_of(stack_files.config(lab)).clusters for lab in labs or stack_files.names())
+        cluster = images.ensure_cluster(client, progress) if clustered else images.cluster(client)
         kind = accelerator.probe(client, built)
     machine = Machine(
         schema_version=machine_file.SCHEMA_VERSION,
@@ -59,6 +69,7 @@ def ensure(progress: Progress, *, yes: bool, confirm: Callable[[str], bool], tes
         guest_digest=built.guest_digest,
         container_dir=str(built.container_dir),
         container_digest=built.container_digest,
+        cluster_image=cluster,
     )
     machine_file.save(machine)
     for lab in stack_files.names():

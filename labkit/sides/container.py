@@ -22,6 +22,14 @@ _COMPRESS_S = 300.0
 _TICK_S = 0.01
 """Resolution of /proc/uptime and of a process's start, proc(5)."""
 
+_LOOK_AT_SERVICES = """
+nodes=$(docker node ls --format '{{.Hostname}}' 2>/dev/null | sort -V)
+if [ "${nodes%%[!a-z0-9-]*}" = "$(hostname)" ]; then
+  docker service ls -q | xargs -r docker service inspect -f 'swarm-service {{.ID}} {{.Spec.Name}}'
+fi
+"""
+"""All of a swarm know its services; they count as the first one's, on which Pulumi makes them."""
+
 _CLOCKS = """
 read -r uptime _ < /proc/uptime
 echo "uptime_s $uptime"
@@ -42,6 +50,13 @@ class Container:
             made=re.compile(names.replicas(_SIDE)),
             remove='docker rm -f "$1"',
             stray='docker rm -f -v "$1"',
+        ),
+        Object(
+            kind="swarm-service",
+            type="docker:index/service:Service",
+            look=_LOOK_AT_SERVICES,
+            made=re.compile(names.replicas(_SIDE)),
+            remove='docker service rm "$1"',
         ),
         Object(
             kind="network",
@@ -75,6 +90,8 @@ done
 """
     GUEST_MEMORY = ()
     STATE = ("docker", "inspect", "-f", "{{.State.Status}}")
+    WHERE = 'docker ps --format "{{.Names}}" | grep -x -e "$1" -e "$1[.].*" || true'
+    LEADER = "docker node ls --format '{{.ManagerStatus}} {{.Hostname}}' 2>/dev/null | sed -n 's/^Leader //p'"
     LOOK = "docker logs --tail 50 {name}"
     HAS_KEY = False
 

@@ -145,6 +145,14 @@ class Side(Protocol):
         """The command, inside the server and before a replica's handle, that prints in which state it is."""
 
     @property
+    def WHERE(self) -> str:  # noqa: N802 - a constant of each side
+        """Script, inside a server, that prints the name by which the replica $1 runs there; nothing if it does not."""
+
+    @property
+    def LEADER(self) -> str:  # noqa: N802 - a constant of each side
+        """Script, inside a server of a cluster, that prints the name of the one that decides for it, if it knows it."""
+
+    @property
     def LOOK(self) -> str:  # noqa: N802 - a constant of each side
         """What one types behind `./lab exec SERVER` to see what the replica {name} said last."""
 

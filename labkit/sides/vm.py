@@ -66,7 +66,8 @@ class Vm:
         Object(
             kind="domain",
             type="libvirt:index/domain:Domain",
-            look="virsh -q list --all --uuid --name | sed 's/^/domain /'",
+            # In a server of a cluster those that run are the cluster's alone.
+            look="pgrep -x pacemakerd >/dev/null || virsh -q list --all --uuid --name | sed 's/^/domain /'",
             made=re.compile(names.replicas(_SIDE)),
             remove=_REMOVE_DOMAIN,
             stray=_REMOVE_DOMAIN,
@@ -106,6 +107,8 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
 """
     GUEST_MEMORY = ("cat", "/proc/meminfo")
     STATE = ("virsh", "--quiet", "domstate")
+    WHERE = 'virsh -q list --name | grep -Fx -e "$1" || true'
+    LEADER = "timeout 5 crmadmin -D 2>/dev/null | sed -n 's/^Designated Controller is: //p'"
     LOOK = f"tail -n 50 {CONSOLE_DIR}/{{name}}.console"
     HAS_KEY = True
 
@@ -131,7 +134,7 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
             *("-o", "ConnectTimeout=10"),
             *("-o", "LogLevel=ERROR"),
             *(["-p", str(nat_ssh_port(names.index(replica.name)))] if replica.path == "nat" else []),
-            f"root@{urlsplit(replica.url).hostname}",
+            f"root@{replica.address or urlsplit(replica.url).hostname}",
             # ssh hands one text to a shell; quoted, the words arrive as they were given, as on the other side.
             *([shlex.join(command)] if command else []),
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ def machine(tmp_path: Path) -> Machine:
         guest_digest="0123456789ab",
         container_dir="/cache/container",
         container_digest="ba9876543210",
+        cluster_image="sha256:cluster",
     )
 
 
@@ -68,8 +69,8 @@ def build(machine: Machine) -> Iterator[Build]:
             monitor.mocks, project="vm-vs-container", stack="deployment", preview=False, monitor=monitor
         )
         settings = parse("deployment", {"subnet": "10.200.7.0/24", **config}, facts, "1a2b3c4d")
-        beside: dict[Network, ipaddress.IPv4Network] = {"mgmt": mgmt} if mgmt else {}
-        plan = Plan("1a2b3c4d", "deployment", settings.subnet, beside, settings.own["nat_subnet"])
+        beside: Mapping[Network, ipaddress.IPv4Network] = {"mgmt": mgmt} if mgmt else settings.beside
+        plan = Plan("1a2b3c4d", "deployment", settings.subnet, beside, settings.own.get("nat_subnet"))
         lab = Blueprint(settings=settings, plan=plan, machine=machine, commit="c0ffee000000")
 
         @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi has no types for it

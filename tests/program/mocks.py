@@ -33,7 +33,11 @@ class Mocks(pulumi.runtime.Mocks):
             return f"{args.name}-component", {}
         assert args.name not in self.declared.resources, f"two resources are called {args.name}"
         self.declared.resources[args.name] = args
-        return f"{args.name}-id", {**args.inputs, "imageId": f"sha256:{args.name}"}
+        return f"{args.name}-id", {
+            **args.inputs,
+            "imageId": f"sha256:{args.name}",
+            "pinned": f"{args.inputs.get('image')}@sha256:0",
+        }
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"no function is called: {args.token}")

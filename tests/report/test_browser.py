@@ -17,8 +17,10 @@ from labkit.judge.rows import judge
 from labkit.report import compare, html, merge, streams
 from labkit.setup.packages import PACKAGES
 from labkit.system.root import which
+from labs.failover import figures
 from labs.networking.lab import LAB
 from tests.unit import arms, judged, recorded, runs
+from tests.unit import test_failover_figures as outages
 
 pytestmark = pytest.mark.engine
 
@@ -48,6 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     paths = recorded.run("bridged", "nat", "published", "address", "host")
     own = [figure(paths, ()) for figure in LAB.figures.values()]
+    # A table with as many columns as a lab has any.
+    own.append(figures.outages(outages.run(outages.repeat("vm", 1), outages.repeat("container", 1)), ()))
     (made / "pictures.html").write_text(html.page(paths, judge(paths, LAB.claims), own=own), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cast(dict[str, Any], sides.KINDS), arms.TOY, arms.KINDS_OF_THREE[arms.TOY])

@@ -64,13 +64,21 @@ class Replica:
 
 @contextmanager
 def replica(
-    data_dir: Path, *, prefix: Sequence[str] = (), expect_clean_log: bool = True, **changes: str
+    data_dir: Path,
+    *,
+    prefix: Sequence[str] = (),
+    command: Sequence[str] = COMMAND,
+    expect_clean_log: bool = True,
+    **changes: str,
 ) -> Iterator[Replica]:
-    """Start a replica, run through `prefix` if given; end it afterwards, and hold that it logged no traceback."""
+    """Start a replica, run through `prefix` if given, or by another `command`.
+
+    It ends with the block; it must have logged no traceback.
+    """
     log_file = data_dir.parent / f"{data_dir.name}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [*prefix, *COMMAND], env=environment(data_dir, **changes), cwd=CHECKOUT, stderr=log, stdout=log
+            [*prefix, *command], env=environment(data_dir, **changes), cwd=CHECKOUT, stderr=log, stdout=log
         )
     running = Replica(process, log_file)
     try:

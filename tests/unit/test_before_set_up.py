@@ -45,6 +45,8 @@ def test_status_says_it_in_its_first_line() -> None:
 VERBS = {
     "watch": (["watch", "deployment"], "./lab up deployment"),
     "run": (["run", "deployment"], "./lab up deployment"),
+    "fault": (["fault", "failover", "server-killed", "--side", "vm"], "./lab up failover"),
+    "fault undone": (["fault", "failover", "--undo"], "./lab up failover"),
     "exec": (["exec", "vm-1"], "./lab setup"),
     "capture": (["capture", "vm-1"], "./lab setup"),
     "down": (["down", "deployment"], "./lab setup, then look what is there: ./lab leftovers deployment"),

@@ -36,7 +36,7 @@ def tool(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     """In the order in which one meets them."""
     text = tool("--help").stdout
-    names = ("setup", "doctor", "up", "guide", "watch", "status", "exec", "capture", "run", "report", "down",
+    names = ("setup", "doctor", "up", "guide", "watch", "status", "exec", "capture", "run", "fault", "report", "down",
              "leftovers", "clean", "engine", "env", "bench", "new", "test")  # fmt: skip
     places = [text.index(f"\n  {name} ") for name in names]
     assert places == sorted(places)

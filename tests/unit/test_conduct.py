@@ -65,6 +65,15 @@ def test_quick_reaches_the_experiment(tmp_path: Path) -> None:
     assert len(run.experiments[0].repeats) == 4
 
 
+def test_full_reaches_the_experiment_that_has_turns_for_it(tmp_path: Path) -> None:
+    """Others make those of a normal run."""
+    lab = FakeLab(tmp_path)
+    some = replace(lab.experiment("size"), full=lambda sides: take_turns(sides, 5, warm_ups=0))
+    normal = len(lab.experiment("start").turns(("vm", "container"), False))
+    run = Conductor(lab.place, empty_run(full=True), lab.hands).conduct([some, lab.experiment("start")])
+    assert [len(one.repeats) for one in run.experiments] == [10, normal]
+
+
 def _steps(folder: Path) -> int:
     folder.mkdir()
     lab = FakeLab(folder)

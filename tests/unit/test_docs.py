@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from infra.topologies import TOPOLOGIES
 from labkit import cli
 from labkit.measure import labs
+from labkit.system import stack_files
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
@@ -75,11 +77,17 @@ def test_the_tutorial_is_the_guide(pages: Path) -> None:
 
 @pytest.mark.slow
 def test_references_name_what_the_program_knows(pages: Path) -> None:
-    """Every command, configuration key, metric and claim."""
+    """Every command, configuration key, topology, fault, metric and claim."""
     commands = text(pages / "reference" / "cli.html")
     assert [name for name in cli.lab.commands if f"./lab {name}" not in commands] == []
     keys = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
     configuration = text(pages / "reference" / "configuration.html")
     assert [key for key in keys if key not in configuration] == []
+    topologies = text(pages / "reference" / "topologies.html")
+    assert [one.name for one in TOPOLOGIES.values() if one.name not in topologies] == []
+    assert [key.name for one in TOPOLOGIES.values() for key in one.keys if key.name not in topologies] == []
+    faults = text(pages / "reference" / "faults.html").replace("\u2019", "'")
+    every = [fault for lab in stack_files.names() for fault in labs.load(lab).faults]
+    assert [fault.name for fault in every if fault.name not in faults or fault.what not in faults] == []
     claims = text(pages / "reference" / "claims.html")
     assert [one.name for _, one in labs.metrics() if one.name not in claims] == []

@@ -33,7 +33,9 @@ ROUTES: list[dict[str, Any]] = [
 
 
 def subnet(value: str, in_use: dict[str, str], own: str = "") -> Network:
-    return parse(LAB, {"subnet": value}, Facts("tcg", "", 2**16, 4, in_use, own), CHECKOUT).subnet
+    return parse(
+        LAB, {"subnet": value}, Facts("tcg", "", 2**16, 4, in_use, {"lan": own} if own else {}), CHECKOUT
+    ).subnet
 
 
 def refusal(value: str, in_use: dict[str, str], own: str = "") -> str:
@@ -45,7 +47,7 @@ def refusal(value: str, in_use: dict[str, str], own: str = "") -> str:
 
 def test_routes_of_all_tables_count_and_ways_to_everywhere_do_not() -> None:
     """A VPN's own table is asked before the main one; a VPN that takes all traffic is as the default route."""
-    assert networks.from_routes(json.dumps(ROUTES), without="vvc1") == {
+    assert networks.from_routes(json.dumps(ROUTES), without={"vvc1"}) == {
         "172.17.0.0/16": "interface docker0",
         "10.0.0.0/8": "interface wg0 (routing table 51820)",
         "10.9.0.0/16": "a route of type unreachable (routing table 7)",
@@ -59,7 +61,7 @@ def test_an_interface_that_is_down_has_its_network_still() -> None:
         {"ifname": "wg0", "operstate": "DOWN", "addr_info": [{"local": "10.6.0.2", "prefixlen": 16}]},
         {"ifname": "vvc1", "addr_info": [{"local": "10.200.7.1", "prefixlen": 24}]},
     ]
-    assert networks.from_addresses(json.dumps(told), without="vvc1") == {"10.6.0.0/16": "interface wg0"}
+    assert networks.from_addresses(json.dumps(told), without={"vvc1"}) == {"10.6.0.0/16": "interface wg0"}
 
 
 def test_the_engines_networks_count_and_the_labs_own_is_told_apart() -> None:
@@ -74,9 +76,9 @@ def test_the_engines_networks_count_and_the_labs_own_is_told_apart() -> None:
             "Options": {"com.docker.network.bridge.name": "vvc1"},
         },
     ]
-    assert networks.from_engine(told, own_bridge="vvc1") == (
+    assert networks.from_engine(told, {"vvc1": "lan"}) == (
         {"10.1.0.0/16": "Docker network far", "10.2.0.0/16": "Docker network far"},
-        "10.200.7.0/24",
+        {"lan": "10.200.7.0/24"},
     )
 
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 WITHOUT_ENGINES = [
     *(fence for fence in fences("own-lab") if fence.section != ENGINES),
     *fences("own-experiment"),
+    *fences("own-fault"),
 ]
 
 WRONG = {
@@ -55,12 +56,13 @@ def test_every_fence_of_the_pages_is_executed_here_or_on_engines() -> None:
     """Those below one heading need engines: tests/engines/apart/test_own_lab.py."""
     on_engines = [fence for fence in fences("own-lab") if fence.section == ENGINES]
     assert on_engines
-    assert len(WITHOUT_ENGINES) + len(on_engines) == len(fences("own-lab")) + len(fences("own-experiment"))
+    every = [fence for page in ("own-lab", "own-experiment", "own-fault") for fence in fences(page)]
+    assert len(WITHOUT_ENGINES) + len(on_engines) == len(every)
 
 
 @pytest.mark.timeout(900)
 def test_the_pages_say_what_works(checkout: Path) -> None:
-    """From `./lab new` to an experiment of one's own; the new lab passes the suite at each step."""
+    """From `./lab new` to an experiment and a fault of one's own; the new lab passes the suite at each step."""
     executed: list[Fence] = []
     for fence in WITHOUT_ENGINES:
         execute(fence, checkout, within_s=400)

@@ -29,9 +29,18 @@ VM = outputs.Replica("vm-1", "vm", "server-1", "http://10.9.8.16:8000", "vm-1", 
 CONTAINER = outputs.Replica("container-2", "container", "server-1", "http://10.9.8.2:8002", "container-2", "published")
 
 
+def networks(address: str) -> dict[str, Any]:
+    """As an engine tells them, in its own order: that of servers alone may be the first."""
+    of = FULL.removesuffix("server-1")
+    return {
+        f"{of}mgmt": {"IPAddress": "10.1.1.2", "IPPrefixLen": 16},
+        f"{of}lan": {"IPAddress": address, "IPPrefixLen": 24},
+    }
+
+
 def container(address: str) -> dict[str, Any]:
     """What the engine says of a server's container."""
-    return {"Name": f"/{FULL}", "NetworkSettings": {"Networks": {"lan": {"IPAddress": address, "IPPrefixLen": 24}}}}
+    return {"Name": f"/{FULL}", "NetworkSettings": {"Networks": networks(address)}}
 
 
 def test_what_stands_of_a_lab_without_outputs_is_read_off_the_engine() -> None:

@@ -32,10 +32,11 @@ def test_the_default_subnet_is_a_private_24(checkout: str, lab: str) -> None:
 def test_no_two_things_share_an_address_or_a_mac(checkout: str, lab: str) -> None:
     """In each network gateway, servers and guests are apart, and all lie outside of what the engine gives by itself."""
     one = make(checkout, lab)
-    servers, guests = one.servers(plan.MAX_SERVERS), range(plan.MAX_REPLICAS)
+    servers, guests = one.servers(range(plan.MAX_SERVERS)), range(plan.MAX_REPLICAS)
     for name in plan.NETWORKS:
         network = one.network(name)
         addresses = [network.gateway, *(server.addresses[name] for server in servers)]
+        addresses += [one.edge_address] if name == plan.LAN else [ipaddress.IPv4Address(one.registry.partition(":")[0])]
         addresses += [of(n) for of in (one.vm_address, one.container_address) for n in guests if name == plan.LAN]
         assert len(set(addresses)) == len(addresses)
         assert all(address in network.subnet and address not in network.dynamic_range for address in addresses)
@@ -82,7 +83,7 @@ def test_a_guest_behind_nat_has_an_address_of_its_servers_network() -> None:
 def test_a_lab_without_another_network_has_the_lan_alone() -> None:
     """Its servers have one address and one MAC each, by their names and numbers."""
     one = plan.Plan("1a2b3c4d", "deployment", ipaddress.IPv4Network("10.200.7.0/24"))
-    first, second = one.servers(2)
+    first, second = one.servers(range(2))
     assert (first.index, first.name, second.index, second.name) == (0, "server-1", 1, "server-2")
     assert {name: str(address) for name, address in second.addresses.items()} == {"lan": "10.200.7.3"}
     assert list(second.macs) == ["lan"]

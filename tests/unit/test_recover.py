@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from infra.plan import MAX_SERVERS
 from infra.settings import servers as wanted
 from labkit.lifecycle.heal import Known, Steps, after_a_kill, in_no_server, inner_steps, known, outer_steps
 from labkit.lifecycle.inside import REMOVE, There
@@ -121,7 +122,13 @@ def test_nothing_comes_back_of_a_server_that_the_lab_is_not_to_have() -> None:
         assert outer_steps([*one, *two], laptop - gone, ["server-1"]) == Steps(first=first, up=REFRESH)
 
 
-@pytest.mark.parametrize(("value", "number"), [(None, 1), ("2", 2), (2, 2), ("0", 9), ("two", 9), ("9999999", 9)])
+MOST = MAX_SERVERS
+"""All that any lab may have."""
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(None, 1), ("2", 2), (2, 2), ("0", MOST), ("two", MOST), ("9999999", MOST)]
+)
 def test_the_servers_that_a_lab_is_to_have(value: object, number: int) -> None:
     """As its configuration says; where that says nothing that can be used, none is given up."""
     found = wanted({} if value is None else {"servers": value})

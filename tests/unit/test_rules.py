@@ -28,4 +28,8 @@ def test_nothing_is_ignored_as_a_whole_and_each_has_a_reason() -> None:
 
 def test_what_is_replaced_by_our_rule_goes_before_its_successor_comes() -> None:
     """Both have one name: a domain whose emulator moved could never be replaced ("domain already exists")."""
-    assert {kind: options(kind).delete_before_replace for kind in RULES} == {"server container": None, "domain": True}
+    assert {kind: options(kind).delete_before_replace for kind in RULES} == {
+        "server container": None,
+        "tool container": None,
+        "domain": True,
+    }

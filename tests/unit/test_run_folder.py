@@ -65,6 +65,7 @@ runs = st.builds(
     experiments=st.lists(experiments, max_size=2).map(tuple),
     predictions=st.dictionaries(words, words, max_size=2),
     quick=st.booleans(),
+    full=st.booleans(),
 )
 
 

@@ -35,6 +35,9 @@ CHANGE = "Change it: pulumi config set {key} {value} -s deployment"
 SPARE = plan.default_subnet(CHECKOUT, "deployment")
 NAT_SPARE = plan.default_subnet(CHECKOUT, "deployment", "nat")
 
+MGMT_SPARE = plan.default_subnet(CHECKOUT, "deployment", "mgmt")
+ODD = "one of 3, 5 is needed: with two, or with halves, nobody is the majority."
+
 REFUSED = [
     ({"replicas": "0"}, "replicas is '0': a whole number from 1 to 32 is needed."),
     ({"replicas": "-1"}, "replicas is '-1': a whole number from 1 to 32 is needed."),
@@ -46,7 +49,15 @@ REFUSED = [
     ({"vcpus": "5"}, "vcpus is '5': a whole number from 1 to 4 is needed."),
     ({"memory_mib": "100"}, "memory_mib is '100': a whole number from 256 to 1048576 is needed."),
     ({"disk_gib": "1"}, "disk_gib is '1': a whole number from 2 to 64 is needed."),
-    ({"topology": "ring"}, "topology is 'ring': one of single is needed."),
+    ({"topology": "ring"}, "topology is 'ring': one of single, cluster is needed."),
+    ({"servers_a_side": "2", "topology": "cluster"}, f"servers_a_side is '2': {ODD}"),
+    ({"servers_a_side": "4", "topology": "cluster"}, f"servers_a_side is '4': {ODD}"),
+    ({"servers_a_side": "1", "topology": "cluster"}, f"servers_a_side is '1': {ODD}"),
+    (
+        {"mgmt_subnet": "192.168.1.0/24", "topology": "cluster"},
+        "mgmt_subnet is '192.168.1.0/24': 192.168.1.0/24 overlaps 192.168.1.0/24, which interface wlan0 uses; choose "
+        "another.",
+    ),
     ({"sides": "vm,docker"}, "sides is 'vm,docker': one of vm,container - vm - container is needed."),
     ({"sides": "vm,vm"}, "sides is 'vm,vm': one of vm,container - vm - container is needed."),
     ({"accelerator": "fast"}, "accelerator is 'fast': one of auto, kvm, tcg is needed."),
@@ -179,7 +190,7 @@ def test_a_bad_value_is_refused_with_value_rule_and_next_step(config: dict[str, 
     with pytest.raises(SettingsError) as refused:
         parse("deployment", config, FACTS, CHECKOUT)
     key = next(iter(config))
-    value = {"subnet": SPARE, "nat_subnet": NAT_SPARE}.get(key, "VALUE")
+    value = {"subnet": SPARE, "nat_subnet": NAT_SPARE, "mgmt_subnet": MGMT_SPARE}.get(key, "VALUE")
     assert refused.value.problems == (f"{message} {CHANGE.format(key=key, value=value)}",)
 
 
@@ -209,8 +220,8 @@ def test_more_replicas_than_there_are_addresses_for_are_refused() -> None:
     with pytest.raises(SettingsError) as refused:
         parse("deployment", {"paths": "all", "replicas": "11"}, FACTS, CHECKOUT)
     assert refused.value.problems[0] == (
-        "replicas is 11 for each of 3 paths, 33 containers in all: a side has 32 at most. Lower replicas or paths: "
-        "pulumi config set replicas N -s deployment"
+        "replicas is 11 for each of 3 paths, 33 containers in all: a side of the topology single has 32 at most. Lower "
+        "replicas or paths: pulumi config set replicas N -s deployment"
     )
 
 
@@ -260,7 +271,7 @@ def test_a_network_behind_nat_meets_neither_the_lan_nor_what_the_machine_uses() 
 def test_a_further_servers_daemons_need_memory_too() -> None:
     """What fits beside one server need not fit beside two; the reserve is said in what is left to give away."""
     config = {"memory_mib": "7808"}
-    assert parse("deployment", config, FACTS, CHECKOUT).servers == 1
+    assert parse("deployment", config, FACTS, CHECKOUT).servers == (0,)
     with pytest.raises(SettingsError) as refused:
         parse("deployment", {**config, "servers": "2"}, FACTS, CHECKOUT)
     assert refused.value.problems == (
@@ -268,7 +279,30 @@ def test_a_further_servers_daemons_need_memory_too() -> None:
         "can be given away beside 2 servers. Lower memory_mib, replicas or servers: "
         "pulumi config set memory_mib N -s deployment",
     )
-    assert parse("deployment", {"memory_mib": "7680", "servers": "2"}, FACTS, CHECKOUT).servers == 2
+    assert parse("deployment", {"memory_mib": "7680", "servers": "2"}, FACTS, CHECKOUT).servers == (0, 1)
+
+
+def test_a_cluster_lab_has_servers_for_each_side() -> None:
+    """Those of a side are the same ones whether the other is there or not; their network meets no other."""
+    both = parse("deployment", {"topology": "cluster"}, FACTS, CHECKOUT)
+    assert (both.servers, both.along("vm"), both.along("container")) == (
+        (0, 1, 2, 3, 4, 5),
+        ("bridged",),
+        ("published",),
+    )
+    one = parse("deployment", {"topology": "cluster", "sides": "container", "servers_a_side": "5"}, FACTS, CHECKOUT)
+    assert one.servers == (5, 6, 7, 8, 9)
+    assert both.beside == {"mgmt": MGMT_SPARE}
+    config = {"topology": "cluster", "subnet": str(MGMT_SPARE)}
+    assert not parse("deployment", config, FACTS, CHECKOUT).beside["mgmt"].overlaps(MGMT_SPARE)
+
+
+def test_a_cluster_lab_that_is_up_keeps_both_its_networks() -> None:
+    """Whoever has come since."""
+    own = {"lan": "10.200.7.0/24", "mgmt": "10.200.9.0/24"}
+    facts = dataclasses.replace(FACTS, own_subnets=own, subnets_in_use={"10.200.0.0/16": "interface tun0"})
+    found = parse("deployment", {"topology": "cluster"}, facts, CHECKOUT)
+    assert {"lan": str(found.subnet), "mgmt": str(found.beside["mgmt"])} == own
 
 
 def test_kvm_is_used_where_it_works() -> None:
@@ -284,7 +318,9 @@ def test_kvm_is_used_where_it_works() -> None:
 VALUES = st.one_of(
     st.text(max_size=12),
     st.integers(-5, 5000).map(str),
-    st.sampled_from(["vm", "container", "vm,container", "auto", "kvm", "tcg", "single", "10.1.2.0/24", "1e3", "٣"]),
+    st.sampled_from(
+        ["vm", "container", "vm,container", "auto", "kvm", "tcg", "single", "cluster", "3", "10.1.2.0/24", "1e3", "٣"]
+    ),
 )
 
 
@@ -313,7 +349,7 @@ def settings_or_problems(config: dict[str, str]) -> None:
     except SettingsError as refused:
         problems = refused.problems
     else:
-        assert found.servers <= plan.MAX_SERVERS
+        assert set(found.servers) <= set(range(plan.MAX_SERVERS))
         planned = plan.Plan(CHECKOUT, "deployment", found.subnet)
         last = max(len(found.along(side)) for side in found.sides) - 1
         assert isinstance(planned.vm_address(last), Address)

@@ -4,7 +4,7 @@ Everything is named by a digest of its recipe and of what it is built from, so t
 Files lie in the cache, container images in the engine; what either has lost is made again. Nothing is ever
 half-written: files are made in a temporary folder and renamed, images are tagged when they are complete.
 
-    recipe -> base (root file system) -> server
+    recipe -> base (root file system) -> server        -> cluster (where a lab has clusters)
                                       -> container base -> guest
 """
 
@@ -87,6 +87,10 @@ class _Keys:
         return f"{PROJECT}/server:{self.server}"
 
     @property
+    def cluster_tag(self) -> str:
+        return f"{PROJECT}/cluster:{digest(RECIPES / 'cluster', RECIPES / APT, salt=self.server)}"
+
+    @property
     def container_tag(self) -> str:
         return f"{PROJECT}/container:{self.container}"
 
@@ -142,6 +146,23 @@ def ensure(engine: docker.DockerClient, progress: Progress, prepare: Callable[[]
             "Images vanished while they were made", hint="somebody cleans up meanwhile? When that is over: ./lab setup"
         )
     return images
+
+
+def cluster(engine: docker.DockerClient) -> str:
+    """ID of the image of a cluster's servers in the engine; "" where it was not made yet, or not of these recipes."""
+    base = images_base.load(folder())
+    return "" if base is None else workshop.image_id(engine, _keys(base).cluster_tag) or ""
+
+
+def ensure_cluster(engine: docker.DockerClient, progress: Progress) -> str:
+    """The same, after making it where it is missing, on the server image: only labs with clusters need it."""
+    if (ready := cluster(engine)) or (base := images_base.load(folder())) is None:
+        return ready
+    keys = _keys(base)
+    with _only_one(folder() / "lock", progress), progress.step("Image of a cluster's servers"):
+        if not cluster(engine):
+            _build(engine, "cluster", keys.cluster_tag, keys.server_tag, progress)
+    return cluster(engine)
 
 
 def recipes_digest(base_digest: str) -> str:

@@ -18,7 +18,7 @@ NAMESPACE = "vvc-vpn-test"
 LOOK = """
 import json
 from infra import facts, networks
-in_use, own = facts.subnets("unix:///nowhere", "vvc1")
+in_use, own = facts.subnets("unix:///nowhere", {"vvc1": "lan"})
 print(json.dumps([in_use, str(networks.choose("1a2b3c4d", "deployment", in_use))]))
 """
 

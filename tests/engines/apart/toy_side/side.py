@@ -32,6 +32,7 @@ class Toy:
     DISK = ""
     GUEST_MEMORY = ()
     STATE = ("sh", "-c", _STATE, "sh")
+    WHERE = LEADER = ""
     LOOK = "cat /opt/toy/{name}.log"
     HAS_KEY = False
 

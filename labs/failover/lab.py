@@ -1,0 +1,39 @@
+"""The lab *failover*: a VM cluster and a container orchestrator, each with a replica that survives its server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labkit.lifecycle.running import RunningLab
+from labkit.measure.labs import Lab
+from labs.failover import breaking, claims, faults, figures, place, split_brain, timers
+
+
+def unsteady(place: RunningLab) -> Iterator[str]:
+    """What keeps the clusters from being measured, beyond servers that run and replicas that answer."""
+    yield from faults.scattered(place)
+    yield from timers.wrong(place)
+
+
+def bring_back(place: RunningLab) -> None:
+    """What an experiment has set is set back; what is still on its way is waited for."""
+    split_brain.restore(place)
+    breaking.restore(place)
+    faults.await_whole(place)
+
+
+LAB = Lab(
+    name="failover",
+    question="What happens to a VM and to a container when the server under them dies?",
+    experiments=(place.EXPERIMENT, *breaking.EXPERIMENTS, split_brain.EXPERIMENT),
+    claims=(*place.CLAIMS, *claims.CLAIMS),
+    figures={
+        "outages": figures.outages,
+        "timers": figures.timers,
+        "moved": figures.moved,
+        "places": place.places,
+    },
+    steady=unsteady,
+    bring_back=bring_back,
+    faults=faults.FAULTS,
+)
