@@ -13,6 +13,7 @@ defaults
   log global
   option httpchk GET /healthz
   option redispatch 1
+  http-error status 503 content-type text/plain string "the edge finds no place where the replica answers"
   retries 2
   timeout connect 200ms
   timeout check 2s

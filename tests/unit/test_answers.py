@@ -49,6 +49,7 @@ def test_the_right_answer_ends_the_wait() -> None:
     ("status", "body", "last"),
     [
         (500, b"broken", "status 500: broken"),
+        (503, b"<h1>Unavailable</h1>\nNobody is there.\n", "status 503: <h1>Unavailable</h1> Nobody is there."),
         (200, b'{"replica": "vm-2", "version": "2"}', "it is vm-2 with version 2"),
         (200, b'{"replica": "vm-1", "version": "1"}', "it is vm-1 with version 1"),
         (200, b"<html>", "JSONDecodeError"),
