@@ -112,3 +112,25 @@ def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
         assert site.run(f"server-{number}", "/usr/local/lib/vvc/part && echo well").strip() == "well"
     assert written(site, "vm", "memory") == [1, 2, 3]
     assert unchanged(site.up())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("broken", ["no_longer_decides", "majority_lost", "all_have_left"])
+def test_a_swarm_that_fell_apart_is_formed_anew(site: Failover, broken: str) -> None:
+    """A server that was told to be a worker; two of three gone for good; none in any swarm. The data are as before."""
+    write(site, "container", broken, range(1, 4))
+    if broken == "no_longer_decides":
+        site.run("server-5", "docker node demote server-6")
+    elif broken == "majority_lost":
+        for server in ("server-5", "server-6"):
+            command(["docker", "rm", "-f", f"{site.prefix}{server}"])
+            command(["docker", "volume", "rm", f"{site.prefix}{server}-docker-data"])
+    else:
+        for server in ("server-4", "server-5", "server-6"):
+            site.run(server, "docker swarm leave --force")
+    site.up()
+    found = site.status()
+    assert all("error" not in one["answer"] for one in found["replicas"])
+    assert len(found["clusters"]["container"]["servers"]) == 3
+    assert written(site, "container", broken) == [1, 2, 3]
+    assert unchanged(site.up())
