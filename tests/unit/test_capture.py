@@ -104,7 +104,7 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
 
 def test_ctrl_c_and_the_time_end_it() -> None:
     """Either way what was shown before is there."""
-    script = f"trap 'exit 0' TERM; {LISTENS} echo line; {WAITS}"
+    script = f"trap 'exit 0' TERM; echo line; {LISTENS} {WAITS}"
     for seconds in (0.3, None):
         with command._until_ended(words(script), seconds) as capture:
             assert capture.shown.readline() == b"line\n"

@@ -17,6 +17,7 @@ import pytest
 
 from infra import environment
 from labkit.setup.offline import _archive, _wheels
+from tests.pace import slower
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -116,7 +117,7 @@ def test_it_works_from_everywhere_and_is_fast_the_second_time(checkout: Path, tm
         begin = time.monotonic()
         lab(checkout / "lab", "--help")
         seconds.append(time.monotonic() - begin)
-    assert min(seconds) < 0.4
+    assert min(seconds) < 0.4 * slower()
 
     # Later: the packages of the tests, for `test` only.
     assert "requirements-dev" not in first.stderr
