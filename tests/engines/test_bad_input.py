@@ -16,7 +16,7 @@ import yaml
 from infra import plan
 from labkit.system import stack_files
 from labkit.system.paths import CHECKOUT_ID
-from tests.engines.real import LAB, ROOT, command, engine, pulumi, tool
+from tests.engines.real import LAB, ROOT, UP_S, command, engine, pulumi, tool
 
 pytestmark = pytest.mark.engine
 
@@ -144,7 +144,7 @@ def test_a_name_that_something_foreign_has_is_refused() -> None:
     image = json.loads((ROOT / ".state" / "machine.json").read_text(encoding="utf-8"))["server_image"]
     foreign = engine("create", "--name", name, image, "true")
     try:
-        done = tool("up", LAB, "--yes", check=False)
+        done = tool("up", LAB, "--yes", check=False, timeout_s=UP_S)
         assert done.returncode == 1
         told = done.stdout + done.stderr
         assert f"The container {name} is not this lab's (its labels differ). Rename or remove it first." in told

@@ -17,16 +17,18 @@ from labkit.measure import pcap
 from tests.engines.apart.networking.site import LAB, Site
 from tests.engines.real import command
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 
 ETHERNET = 1
 ASK_S = 20.0
+GONE_S = 120.0
+"""Bound of what ends by itself; beside other work a look at all takes half a minute."""
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(site: Site) -> Iterator[None]:
     """No program and no file in the server, after each of these."""
-    with site.as_before(20, site.marks):
+    with site.as_before(GONE_S, site.marks):
         yield
 
 
