@@ -90,6 +90,15 @@ CONFIGS: dict[str, tuple[dict[str, object], list[str]]] = {
     ),
 }
 
+ALWAYS = {
+    "a mistyped key, no replica, too little memory",
+    "more memory than there is",
+    "more replicas along all paths than there are addresses for",
+    "no number",
+}
+"""Several problems at once, one of the machine's, one of several keys together, and one that Pulumi itself finds. The
+others are told the same way; tests/unit/test_settings.py has the rule and the words of each."""
+
 
 @pytest.fixture(autouse=True)
 def nothing_is_created() -> Iterator[None]:
@@ -113,7 +122,9 @@ def preview(values: dict[str, object], folder: Path) -> subprocess.CompletedProc
     return pulumi("preview", "--config-file", str(file), check=False)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ALWAYS else pytest.mark.long) for name in CONFIGS]
+)
 def test_all_problems_of_a_configuration_are_told_at_once(name: str, tmp_path: Path) -> None:
     """By Pulumi, before any resource."""
     values, messages = CONFIGS[name]

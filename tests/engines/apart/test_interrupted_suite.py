@@ -66,8 +66,9 @@ def test_made(tmp_path: Path) -> None:
     of_clone = identify(clone).id
     make(of_clone, image)
     make(CHECKOUT_ID, image)
-    (tmp_path / "made").write_text(f"{clone}\\n{of_clone}", encoding="utf-8")
-    (tmp_path / "made").rename(os.environ["VVC_MADE"])
+    draft = Path(os.environ["VVC_MADE"] + ".part")
+    draft.write_text(f"{clone}\\n{of_clone}", encoding="utf-8")
+    draft.rename(os.environ["VVC_MADE"])
     time.sleep(800)
 ''',
     "tests/unit/test_passes.py": '''
