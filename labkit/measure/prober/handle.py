@@ -38,7 +38,7 @@ from labkit.system.waiting import until
 _POLL_S = 0.02
 _START_S = 60.0
 _END_S = 30.0
-"""To its start, and to its end after the last request's deadline, on a machine that is busy: what waits longer hangs."""
+"""To its start, and to its end after the last request's deadline, on a busy machine: what takes longer hangs."""
 
 
 @dataclass(frozen=True)

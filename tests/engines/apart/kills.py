@@ -270,5 +270,5 @@ def half_uploaded() -> str:
 def no_orphans(site: Site) -> None:
     """All programs of the checkout end within the bound of the issue."""
     with at_once(ORPHANS_S):
-        gone = until(lambda: not site.programs(), EVENT_S, 0.2)
-    assert gone, [(one.pid, one.parent, one.words) for one in site.programs()]
+        gone = until(lambda: not site.programs(), 10 * ORPHANS_S, 0.2)
+        assert gone, [(one.pid, one.parent, one.words) for one in site.programs()]

@@ -104,7 +104,7 @@ def who(site: Failover, side: str) -> dict[str, Any]:
 
 @contextmanager
 def counted(site: Failover) -> Iterator[list[int]]:
-    """How many QEMUs ran the VM at each look meanwhile, all at once: a look at one server after the other takes long."""
+    """How many QEMUs ran the VM at each look meanwhile, all at once: one server is looked at after the other."""
     ended, seen = threading.Event(), []
     names = [f"{site.prefix}server-{number}" for number in (1, 2, 3)]
 
