@@ -52,7 +52,7 @@ def pip() -> None:
 
 def with_pip(test: Test) -> Test:
     """It makes a real .venv: seconds for each, where most need to see only that one is made."""
-    return pytest.mark.slow(pytest.mark.usefixtures(pip.__name__)(test))  # type: ignore[no-any-return]
+    return pytest.mark.slow(pytest.mark.usefixtures("pip")(test))  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def python_on_path(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     folder.mkdir()
     real = Path(sys.base_prefix) / "bin" / "python3"
     first = folder / "python3.13"
-    if pip.__name__ in request.fixturenames:
+    if "pip" in request.fixturenames:
         first.symlink_to(real)
     else:
         first.write_text(QUICK.format(real=real), encoding="utf-8")
