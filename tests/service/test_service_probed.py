@@ -23,7 +23,7 @@ DOWN_S = 1.0
 def port_that_nobody_is_given() -> str:
     """One that is free, and that no program gets by asking for any: it is free again once its service is killed."""
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()[0])
-    for port in random.sample(range(first - 8000, first), 100):  # noqa: S311 - only has to be another lane's seldom
+    for port in random.sample(range(first - 8000, first), 100):
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return str(port)
     raise AssertionError("no port is free")

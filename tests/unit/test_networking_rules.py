@@ -97,9 +97,7 @@ def test_a_trial_says_whose_counter_moved() -> None:
 
 
 @pytest.mark.parametrize(("takes_s", "waits_s"), [(0.0, firewall.ANSWERS_WITHIN_S), (0.3, 2.4)])
-def test_a_replica_that_is_busy_is_given_time(
-    monkeypatch: pytest.MonkeyPatch, takes_s: float, waits_s: float
-) -> None:
+def test_a_replica_that_is_busy_is_given_time(monkeypatch: pytest.MonkeyPatch, takes_s: float, waits_s: float) -> None:
     """As much as an answer takes that nothing is in the way of, several times over."""
     bounds: dict[int, float] = {}
 

@@ -58,7 +58,8 @@ def test_packets_are_shown_until_ctrl_c(site: Site, path: str) -> None:
         answers.whoami(replica.url, ASK_S)
         shown: list[str] = []
         for line in process.stdout or ():
-            assert (packet := re.search(r"Flags (\S+),", line)), line
+            packet = re.search(r"Flags (\S+),", line)
+            assert packet, line
             shown.append(packet[1])
             if packet[1] == "[P.]":
                 break
