@@ -96,10 +96,11 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     with process.stdout as said:
         assert said.readline() == b"begun\n"
     child = int((tmp_path / "pid").read_text(encoding="utf-8"))
-    assert alive(child)
+    there = alive(child)
     process.kill()
     process.wait()
-    assert until(lambda: not alive(child), 10)
+    assert there
+    assert until(lambda: not alive(child), 30)
 
 
 def test_ctrl_c_and_the_time_end_it() -> None:
