@@ -32,7 +32,7 @@ _BACKEND = Path(".state", "pulumi", ".pulumi")
 
 _STACKS = _BACKEND / "stacks" / PROJECT
 _SCHEMA_VERSION = 1
-_STAT_S = 5
+_STAT_S = 30
 _NOT_OF_A_LAB = {"logs", "venv.lock", _RECORD.name}
 """What a copy that begins anew keeps of its state folder; the record, written last, says until then that it is one."""
 

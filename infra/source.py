@@ -10,7 +10,7 @@ from pathlib import Path
 from infra import environment
 
 _NOT_SOURCE = {"__pycache__", ".pytest_cache", ".mypy_cache"}
-_GIT_S = 5
+_GIT_S = 30
 
 
 def tree_digest(*folders: Path) -> str:

@@ -81,4 +81,4 @@ def alive(pid: int) -> bool:
     """Whether the process runs; a zombie does not."""
     with suppress(ChildProcessError):  # not our child: nothing to reap
         os.waitpid(pid, os.WNOHANG)
-    return bool(command_line(pid))
+    return process(pid) is not None

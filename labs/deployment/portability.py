@@ -22,7 +22,7 @@ from labs.deployment.sides.moving import Move, Part
 SERVERS = 2
 REPEATS, QUICK_REPEATS = 6, 1
 CARRY_WITHIN_S = 300.0
-ANSWERS_WITHIN_S = 120.0
+ANSWERS_WITHIN_S = 240.0
 _POLL_S = 0.05
 """Resolution of the first answer, see infra.answers."""
 

@@ -33,7 +33,7 @@ LOAD = {"kvm": (50.0, 10.0, 1.0), "tcg": (8.0, 2.0, 2.0)}
 10 ms on each request."""
 
 STEADY_WITHIN_S = 60.0
-BACK_WITHIN_S = 180.0
+BACK_WITHIN_S = 300.0
 INSTANT_S = 5.0
 """The fault is struck at an instant within so much time, the longest period of any timer here, drawn anew each time."""
 ALONE_S = 20.0

@@ -14,7 +14,7 @@ from labs.failover.clusters import OF
 from labs.failover.sides import cluster
 from labs.failover.sides.cluster import CUT
 
-WHOLE_WITHIN_S = 120.0
+WHOLE_WITHIN_S = 240.0
 """From the undo until servers, clusters and replicas are as they were; a cut swarm runs its old task on for 36 s."""
 _PAUSE_S = 0.5
 _PART = "/usr/local/lib/vvc/part 1"

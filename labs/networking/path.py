@@ -27,7 +27,7 @@ from labs.networking.hops import Clock, Hop, Sight
 from labs.networking.packets import read
 
 REPEATS = 3
-ASK_S = 10.0
+ASK_S = 30.0
 _SETTLE_S = 0.3
 _PCAP = ("-U", "-s", "512", "--time-stamp-precision=nano", "-w")
 LINKS = ("ip", "-details", "-json", "link")

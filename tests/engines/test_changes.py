@@ -15,7 +15,7 @@ from infra import outputs
 from labkit.lifecycle.change import config_file
 from tests.engines.real import LAB, ROOT, UP_S, contract, engine, inside, pulumi, tool
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(3 * UP_S)]
 
 Change = Callable[..., outputs.Contract]
 

@@ -13,7 +13,7 @@ import requests
 
 from infra import outputs
 from infra.answers import Service
-from tests.engines.real import LAB, ROOT, command, engine, inside, pulumi, tool
+from tests.engines.real import LAB, ROOT, UP_S, command, engine, inside, pulumi, tool
 from tests.service import strace_order
 
 pytestmark = pytest.mark.engine
@@ -76,7 +76,7 @@ def test_a_write_is_kept_on_both_sides(lab: outputs.Contract) -> None:
 @pytest.mark.parametrize("flags", [(), ("--refresh",)], ids=["plain", "refresh"])
 def test_a_second_up_changes_nothing(flags: tuple[str, ...]) -> None:
     """Every resource is unchanged."""
-    done = pulumi("up", "--yes", *flags, timeout_s=120)
+    done = pulumi("up", "--yes", *flags, timeout_s=UP_S)
     assert SAME.search(done.stdout), done.stdout
     assert not CHANGED.search(done.stdout), done.stdout
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from labkit.lifecycle import clean
 from labkit.setup.docker import engine as engines
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Quiet
-from tests.engines.real import LAB, ROOT, command, engine, tool
+from labkit.system.waiting import until
+from tests.engines.real import LAB, ROOT, SHORT_S, command, engine, tool
 
 pytestmark = pytest.mark.engine
 
@@ -121,15 +121,12 @@ def in_engine() -> list[str]:
 def paste(line: str) -> None:
     """As a person does, in a shell that knows nothing of the engine."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "PULUMI_"))}
-    subprocess.run(["sh", "-c", line], env=env, capture_output=True, timeout=60, check=True)
+    subprocess.run(["sh", "-c", line], env=env, capture_output=True, timeout=SHORT_S, check=True)
 
 
 def wait_gone(pid: int) -> None:
     """Bounded."""
-    deadline = time.monotonic() + 10
-    while running(pid):
-        assert time.monotonic() < deadline, f"process {pid} runs on"
-        time.sleep(0.1)
+    assert until(lambda: not running(pid), 60), f"process {pid} runs on"
 
 
 def test_ours_is_removed_and_look_alikes_stay(lab: outputs.Contract, look_alikes: list[int]) -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from tests.engines.real import ROOT, tool
 from tests.guides.conftest import HERE, walked
-from tests.guides.guides import assert_walked, journal
+from tests.guides.guides import TEST_S, assert_walked, journal
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(TEST_S)]
 
 
 @pytest.mark.parametrize("lab", HERE)

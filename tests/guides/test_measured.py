@@ -17,8 +17,9 @@ from labkit.runs.records import Repeat, Run
 from labs.deployment import kernels
 from tests.engines.real import LAB, tool
 from tests.engines.runs_read import repeats, verdicts
+from tests.guides.guides import TEST_S
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(TEST_S)]
 
 SIDES = ("vm", "container")
 VCPUS, MEMORY_MIB = int(settings.DEFAULTS["vcpus"]), int(settings.DEFAULTS["memory_mib"])

@@ -23,7 +23,9 @@ from tests import another_checkout
 
 PLAYBOOKS = paths.CHECKOUT / "playbooks"
 VARIABLES = {"vvc_replica": "vm-1", "vvc_side": "vm", "vvc_server": "server-1", "vvc_version": "1", "vvc_commit": "abc"}
-_PORTS_S = 10
+_PORTS_S = 60
+_PATIENCE_S = 600
+"""Bound of a boot, and of a playbook: a minute each on an idle machine, beside other work two and more."""
 _QEMU = """
 qemu-img create -q -f qcow2 -b /guest/disk.qcow2 -F qcow2 /tmp/disk.qcow2 3G
 exec qemu-system-x86_64 -machine pc -accel tcg,tb-size=256 -smp 1 -m 512 -nodefaults -display none -no-reboot \
@@ -56,8 +58,8 @@ class Guest:
             "variables": {**VARIABLES, "service_url": url, **variables},
             "digest": "x",
             "triggers": self.triggers,
-            "timeout_s": 240,
-            "ssh_timeout_s": 180,
+            "timeout_s": _PATIENCE_S,
+            "ssh_timeout_s": _PATIENCE_S,
             "log_dir": str(self.logs),
             "hint": "",
             "console": [],
@@ -71,7 +73,7 @@ class Guest:
         """Run a command in the guest."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         words = ["ssh", *options, "-i", str(self.key), "-p", str(self.ssh_port), "root@127.0.0.1", command]
-        return subprocess.run(words, capture_output=True, text=True, timeout=60, check=True, encoding="utf-8").stdout
+        return subprocess.run(words, capture_output=True, text=True, timeout=240, check=True, encoding="utf-8").stdout
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.engine
 SCHEMES = ("light", "dark")
 WIDTHS = (360, 400, 768, 800, 1280, 1600)
 PAGES = ("report", "compare", "merge", "arms", "pictures")
-_LOADED_MS = 30_000
+_LOADED_MS = 120_000
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         home = {name: str(tmp_path_factory.mktemp("home")) for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
         # Root may not use Chromium's own sandbox; it opens nothing but files of ours.
         one = playwright.chromium.launch(
-            executable_path=which(program), args=["--no-sandbox"], env={**os.environ, **home}
+            executable_path=which(program), args=["--no-sandbox"], env={**os.environ, **home}, timeout=_LOADED_MS
         )
         try:
             yield one

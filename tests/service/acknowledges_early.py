@@ -12,27 +12,23 @@ from service.store import Store
 
 LATER_S = 0.5
 
-_waiting: list[tuple[str, int, str, float]] = []
 _under_way: set[asyncio.Task[None]] = set()
 
 
 async def _early(store: Any, client: str, seq: int, payload: str) -> bool:
-    if not _waiting:
-        task = asyncio.create_task(_commit(store))
-        _under_way.add(task)
-        task.add_done_callback(_under_way.discard)
-    _waiting.append((client, seq, payload, time.time()))
+    task = asyncio.create_task(_commit(store, (client, seq, payload, time.time())))
+    _under_way.add(task)
+    task.add_done_callback(_under_way.discard)
     return True
 
 
-async def _commit(store: Any) -> None:
+async def _commit(store: Any, entry: tuple[str, int, str, float]) -> None:
+    """Each by itself: at every moment some are confirmed and not committed."""
     await asyncio.sleep(LATER_S)
-    batch = list(_waiting)
-    _waiting.clear()
 
     def write(connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")
-        connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", batch)
+        connection.execute("INSERT INTO entries VALUES (?, ?, ?, ?)", entry)
         connection.execute("COMMIT")
 
     await store._writer.run(write)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from labkit.measure.prober._ledger import Ledger
@@ -17,14 +20,23 @@ from tests.service.running import COMMAND, replica
 DOWN_S = 1.0
 
 
+def port_that_nobody_is_given() -> str:
+    """One that is free, and that no program gets by asking for any: it is free again once its service is killed."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()[0])
+    for port in random.sample(range(first - 8000, first), 100):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
+    raise AssertionError("no port is free")
+
+
 def killed(tmp_path: Path, command: Sequence[str] = COMMAND) -> tuple[Result, float, Ledger]:
     """What a prober saw of a service that was killed under it and started again; when that was; what is stored."""
     data = tmp_path / "data"
     data.mkdir()
     folder = tmp_path / "samples"
     folder.mkdir()
-    with replica(data, command=command) as first:
-        port = first.url.rsplit(":", 1)[1]
+    port = port_that_nobody_is_given()
+    with replica(data, command=command, VVC_PORT=port) as first:
         expect = {"side": "vm", "version": "dev"}
         settings = Settings([first.url], folder, writes_per_s=25, deadline_s=5, expect=expect)
         with probing(settings, good_within_s=30) as prober:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,8 @@ from pulumi.runtime.proto import (
 )
 
 from labkit.system.paths import CHECKOUT
+from labkit.system.processes import alive
+from labkit.system.waiting import until
 
 HOST = CHECKOUT / "toolchain" / "language_host.py"
 BOUND_S = 60
@@ -124,23 +124,11 @@ def program_info(root: Path, entry: str = ".", program: Path | None = None, virt
 
 def wait_for(file: Path) -> str:
     """What a program has written, once it has."""
-    deadline = time.monotonic() + BOUND_S
-    while time.monotonic() < deadline:
-        if file.exists() and (text := file.read_text(encoding="utf-8")):
-            return text
-        time.sleep(0.02)
-    raise AssertionError(f"{file} was not written")
+    text = until(lambda: file.read_text(encoding="utf-8") if file.exists() else "", BOUND_S, 0.02)
+    assert text, f"{file} was not written"
+    return text
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends within 3 s."""
-    deadline = time.monotonic() + 3
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if re.search(r"\) Z ", Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")):
-            return True
-        time.sleep(0.02)
-    return False
+    """Whether a process ends, within a bound."""
+    return until(lambda: not alive(pid), BOUND_S, 0.02)

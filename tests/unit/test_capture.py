@@ -96,15 +96,16 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     with process.stdout as said:
         assert said.readline() == b"begun\n"
     child = int((tmp_path / "pid").read_text(encoding="utf-8"))
-    assert alive(child)
+    there = alive(child)
     process.kill()
     process.wait()
-    assert until(lambda: not alive(child), 10)
+    assert there
+    assert until(lambda: not alive(child), 30)
 
 
 def test_ctrl_c_and_the_time_end_it() -> None:
     """Either way what was shown before is there."""
-    script = f"trap 'exit 0' TERM; {LISTENS} echo line; {WAITS}"
+    script = f"trap 'exit 0' TERM; echo line; {LISTENS} {WAITS}"
     for seconds in (0.3, None):
         with command._until_ended(words(script), seconds) as capture:
             assert capture.shown.readline() == b"line\n"

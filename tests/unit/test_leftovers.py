@@ -178,12 +178,14 @@ REAPER = """
 import ctypes, os, subprocess
 from labkit.lifecycle import orphans
 from labkit.system import processes
+from labkit.system.waiting import until
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 script = "exec -a pulumi-resource-orphan sleep 60 >/dev/null 2>&1 & echo $!"
 words = {"env": {**os.environ, "PULUMI_BACKEND_URL": "file:///orphans"}, "stdout": subprocess.PIPE, "text": True}
 orphan = int(subprocess.run(["bash", "-c", script], **words).stdout)
 try:
-    found = orphans.orphans(processes.running(), orphans.Home("file:///orphans", "/none"), "x")
+    # It was a shell a moment ago.
+    found = until(lambda: orphans.orphans(processes.running(), orphans.Home("file:///orphans", "/none"), "x"), 20)
     assert [one.pid for one in found] == [orphan], found
     assert (found[0].parent, found[0].session) == (os.getpid(), os.getsid(0)), found
 finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -93,6 +94,24 @@ def test_a_trial_says_whose_counter_moved() -> None:
     told = firewall.judged(Trial("forward", "1", 61001), "no answer", counts)
     assert (told["dropped_by"], told["dropped_packets"]) == ("filter FORWARD of the server", 2)
     assert told["packets"]["filter INPUT of the server"] == 0
+
+
+@pytest.mark.parametrize(("takes_s", "waits_s"), [(0.0, firewall.ANSWERS_WITHIN_S), (0.3, 2.4)])
+def test_a_replica_that_is_busy_is_given_time(monkeypatch: pytest.MonkeyPatch, takes_s: float, waits_s: float) -> None:
+    """As much as an answer takes that nothing is in the way of, several times over."""
+    bounds: dict[int, float] = {}
+
+    def ask(_url: str, _client: str, port: int, within_s: float) -> str:
+        bounds[port] = within_s
+        time.sleep(takes_s)
+        return "answered" if port == 61000 else "no answer"
+
+    monkeypatch.setattr(firewall, "ask", ask)
+    assert firewall.asked("http://x", "10.0.0.1", [61000, 61001, 61002]) == {
+        61000: "answered", 61001: "no answer", 61002: "no answer"
+    }  # fmt: skip
+    assert bounds[61000] == firewall.AT_ALL_WITHIN_S
+    assert all(waits_s <= bounds[port] < firewall.AT_ALL_WITHIN_S for port in (61001, 61002))
 
 
 def test_a_packet_lost_without_a_rule_spoils_the_trial() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -43,13 +44,13 @@ def test_one_line_a_task_and_counts_by_outcome(tally: Tally, told: io.StringIO) 
     tally.event(event("runner_on_ok", "Two", res={"changed": True}))
     tally.event(event("runner_on_skipped", "Three"))
     assert (tally.ok, tally.changed, tally.failure) == (1, 1, "")
-    assert told.getvalue() == "✓ vm-1: One: ok (0.0 s)\n✓ vm-1: Two: changed (0.0 s)\n"
+    assert re.fullmatch(r"✓ vm-1: One: ok \(\d+\.\d s\)\n✓ vm-1: Two: changed \(\d+\.\d s\)\n", told.getvalue())
 
 
 def test_a_failure_keeps_its_message_in_full(tally: Tally, told: io.StringIO) -> None:
     tally.event(event("runner_on_failed", "Bad", res={"msg": "first\nsecond", "stderr": "why"}))
     assert tally.failure == "failed at task 'Bad': first\nsecond\nwhy"
-    assert told.getvalue() == "✗ vm-1: Bad: failed (0.0 s)\n"
+    assert re.fullmatch(r"✗ vm-1: Bad: failed \(\d+\.\d s\)\n", told.getvalue())
 
 
 def test_a_loops_failure_names_the_items_that_failed() -> None:
@@ -183,7 +184,7 @@ def test_an_sshd_that_refuses_ends_with_the_consoles_last_lines(tmp_path: Path) 
         with pytest.raises(playbook.PlaybookError) as failed:
             playbook.run_worker(inputs(tmp_path, port=port, console=console))
     text = str(failed.value)
-    assert text.startswith(f"Rung 'sshd answers': no ssh greeting from 127.0.0.1:{port} after 1.")
+    assert re.match(rf"Rung 'sshd answers': no ssh greeting from 127\.0\.0\.1:{port} after [1-9]\d*\.", text)
     assert "(bound: 1 s). Last: [Errno 111] Connection refused. Console: c\nIts last lines (sh -c " in text
     assert text.endswith(":\n    a line[2J\n    its last words")
 

@@ -33,3 +33,15 @@ def test_a_process_is_told_with_its_words_and_its_own_environment() -> None:
         assert processes.process(one.pid) is None
     assert found == Process(one.pid, os.getpid(), os.getsid(0), ("cat",), {"A": "b=c"}, str(Path.cwd()))
     assert processes.process(2**22 + 1) is None
+
+
+def test_a_process_that_becomes_another_program_is_alive_all_the_time(tmp_path: Path) -> None:
+    """It has no words for a moment."""
+    program = tmp_path / "program"
+    program.write_text('#!/bin/sh\nexec "$0"\n', encoding="utf-8")
+    program.chmod(0o755)
+    with subprocess.Popen([program]) as one:
+        found = {processes.alive(one.pid) for _ in range(2000)}
+        one.kill()
+    assert found == {True}
+    assert not processes.alive(one.pid)

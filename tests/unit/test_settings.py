@@ -42,6 +42,7 @@ REFUSED = [
     ({"replicas": "0"}, "replicas is '0': a whole number from 1 to 32 is needed."),
     ({"replicas": "-1"}, "replicas is '-1': a whole number from 1 to 32 is needed."),
     ({"replicas": "1000"}, "replicas is '1000': a whole number from 1 to 32 is needed."),
+    ({"replicas": "33"}, "replicas is '33': a whole number from 1 to 32 is needed."),
     ({"replicas": "two"}, "replicas is 'two': a whole number from 1 to 32 is needed."),
     ({"servers": "0"}, "servers is '0': a whole number from 1 to 2 is needed."),
     ({"servers": "3"}, "servers is '3': a whole number from 1 to 2 is needed."),
@@ -93,6 +94,11 @@ REFUSED = [
         "between them.",
     ),
     (
+        {"paths": ""},
+        "paths is '': all is needed, or some of bridged, nat, published, address, host, each once, with commas between "
+        "them.",
+    ),
+    (
         {"paths": "nat,nat"},
         "paths is 'nat,nat': all is needed, or some of bridged, nat, published, address, host, each once, with commas "
         "between them.",
@@ -115,6 +121,10 @@ REFUSED = [
     (
         {"nat_subnet": "10.9.8.0/28"},
         f"nat_subnet is '10.9.8.0/28': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
+    ),
+    (
+        {"nat_subnet": "8.8.8.0/24"},
+        f"nat_subnet is '8.8.8.0/24': a private IPv4 network of 24 bits such as {NAT_SPARE} is needed.",
     ),
     (
         {"nat_subnet": "lan"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ def test_a_failure_is_worded_and_has_a_next_step() -> None:
     """Problem, telling line, command, status; the hint apart."""
     with pytest.raises(CommandError) as failed:
         shell.run(["sh", "-c", "echo last; exit 4"], timeout_s=10, problem="It broke", hint="mend it")
-    assert failed.value.problem.startswith("It broke: last\n  sh -c 'echo last; exit 4': exit status 4 after 0.")
+    assert re.match(r"It broke: last\n  sh -c 'echo last; exit 4': exit status 4 after \d+\.\d s", failed.value.problem)
     assert failed.value.hint == "mend it"
 
 
@@ -47,7 +48,7 @@ def test_a_bound_ends_the_whole_group() -> None:
         _until_gone(child)
 
 
-def _until_gone(pid: int, within_s: float = 5) -> None:
+def _until_gone(pid: int, within_s: float = 30) -> None:
     begin = time.monotonic()
     while time.monotonic() - begin < within_s:
         os.kill(pid, 0)
@@ -72,7 +73,7 @@ def test_what_ends_with_us_ends_where_we_are_killed() -> None:
         program = int(starter.stdout.readline())
         os.kill(program, 0)
         starter.kill()
-    assert waiting.until(lambda: not processes.alive(program), 5)
+    assert waiting.until(lambda: not processes.alive(program), 30)
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

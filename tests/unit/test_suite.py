@@ -230,10 +230,11 @@ finally:
     print("torn down", flush=True)
 """
 OUTER = """
-import os, sys
+import os, signal, sys
 from contextlib import ExitStack
 from pathlib import Path
 from labkit.lifecycle.suite_processes import follow
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # these tests may run below nohup
 try:
     follow([sys.executable, "-P", "-c", sys.argv[1]], Path("/"), dict, {})
 except KeyboardInterrupt:

@@ -36,9 +36,9 @@ from labkit.system.signals import interrupts_wait
 from labkit.system.waiting import until
 
 _POLL_S = 0.02
-_START_S = 20.0
-_END_S = 5.0
-"""To its end after the last request's deadline."""
+_START_S = 60.0
+_END_S = 30.0
+"""To its start, and to its end after the last request's deadline, on a busy machine: what takes longer hangs."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ class Prober:
 
 
 @contextmanager
-def probing(settings: Settings, good_within_s: float | None = 10.0) -> Iterator[Prober]:
+def probing(settings: Settings, good_within_s: float | None = 30.0) -> Iterator[Prober]:
     """Probe while inside. Returns when the first good answer was there, within `good_within_s` (None: at once).
 
     On the way out the prober ends in order; if the block raised, it is ended all the same and that error stays.

@@ -24,13 +24,14 @@ from labkit.lifecycle.programs import PARTS
 from labkit.system import processes
 from labkit.system.processes import Process
 from labkit.system.waiting import until
-from tests.engines.real import LAB, ROOT, command
+from tests.engines.real import LAB, PATIENT, ROOT, command
+from tests.pace import at_once
 
 UP, DOWN, BOTH = "up", "down", "up and down"
 """Commands that must work after a kill."""
 
-EVENT_S = 240
-END_S = 400
+EVENT_S = 400
+END_S = 900
 ORPHANS_S = 10
 DISK = "/var/lib/libvirt/images/lab/vm-1.qcow2"
 
@@ -99,6 +100,12 @@ class Site:
         return f"{plan.PREFIX}-{self.id}-{self.lab}-server-1"
 
     @property
+    def inner(self) -> str:
+        """URL of the engine in its server."""
+        machine = machine_file.load(self.checkout / ".state" / "machine.json")
+        return f"unix://{machine.runtime_dir}/{self.lab}-{plan.server_name(0)}/docker.sock"
+
+    @property
     def backend(self) -> str:
         """URL of its Pulumi's state, which all its programs have in their environment."""
         return f"file://{quote(str(self.checkout / '.state' / 'pulumi'))}"
@@ -146,7 +153,7 @@ class Site:
 
     def _env(self) -> dict[str, str]:
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "VVC_TESTS"))}
-        return {**clean, "PYTHONPATH": str(self.checkout), "PYTHONUNBUFFERED": "1"}
+        return {**clean, **PATIENT, "PYTHONPATH": str(self.checkout), "PYTHONUNBUFFERED": "1"}
 
     def programs(self) -> list[Process]:
         """All processes of this checkout, and those that run in its server when that is not there."""
@@ -198,16 +205,10 @@ def strike(site: Site, kill: Kill, lab: subprocess.Popen[str]) -> None:
 @contextmanager
 def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
     """Begin to look out for an event before the command starts; inside, the function waits for it, bounded."""
-    words = [
-        "docker",
-        "events",
-        "--filter",
-        "type=container",
-        "--filter",
-        f"container={site.server}",
-        "--format",
-        "{{.Action}}",
-    ]
+    # The one engine or the other; what has happened before it hears that we listen it tells as well.
+    asked, container = (["-H", site.inner], "container-1") if name == "container gone" else ([], site.server)
+    told = ["--since", f"{time.time():.9f}", "--filter", "type=container", "--filter", f"container={container}"]
+    words = ["docker", *asked, "events", *told, "--format", "{{.Action}}"]
     logs = {task: site.checkout / ".state" / site.lab / f"{playbook}.log" for playbook, task in TASKS.values()}
     older = {task: log.stat().st_size if log.exists() else 0 for task, log in logs.items()}
     seen: list[str] = []
@@ -233,20 +234,20 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
         def task_runs(task: str) -> None:
             log = logs[task]
 
-            def told() -> bool:
+            def begun() -> bool:
                 return log.exists() and task in log.read_text(encoding="utf-8")[older[task] :]
 
-            assert until(told, EVENT_S, 0.02), "the worker never told of the task"
+            assert until(begun, EVENT_S, 0.02), "the worker never told of the task"
 
         waits: dict[str, Callable[[], None]] = {
             "server created": lambda: engine_says("create"),
             "server started": lambda: engine_says("start"),
             "base half uploaded": lambda: in_server(half_uploaded()),
-            "domain created": lambda: in_server("virsh event --event lifecycle --timeout 100"),
+            "domain created": lambda: in_server(f"virsh event --event lifecycle --timeout {EVENT_S}"),
             **{event: partial(task_runs, task) for event, (_, task) in TASKS.items()},
             "server stopping": lambda: engine_says("kill"),
             "server gone": lambda: engine_says("destroy"),
-            "container gone": lambda: in_server(f"while {CONTAINER} >/dev/null 2>&1; do :; done", new=False),
+            "container gone": lambda: engine_says("destroy"),
             "container again": lambda: in_server(another(CONTAINER), new=False),
             "domain again": lambda: in_server(another("virsh domuuid vm-1"), new=False),
             # Its inode may be the old one's.
@@ -279,12 +280,9 @@ def half_uploaded() -> str:
 
 def no_orphans(site: Site) -> None:
     """All programs of the checkout end within the bound of the issue."""
-    begin = time.monotonic()
-    left = site.programs()
-    while left and time.monotonic() - begin < ORPHANS_S:
-        time.sleep(0.2)
-        left = site.programs()
-    assert not left, [(one.pid, one.parent, one.words) for one in left]
+    with at_once(ORPHANS_S):
+        gone = until(lambda: not site.programs(), 10 * ORPHANS_S, 0.2)
+        assert gone, [(one.pid, one.parent, one.words) for one in site.programs()]
 
 
 def ended_by(site: Site, kill: Kill) -> None:

@@ -66,7 +66,9 @@ def test_made(tmp_path: Path) -> None:
     of_clone = identify(clone).id
     make(of_clone, image)
     make(CHECKOUT_ID, image)
-    Path(os.environ["VVC_MADE"]).write_text(f"{clone}\\n{of_clone}", encoding="utf-8")
+    draft = Path(os.environ["VVC_MADE"] + ".part")
+    draft.write_text(f"{clone}\\n{of_clone}", encoding="utf-8")
+    draft.rename(os.environ["VVC_MADE"])
     time.sleep(800)
 ''',
     "tests/unit/test_passes.py": '''
@@ -146,7 +148,7 @@ def test_what_an_interrupted_run_made_goes_away(person: Path, tmp_path: Path, ho
         else:
             process.send_signal(getattr(signal, f"SIG{how}"))
         if how == "KILL":
-            process.wait(20)
+            process.wait(MADE_S)
         else:
             told, _ = process.communicate(timeout=MADE_S)
             assert process.returncode == 130, told[-5000:]

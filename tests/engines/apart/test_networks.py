@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(100)]
+from labkit.system.paths import CHECKOUT_ID
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[3]
-NAMESPACE = "vvc-vpn-test"
+NAMESPACE = f"vvc-vpn-test-{CHECKOUT_ID}"
 LOOK = """
 import json
 from infra import facts, networks
@@ -26,20 +28,22 @@ print(json.dumps([in_use, str(networks.choose("1a2b3c4d", "deployment", in_use))
 def run(*words: str) -> str:
     return subprocess.run(
         ["ip", "netns", "exec", NAMESPACE, *words],
-        check=True, capture_output=True, text=True, encoding="utf-8", timeout=30, cwd=ROOT,
+        check=True, capture_output=True, text=True, encoding="utf-8", timeout=120, cwd=ROOT,
     ).stdout  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def machine() -> Iterator[None]:
     """With one interface, vpn, that is up, and another, off, that is not."""
-    subprocess.run(["ip", "netns", "add", NAMESPACE], check=True, timeout=20)
+    # One may be left of a run that was killed.
+    subprocess.run(["ip", "netns", "del", NAMESPACE], check=False, timeout=60, capture_output=True)
+    subprocess.run(["ip", "netns", "add", NAMESPACE], check=True, timeout=60)
     try:
         run("sh", "-ec", "ip link add vpn type veth peer name far; ip link set vpn up; ip link set far up")
         run("sh", "-ec", "ip link add off type bridge; ip address add 172.17.0.1/16 dev off")
         yield
     finally:
-        subprocess.run(["ip", "netns", "del", NAMESPACE], check=True, timeout=20)
+        subprocess.run(["ip", "netns", "del", NAMESPACE], check=True, timeout=60)
 
 
 @pytest.mark.parametrize("table", ["main", "51820"])

@@ -15,11 +15,9 @@ from infra import machine as machine_file
 from labkit.lifecycle import servers, suite
 from labkit.system.errors import LabError
 from tests import another_checkout
-from tests.engines.real import LAB, ROOT, command
+from tests.engines.real import LAB, ROOT, UP_S, command
 
 pytestmark = pytest.mark.engine
-
-_BOUND_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def run(checkout: Path, script: str, *, check: bool = True, **env: str) -> subpr
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=UP_S,
         check=False,
         encoding="utf-8",
     )
@@ -53,6 +51,20 @@ def run(checkout: Path, script: str, *, check: bool = True, **env: str) -> subpr
 def up(side: str) -> str:
     """Script: only one side comes up."""
     return f"pulumi config set sides {side} -s {LAB}; pulumi up --yes --skip-preview --non-interactive -s {LAB}"
+
+
+def gives_up(checkout: Path, side: str, variable: str, bounds_s: tuple[int, ...], sign: str) -> tuple[int, str]:
+    """A bound, and what an `up` says that ends at it: at the first at which what is waited for has come so far.
+
+    A machine that is busy may not have brought it there at a bound for which an idle one has time.
+    """
+    for bound_s in bounds_s:
+        done = run(checkout, up(side), check=False, **{variable: str(bound_s)})
+        assert done.returncode != 0
+        told = done.stdout + done.stderr
+        if sign in told:
+            break
+    return bound_s, told
 
 
 def test_a_guest_that_never_boots_ends_with_its_consoles_last_lines(checkout: Path, tmp_path: Path) -> None:
@@ -67,13 +79,11 @@ def test_a_guest_that_never_boots_ends_with_its_consoles_last_lines(checkout: Pa
     (broken / "initrd.img").write_bytes(b"no initrd")
     file.write_text(json.dumps({**facts, "guest_dir": str(broken), "guest_digest": "broken"}), encoding="utf-8")
     try:
-        done = run(checkout, up("vm"), check=False, VVC_SSH_TIMEOUT_S=str(_BOUND_S))
+        bound_s, told = gives_up(checkout, "vm", "VVC_SSH_TIMEOUT_S", (20, 120), "Kernel panic")
     finally:
         file.write_text(kept, encoding="utf-8")
-    told = done.stdout + done.stderr
-    assert done.returncode != 0
     assert "Rung 'sshd answers': no ssh greeting from 10." in told
-    assert f"(bound: {_BOUND_S} s)" in told
+    assert f"(bound: {bound_s} s)" in told
     assert "domain vm-1: " in told
     assert "Kernel panic - not syncing" in told
     assert "Kernel panic" in (checkout / ".state" / LAB / "vm-1-playbook.log").read_text(encoding="utf-8")
@@ -89,13 +99,11 @@ def test_a_service_that_answers_500_ends_with_its_last_lines(checkout: Path) -> 
         source.write_text(
             kept.replace(head, f'{head}        raise RuntimeError("broken by the test")\n'), encoding="utf-8"
         )
-        done = run(checkout, up("container"), check=False, VVC_READY_TIMEOUT_S="5")
+        bound_s, told = gives_up(checkout, "container", "VVC_READY_TIMEOUT_S", (5, 60), "status 500")
     finally:
         source.write_text(kept, encoding="utf-8")
-    told = done.stdout + done.stderr
-    assert done.returncode != 0
     assert "Rung 'service answers': http://10." in told
-    assert "(bound: 5 s). Last: status 500" in told
+    assert f"(bound: {bound_s} s). Last: status 500" in told
     assert "broken by the test" in told
 
 

@@ -13,12 +13,15 @@ from typing import Any, ClassVar
 import requests
 
 from infra import outputs, plan
+from labkit.system.processes import alive
+from labkit.system.waiting import until
 from tests.engines.apart.kills import Site, collect
 from tests.engines.real import ROOT, command
 from tests.engines.test_life import wait_for
 
 LAB = "failover"
-BACK_S = 90
+BACK_S = 300
+"""Bound of a guest that boots anew on an emulated CPU, beside other work."""
 MEASURE_S = 900
 
 
@@ -43,8 +46,13 @@ class Failover(Site):
 
     def where(self, side: str) -> str:
         """The one server on which a side's replica runs."""
-        (server,) = next(one["runs_on"] for one in self.status()["replicas"] if one["side"] == side)
-        return str(server)
+
+        def found() -> list[str]:
+            return list(next(one["runs_on"] for one in self.status()["replicas"] if one["side"] == side))
+
+        # Its service may answer a moment before its cluster has heard that it runs.
+        (server,) = until(found, BACK_S)
+        return server
 
     def measure(self, *words: str, within_s: float = MEASURE_S) -> Any:
         """A run of these experiments at this depth, as its report has it."""
@@ -79,7 +87,7 @@ def write(site: Failover, side: str, client: str, numbers: Sequence[int]) -> Non
     url = next(one.url for one in site.contract().edges if one.side == side)
     for number in numbers:
         body = {"client": client, "seq": number, "payload": f"{side} {number}"}
-        answer = requests.post(f"{url}/entries", json=body, timeout=5)
+        answer = requests.post(f"{url}/entries", json=body, timeout=30)
         assert answer.status_code == 201, answer.text
 
 
@@ -98,19 +106,19 @@ def who(site: Failover, side: str) -> dict[str, Any]:
 
 @contextmanager
 def counted(site: Failover) -> Iterator[list[int]]:
-    """How many QEMUs ran the VM at each look meanwhile."""
+    """How many QEMUs ran the VM at each look meanwhile, all at once: one server is looked at after the other."""
     ended, seen = threading.Event(), []
     names = [f"{site.prefix}server-{number}" for number in (1, 2, 3)]
 
     def watch() -> None:
         while not ended.wait(0.1):
-            lines = [
-                line
+            pids = [
+                int(line.split()[0])
                 for name in names
                 for line in command(["docker", "top", name, "-eo", "pid,args"], check=False).stdout.splitlines()
                 if "-name guest=vm-1," in line and "qemu-system" in line.split()[1]
             ]
-            seen.append(len(lines))
+            seen.append(sum(alive(pid) for pid in pids))
 
     thread = threading.Thread(target=watch)
     thread.start()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import signal
 
 import pytest
 
 from tests.engines.apart.failover.site import BACK_S, LAB, Failover
+from tests.engines.apart.kills import collect
 from tests.engines.real import command
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
@@ -44,24 +45,27 @@ def test_a_silent_power_service_is_told_and_started_anew(site: Failover) -> None
 def test_watch_tells_of_a_server_that_dies(site: Failover) -> None:
     """Who leads and where replicas run at first; then the fault, the server, the replica's new place, the edge."""
     home = site.where("container")
-    strike = threading.Timer(6, site.tool, ("fault", LAB, "server-killed", "--side", "container"))
-    strike.start()
-    try:
-        # It ends with 1 where the other side happens not to answer at its last look.
-        told = site.tool("watch", LAB, "--plain", "--seconds", "90", check=False).stdout
-        dead = site.status()["dead"]
-    finally:
-        strike.join(BACK_S)
-        site.tool("fault", LAB, "--undo")
-    assert dead == [f"{site.prefix}{home}"]
-    assert f" leads, container-1 in {home}" in told
-    for event in (
+    events = (
         f"struck: the fault server-killed on the side container ({home})",
         f"container   {home} is dead (exited)",
         "container   container-1 runs in server-",
         "container   the edge takes place-",
-    ):
-        assert event in told, event
+    )
+    with site.start("watch", LAB, "--plain") as process:
+        try:
+            lines = process.stdout or ()
+            told = next(line for line in lines if " leads, " in line)
+            assert f" leads, container-1 in {home}" in told
+            site.tool("fault", LAB, "server-killed", "--side", "container")
+            told = ""
+            while not all(event in told for event in events):
+                told += next(iter(lines))
+            assert site.status()["dead"] == [f"{site.prefix}{home}"]
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, ended = collect(process, BACK_S)
+            site.tool("fault", LAB, "--undo")
+    assert ended
 
 
 def test_up_undoes_what_nobody_could_undo(site: Failover) -> None:

@@ -7,9 +7,9 @@ import pytest
 from tests.engines.apart.failover.site import LAB, Failover
 from tests.engines.real import command
 from tests.engines.test_life import traces
-from tests.guides.guides import WALK_S, assert_walked
+from tests.guides.guides import TEST_S, WALK_S, assert_walked
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(TEST_S)]
 
 
 def test_down_leaves_nothing_whichever_servers_are_dead(site: Failover) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -17,16 +19,19 @@ from labkit.measure import pcap
 from tests.engines.apart.networking.site import LAB, Site
 from tests.engines.real import command
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 
 ETHERNET = 1
 ASK_S = 20.0
+ENDS_S = 120.0
+GONE_S = 120.0
+"""Bound of what ends by itself; beside other work a look at all takes half a minute."""
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(site: Site) -> Iterator[None]:
     """No program and no file in the server, after each of these."""
-    with site.as_before(20, site.marks):
+    with site.as_before(GONE_S, site.marks):
         yield
 
 
@@ -50,14 +55,19 @@ def test_packets_are_shown_until_ctrl_c(site: Site, path: str) -> None:
     """Those that the filter is about, in order, as they pass the interface that it has picked."""
     replica = along(site, path)
     with capturing(site, replica.name, "tcp") as process:
-        assert process.stdout is not None
         answers.whoami(replica.url, ASK_S)
-        shown = [process.stdout.readline() for _ in range(4)]
+        shown: list[str] = []
+        for line in process.stdout or ():
+            packet = re.search(r"Flags (\S+),", line)
+            assert packet, line
+            shown.append(packet[1])
+            if packet[1] == "[P.]":
+                break
         os.killpg(process.pid, signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=ENDS_S)
     assert process.returncode == 0, told
-    for line, flags in zip(shown, ("[S]", "[S.]", "[.]", "[P.]"), strict=True):
-        assert f"Flags {flags}" in line, shown
+    # A kernel sends again what a busy guest does not answer within a second.
+    assert [flags for flags, _ in itertools.groupby(shown)] == ["[S]", "[S.]", "[.]", "[P.]"]
 
 
 @pytest.mark.parametrize("path", ["bridged", "published"])
@@ -66,7 +76,7 @@ def test_a_file_is_written_that_can_be_opened(site: Site, path: str, tmp_path: P
     file, replica = tmp_path / "x.pcap", along(site, path)
     with capturing(site, replica.name, "--write", str(file), "--seconds", "4") as process:
         answers.whoami(replica.url, ASK_S)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=ENDS_S)
     assert process.returncode == 0, told
     with file.open("rb") as source:
         link, packets = pcap.records(source)

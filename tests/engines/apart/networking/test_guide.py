@@ -10,9 +10,9 @@ from labkit.judge.model import Observed
 from labkit.measure import labs
 from labkit.runs import run_folder
 from tests.engines.apart.networking.site import LAB, Site
-from tests.guides.guides import WALK_S, assert_walked, journal
+from tests.guides.guides import TEST_S, WALK_S, assert_walked, journal
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(1700)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(TEST_S)]
 
 
 @pytest.fixture(scope="module")

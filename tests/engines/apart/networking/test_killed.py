@@ -15,7 +15,7 @@ from labkit.measure import labs
 from labkit.system.waiting import until
 from tests.engines.apart.networking.site import LAB, Site
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 
 ASK_S = 10.0
 BEGINS_S = 120.0
@@ -65,6 +65,8 @@ def killed(site: Site, name: str) -> list[str]:
     before, passing = site.marks(), "runs: " if name in LEAVES else None
     sought = SOUGHT.get(name, "")
     with site.running("run", LAB, name, "--quick") as process:
+        # Until then it makes nothing in the lab, and to hold it would only take time.
+        assert any(f"{name}, 1 of " in line for line in process.stdout or ()), "it never began"
         assert until(lambda: holds(process.pid, site, before, passing, sought), BEGINS_S), "it never began"
         if name in DEEPER_S:
             os.kill(process.pid, signal.SIGCONT)
