@@ -16,6 +16,7 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
+from labkit.commands import report_article
 from labkit.guide import figures as guide_figures
 from labkit.guide import model, walk
 from labkit.guide.fence import WITHIN_S, Runner
@@ -89,7 +90,7 @@ def figures(lab: str, run_id: str) -> int:
     for file, text in made.items():
         write_whole(file, text)
         click.echo(f"{file.relative_to(CHECKOUT)} shows run {run.id}")
-    return 0
+    return report_article.readme()
 
 
 def fill(lab: str, text: str, run: Run, file: str) -> str:

@@ -111,14 +111,27 @@ def save(run: Run, folder: Path) -> Run:
     return run
 
 
+def glimpse(folder: Path) -> tuple[str, str]:
+    """The lab of a run and when it began, to pick among many: looks only at origin and digest, in a tenth of the time.
+
+    Raises RunError as `load` does.
+    """
+    document = _document(folder)
+    _check_origin(document, folder)
+    content = document.get("run")
+    if not isinstance(content, dict) or not isinstance(content.get("lab"), str):
+        raise _refused(folder, f"{RUN} names no lab")
+    _check_digest(document, folder)
+    return content["lab"], str(content.get("started"))
+
+
 def load(folder: Path) -> Run:
     """The run in a folder. Raises RunError naming what is wrong with it: foreign, truncated, edited, incomplete."""
     document = _document(folder)
     _check_origin(document, folder)
     _check_schema(document, folder)
+    _check_digest(document, folder)
     content = document["run"]
-    if _digest(content) != document["run_sha256"]:
-        raise _refused(folder, f"{RUN} was edited: its content is not what its digest says")
     _check_samples(folder, document["samples"], finished=bool(content["finished"]))
     return from_dict(content)
 
@@ -156,13 +169,17 @@ def _document(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise _refused(folder, f"{RUN} cannot be read: {error.strerror}") from error
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         cut = not text.rstrip().endswith(b"}")
         raise _refused(folder, f"{RUN} is truncated" if cut else f"{RUN} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise _refused(folder, f"{RUN} is not of this tool: it holds no JSON object")
     return document
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
 
 
 def _check_origin(document: Mapping[str, Any], folder: Path) -> None:
@@ -180,6 +197,11 @@ def _check_schema(document: Mapping[str, Any], folder: Path) -> None:
     error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(document))
     if error is not None:
         raise _refused(folder, f"{RUN}, {error.json_path}: {error.message[:200]}")
+
+
+def _check_digest(document: Mapping[str, Any], folder: Path) -> None:
+    if _digest(document["run"]) != document.get("run_sha256"):
+        raise _refused(folder, f"{RUN} was edited: its content is not what its digest says")
 
 
 def _check_samples(folder: Path, known: Mapping[str, Any], *, finished: bool) -> None:

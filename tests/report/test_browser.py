@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from infra import sides
 from labkit.judge.rows import judge
 from labkit.report import compare, html, merge, streams
+from labkit.report.article import LeftOut
 from labkit.setup.packages import PACKAGES
 from labkit.system.root import which
 from labs.networking.lab import LAB
@@ -41,10 +42,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         html.page(run, rows, drawn, digest="ab" * 32, labs=["deployment"]), encoding="utf-8"
     )
     other = dataclasses.replace(run, id="other", machine={**run.machine, "cpus": 8}, settings={"accelerator": "kvm"})
-    (made / "compare.html").write_text(compare.page((run, rows), (other, judged.rows(other))), encoding="utf-8")
+    (made / "compare.html").write_text(compare.page([(run, rows)], [(other, judged.rows(other))]), encoding="utf-8")
     entries = [merge.Entry(f"student-{n}", one, judged.rows(one)) for n, one in enumerate((run, other, run))]
     (made / "merge.html").write_text(
-        merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"), encoding="utf-8"
+        merge.page(entries, [LeftOut("student-9", "run.json is cut")], place="class"), encoding="utf-8"
     )
     paths = recorded.run("bridged", "nat", "published", "address", "host")
     own = [figure(paths, ()) for figure in LAB.figures.values()]

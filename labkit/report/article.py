@@ -1,0 +1,274 @@
+"""The article's table over all labs: which run each part comes from, what is missing, in what the runs differ. Pure.
+
+Each claim rests on one experiment. It is judged on the lab's newest whole run: finished, not quick, with all that
+`./lab run LAB` measures. What no whole run has comes from the newest other run in which the experiment is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from string import ascii_uppercase
+from typing import Any
+
+from labkit.judge.model import Judgement, Row, Verdict
+from labkit.judge.rows import ARTICLE, Stated, combined, judge
+from labkit.measure.labs import Lab
+from labkit.report import _verdicts
+from labkit.report._verdicts import experiment_of
+from labkit.report._view import told
+from labkit.report.quantities import label_of, unit_of
+from labkit.runs.records import Run
+
+_MOMENTARY = frozenset({"load_1min"})
+"""What a machine box says of its moment, not of its machine."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run that can be read, and its folder as one types it."""
+
+    folder: str
+    run: Run
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that is not in the table, or not with all that it has, and why."""
+
+    folder: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run that has a part in the table, the letter by which the table calls it, and what was judged on it."""
+
+    letter: str
+    folder: str
+    run: Run
+    rows: Sequence[Row]
+
+    @property
+    def depth(self) -> str:
+        """As one says it."""
+        return "quick" if self.run.quick else "full" if self.run.full else "normal"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A claim with its verdict, the lab whose it is, and the run that it comes from, if one has it."""
+
+    lab: str
+    judgement: Judgement
+    source: Source | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the article with its parts from every lab; without parts where no lab of this version has a claim."""
+
+    stated: Stated
+    verdict: Verdict
+    parts: tuple[Part, ...]
+
+    @property
+    def letters(self) -> list[str]:
+        """The runs that it rests on."""
+        return sorted({part.source.letter for part in self.parts if part.source})
+
+    @property
+    def counted(self) -> list[tuple[Verdict, int]]:
+        """How many of the parts that decide the row have each verdict."""
+        return _verdicts.count(part.judgement for part in self.parts if not part.judgement.claim.beside)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something of which the runs do not say the same: of the machine, the settings or the run itself."""
+
+    of: str
+    name: str
+    values: Mapping[str, str]
+    """Letter -> value, of the runs that know it."""
+
+    @property
+    def words(self) -> str:
+        """`6.1 (A), 6.12 (B and C)`."""
+        letters: dict[str, list[str]] = {}
+        for letter, value in self.values.items():
+            letters.setdefault(value, []).append(letter)
+        return ", ".join(f"{value} ({' and '.join(some)})" for value, some in letters.items())
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What of a lab no run has, and what would measure it."""
+
+    lab: str
+    experiments: tuple[str, ...]
+    command: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The nine rows over all labs."""
+
+    lines: tuple[Line, ...]
+    sources: tuple[Source, ...]
+    differences: tuple[Difference, ...]
+    missing: tuple[Missing, ...]
+    left_out: tuple[LeftOut, ...]
+    labs: tuple[str, ...]
+    """Those of this version."""
+
+    def differing(self, line: Line) -> list[str]:
+        """The runs of a row, where they are not of one machine and settings; else none."""
+        letters = line.letters
+        seen = ({one.values[letter] for letter in letters if letter in one.values} for one in self.differences)
+        return letters if any(len(values) > 1 for values in seen) else []
+
+    def nothing(self, line: Line) -> str:
+        """Why a row has no parts, in a sentence."""
+        lab = line.stated.lab
+        if lab in self.labs:
+            return f"No claim of the lab {lab} is about it yet."
+        return f"The lab {lab}, which would measure it, is not in this version."
+
+    @property
+    def emulated(self) -> list[str]:
+        """The runs of an emulated CPU."""
+        return [source.letter for source in self.sources if source.run.accelerator == "tcg"]
+
+
+def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut] = ()) -> Table:
+    """The table of these labs from runs of theirs, in any order; `left_out` are those that nobody could read."""
+    chosen = {lab.name: choose(lab, [one for one in runs if one.run.lab == lab.name]) for lab in labs}
+    letter = letters()
+    sources: list[Source] = []
+    parts: list[Part] = []
+    for lab in labs:
+        by_folder: dict[str, list[str]] = {}
+        for experiment, held in chosen[lab.name].items():
+            by_folder.setdefault(held.folder, []).append(experiment)
+        for folder, experiments in by_folder.items():
+            run = chosen[lab.name][experiments[0]].run
+            rows = judge(run, [claim for claim in lab.claims if experiment_of(claim) in experiments])
+            source = Source(next(letter), folder, run, rows)
+            sources.append(source)
+            parts += [Part(lab.name, part, source) for row in rows for part in row.parts]
+        parts += _unmeasured(lab, chosen[lab.name])
+    used = {source.folder for source in sources}
+    return Table(
+        tuple(_line(stated, parts) for stated in ARTICLE),
+        tuple(sources),
+        tuple(differences(sources)),
+        tuple(_missing(lab, chosen[lab.name]) for lab in labs if set(needed(lab)) - set(chosen[lab.name])),
+        (*left_out, *_passed_over(labs, runs, used)),
+        tuple(lab.name for lab in labs),
+    )
+
+
+def needed(lab: Lab) -> list[str]:
+    """The experiments that the lab's claims rest on, in the lab's order."""
+    claimed = {experiment_of(claim) for claim in lab.claims}
+    return [one.name for one in lab.experiments if one.name in claimed]
+
+
+def choose(lab: Lab, runs: Iterable[Held]) -> dict[str, Held]:
+    """Experiment -> the run that it is taken from; without those that no run has complete."""
+    newest_first = sorted(runs, key=lambda one: (whole(lab, one.run), began(one.run.started)), reverse=True)
+    found = {name: next((one for one in newest_first if name in complete(one.run)), None) for name in needed(lab)}
+    return {name: held for name, held in found.items() if held is not None}
+
+
+def enough(lab: Lab, runs: Sequence[Held]) -> bool:
+    """Whether a run that is older than all of these could add nothing to the table."""
+    return any(whole(lab, one.run) for one in runs) and set(choose(lab, runs)) >= set(needed(lab))
+
+
+def whole(lab: Lab, run: Run) -> bool:
+    """Whether the run is finished and not quick, and has all that `./lab run LAB` measures."""
+    return not run.quick and complete(run) >= {one.name for one in lab.chosen(())}
+
+
+def complete(run: Run) -> set[str]:
+    """The experiments of a finished run that are complete; none of one that was cut short."""
+    return {one.name for one in run.experiments if one.state == "complete"} if run.finished else set()
+
+
+def began(started: str) -> float:
+    """When a run began, in seconds since 1970; 0 where it does not say so."""
+    try:
+        return datetime.fromisoformat(started).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def letters() -> Iterator[str]:
+    """A, B, …, Z, A2, B2, …"""
+    for turn in count(1):
+        yield from (f"{letter}{turn if turn > 1 else ''}" for letter in ascii_uppercase)
+
+
+def differences(sources: Sequence[Source]) -> Iterator[Difference]:
+    """All that two of these runs say differently; what only one lab's have, such as its paths, is no difference."""
+    boxes: Mapping[str, Sequence[Mapping[str, Any]]] = {
+        "machine": [one.run.machine for one in sources],
+        "settings": [one.run.settings for one in sources],
+        "run": [{"commit": one.run.commit, "depth": one.depth} for one in sources],
+    }
+    for of, each in boxes.items():
+        for name in dict.fromkeys(name for box in each for name in box if name not in _MOMENTARY):
+            values = {
+                source.letter: told(box[name], unit_of(name))
+                for source, box in zip(sources, each, strict=True)
+                if name in box
+            }
+            if len(set(values.values())) > 1:
+                yield Difference(of, label_of(name), values)
+
+
+def _line(stated: Stated, parts: Sequence[Part]) -> Line:
+    mine = tuple(part for part in parts if part.judgement.claim.row == stated.name)
+    return Line(stated, combined(one.judgement.verdict for one in mine if not one.judgement.claim.beside), mine)
+
+
+def _unmeasured(lab: Lab, chosen: Mapping[str, Held]) -> Iterator[Part]:
+    for claim in lab.claims:
+        if (experiment := experiment_of(claim)) not in chosen:
+            yield Part(lab.name, Judgement(claim, "not measured", f"no run has {experiment} complete"), None)
+
+
+def _missing(lab: Lab, chosen: Mapping[str, Held]) -> Missing:
+    lacking = tuple(name for name in needed(lab) if name not in chosen)
+    # Who has no run at all begins with the lab as a whole; what only a full run makes has to be named even then.
+    usual = () if chosen else tuple(one.name for one in lab.chosen(()))
+    by_name = [name for name in lacking if name not in usual]
+    begin = [] if chosen else [f"./lab up {lab.name}", f"./lab run {lab.name}"]
+    named = [f"./lab run {lab.name} {' '.join(by_name)}"] if by_name else []
+    return Missing(lab.name, lacking, " && ".join([*begin, *named]))
+
+
+def _passed_over(labs: Sequence[Lab], runs: Iterable[Held], used: Collection[str]) -> Iterator[LeftOut]:
+    """Runs that can be read and have no part in the table, or not with all that they measured, and would be missed."""
+    every = list(runs)
+    for lab in labs:
+        mine = [one for one in every if one.run.lab == lab.name]
+        newest_whole = max((began(one.run.started) for one in mine if whole(lab, one.run)), default=float("inf"))
+        for one in mine:
+            cut = [f"{each.name} is {each.state}" for each in one.run.experiments if each.state != "complete"]
+            if not one.run.finished:
+                yield LeftOut(one.folder, "it was cut short")
+            elif cut:
+                yield LeftOut(one.folder, ", ".join(cut))
+            elif one.folder not in used and began(one.run.started) > newest_whole:
+                only = ", ".join(each.name for each in one.run.experiments)
+                yield LeftOut(
+                    one.folder,
+                    "it is quick, a whole run comes first"
+                    if one.run.quick
+                    else f"it has only {only}, a whole run comes first",
+                )
