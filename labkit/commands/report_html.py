@@ -12,7 +12,7 @@ from labkit.commands.report_article import below, of_folders
 from labkit.judge.model import Row
 from labkit.judge.rows import judge
 from labkit.measure import labs
-from labkit.report.article import LeftOut
+from labkit.report.article import LeftOut, Table
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.system import stack_files
@@ -52,22 +52,24 @@ def compare(name: str | None, first: str, second: str, file: Path | None) -> int
 
     if name is None:
         target = writable(file or _beside_runs("compare.html"))
-        return _write(pages.page(*(_judged(given) for given in (first, second))), target)
+        one, other = _table(first), _table(second)
+        return _write(pages.page(one.judged, other.judged, [one.verdicts, other.verdicts]), target)
     lab = labs.load(name)
     found = [run_folder.of(name, given) for given in (first, second)]
     target = writable(file or found[0][0].parent / f"compare-{found[0][0].name}-{found[1][0].name}.html")
-    return _write(pages.page(*([(run, judge(run, lab.claims))] for _, run in found)), target)
+    one_run, other_run = ([(run, judge(run, lab.claims))] for _, run in found)
+    return _write(pages.page(one_run, other_run), target)
 
 
-def _judged(given: str) -> list[tuple[Run, Sequence[Row]]]:
-    """The runs that the table of a folder, or of one run of this checkout, is made of, and what was judged on each."""
+def _table(given: str) -> Table:
+    """The table of the runs below a folder, or of one run of this checkout. Raises LabError where there is none."""
     table = of_folders(below(Path(given)) if Path(given).is_dir() else run_folder.RUNS.glob(f"*/{given}"))
     _say_left_out(table.left_out)
     if not table.sources:
         raise LabError(
             f"There is no readable run {given!r}, and none below a folder of that name.", hint="./lab report"
         )
-    return [(source.run, source.rows) for source in table.sources]
+    return table
 
 
 def merge(name: str | None, place: Path, file: Path | None) -> int:

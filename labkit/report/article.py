@@ -138,6 +138,16 @@ class Table:
         return f"The lab {lab}, which would measure it, is not in this version."
 
     @property
+    def judged(self) -> list[tuple[Run, Sequence[Row]]]:
+        """Its runs, with what was judged on each."""
+        return [(source.run, source.rows) for source in self.sources]
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """Row -> its verdict."""
+        return {line.stated.name: line.verdict for line in self.lines}
+
+    @property
     def emulated(self) -> list[str]:
         """The runs of an emulated CPU."""
         return [source.letter for source in self.sources if source.run.accelerator == "tcg"]

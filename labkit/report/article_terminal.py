@@ -10,6 +10,8 @@ from rich.text import Text
 from labkit.report import terminal
 from labkit.report.article import Line, Source, Table
 
+_WARNING = "bold yellow"
+
 
 def render(table: Table) -> RenderableType:
     """The rows, the runs that they come from, what is missing and what was left out."""
@@ -19,13 +21,16 @@ def render(table: Table) -> RenderableType:
 def _parts(table: Table) -> Iterator[RenderableType]:
     if table.emulated:
         yield terminal.banner(f"{' and '.join(table.emulated)}: ")
-    shown = terminal.nine_rows()
+    if table.differences:
+        names = ", ".join(dict.fromkeys(one.name for one in table.differences))
+        yield Text(f"These runs are not of one machine, settings and version: they differ in {names}.", style=_WARNING)
+    shown = terminal.nine_rows("measured and seen")
     for line in table.lines:
         shown.add_row(line.stated.name, line.stated.of_vms, line.stated.of_containers, _line(table, line))
     yield shown
     yield from (_source(source) for source in table.sources)
     if table.differences:
-        yield Text("These runs are not of one machine, settings and version; they differ in:", style="bold yellow")
+        yield Text("In what these runs differ:", style=_WARNING)
         yield from (Text(f"  {one.of}: {one.name}: {one.words}", style="yellow") for one in table.differences)
     for missing in table.missing:
         yield Text(f"Missing of {missing.lab}: {', '.join(missing.experiments)}. Measure: {missing.command}")

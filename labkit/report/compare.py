@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.judge.model import Claim, Judgement, Measured, Row
+from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
 from labkit.judge.rows import ROWS
 from labkit.report import _plots, _view, html, quantities, series
@@ -70,12 +70,14 @@ class Pair:
         return "the same on both" if len(set(decided)) == 1 else "they contradict each other"
 
 
-def page(first: Runs, second: Runs) -> str:
-    """The page of two, called A and B."""
+def page(first: Runs, second: Runs, verdicts: Sequence[Mapping[str, Verdict]] = ()) -> str:
+    """The page of two, called A and B; `verdicts` are those of the article's rows on each, where both are tables."""
     both = (Judged("A", first), Judged("B", second))
     return html.render(
         "compare.html.j2",
         both=both,
+        rows=ROWS,
+        verdicts=verdicts,
         pairs=pairs(both),
         machine=differences(*(_together(run.machine for run, _ in one.runs) for one in both)),
         settings=differences(*(_together(run.settings for run, _ in one.runs) for one in both)),
