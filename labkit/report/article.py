@@ -154,7 +154,12 @@ class Table:
 
 
 def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut] = ()) -> Table:
-    """The table of these labs from runs of theirs, in any order; `left_out` are those that nobody could read."""
+    """The table of these labs from runs of theirs, in any order; `left_out` are those that nobody could read.
+
+    A lab that the article's table does not name has a part in it from its first run on, not before.
+    """
+    named = {stated.lab for stated in ARTICLE} | {one.run.lab for one in runs}
+    labs = [lab for lab in labs if lab.name in named]
     chosen = {lab.name: choose(lab, [one for one in runs if one.run.lab == lab.name]) for lab in labs}
     letter = letters()
     sources: list[Source] = []
@@ -271,7 +276,7 @@ def _passed_over(labs: Sequence[Lab], runs: Iterable[Held], used: Collection[str
         for one in mine:
             cut = [f"{each.name} is {each.state}" for each in one.run.experiments if each.state != "complete"]
             if not one.run.finished:
-                yield LeftOut(one.folder, "it was cut short")
+                yield LeftOut(one.folder, "it is not finished: cut short, or still being measured")
             elif cut:
                 yield LeftOut(one.folder, ", ".join(cut))
             elif one.folder not in used and began(one.run.started) > newest_whole:

@@ -30,7 +30,7 @@ def _of_second(claim: Measured) -> Measured:
     return dataclasses.replace(claim, row="Networking")
 
 
-SECOND = dataclasses.replace(FIRST, name="second", claims=(_of_second(judging.LARGER), _of_second(judging.STARTS)))
+SECOND = dataclasses.replace(FIRST, name="networking", claims=(_of_second(judging.LARGER), _of_second(judging.STARTS)))
 LABS = (FIRST, SECOND)
 
 
@@ -70,14 +70,14 @@ def interrupted(one: Run, experiment: str) -> Run:
 
 def test_each_lab_gives_its_newest_whole_run() -> None:
     """In whatever order they are found; all nine rows are there, each with its parts from every lab."""
-    found = [run(3, lab="second"), run(9), run(20), run(7)]
+    found = [run(3, lab="networking"), run(9), run(20), run(7)]
     for order in (found, found[::-1]):
         table = article.table(LABS, order)
         assert sources(table) == {
             "deployment larger": "runs/deployment/20",
             "deployment starts-slower": "runs/deployment/20",
-            "second larger": "runs/second/3",
-            "second starts-slower": "runs/second/3",
+            "networking larger": "runs/networking/3",
+            "networking starts-slower": "runs/networking/3",
         }
         assert [line.stated.name for line in table.lines] == list(ROWS)
         assert {line.stated.name: line.verdict for line in table.lines if line.parts} == {
@@ -100,7 +100,7 @@ def test_the_order_in_time_is_that_of_instants() -> None:
     [
         (run(20, quick=True), "it is quick, a whole run comes first"),
         (run(20, "size"), "it has only size, a whole run comes first"),
-        (run(20, finished=""), "it was cut short"),
+        (run(20, finished=""), "it is not finished: cut short, or still being measured"),
         (Held("runs/deployment/20", interrupted(run(20).run, "start")), "start is interrupted"),
     ],
 )
@@ -181,11 +181,21 @@ def test_a_row_whose_lab_is_not_in_this_version_says_so() -> None:
     assert "No claim of the lab deployment is about it yet." in told
 
 
+def test_a_lab_of_ones_own_has_a_part_from_its_first_run_on() -> None:
+    """Before, it neither unsettles a row that others have settled nor counts as missing."""
+    own = dataclasses.replace(FIRST, name="demo")
+    before = article.table([FIRST, own], [run(9)])
+    assert (before.lines[0].verdict, before.missing) == ("holds", ())
+    after = article.table([FIRST, own], [run(9), run(10, "size", lab="demo")])
+    assert sources(after)["demo larger"] == "runs/demo/10"
+    assert [one.command for one in after.missing] == ["./lab run demo start"]
+
+
 def test_runs_of_other_machines_and_settings_are_told_apart() -> None:
     """In what they differ, and which has which; the load of the moment is no difference, nor what only one lab has."""
     other = run(
         3,
-        lab="second",
+        lab="networking",
         machine={**MACHINE, "kernel": "5.10", "load_1min": 9.0},
         settings={"accelerator": "kvm", "memory_mib": 256, "paths": "bridged"},
     )
@@ -207,7 +217,7 @@ def test_a_row_that_rests_on_runs_that_differ_says_so() -> None:
     """A row of two labs whose runs differ; not one whose runs are alike, and not one of a single run."""
     same_row = dataclasses.replace(SECOND, claims=tuple(dataclasses.replace(c, row="Size") for c in SECOND.claims))
     labs: Sequence[Lab] = (FIRST, same_row)
-    apart = article.table(labs, [run(9), run(3, lab="second", machine={**MACHINE, "cpus": 64})])
+    apart = article.table(labs, [run(9), run(3, lab="networking", machine={**MACHINE, "cpus": 64})])
     assert {line.stated.name: apart.differing(line) for line in apart.lines if line.parts} == {
         "Size": ["A", "B"],
         "Speed": [],
@@ -215,14 +225,14 @@ def test_a_row_that_rests_on_runs_that_differ_says_so() -> None:
     assert "from A and B, which differ (see below)" in printed(apart)
     assert "A and B differ" in html.article(apart)
     assert next(row for row in as_json.article(apart)["rows"] if row["name"] == "Size")["differing"] == ["A", "B"]
-    alike = article.table(labs, [run(9), run(3, lab="second")])
+    alike = article.table(labs, [run(9), run(3, lab="networking")])
     assert not any(alike.differing(line) for line in alike.lines)
     assert alike.differences == ()
 
 
 def test_an_emulated_cpu_is_said_of_the_runs_that_had_it() -> None:
     """By their letters, in the terminal and on the page; without one there is no banner."""
-    emulated = run(3, lab="second", settings={"accelerator": "tcg"})
+    emulated = run(3, lab="networking", settings={"accelerator": "tcg"})
     table = article.table(LABS, [run(9), emulated])
     assert "B: EMULATED CPU (TCG)" in printed(table)
     assert "Run B: no usable KVM" in html.article(table)
@@ -237,19 +247,19 @@ def test_the_json_says_of_each_part_its_lab_and_run() -> None:
     assert [(part["lab"], part["run"], part["verdict"]) for part in by_name["Size"]["parts"]] == [
         ("deployment", "A", "holds")
     ]
-    assert {(part["lab"], part["run"]) for part in by_name["Networking"]["parts"]} == {("second", None)}
+    assert {(part["lab"], part["run"]) for part in by_name["Networking"]["parts"]} == {("networking", None)}
     assert [(one["letter"], one["folder"], one["depth"]) for one in told["runs"]] == [
         ("A", "runs/deployment/9", "normal")
     ]
     assert told["runs"][0]["machine"]["cpu"] == MACHINE["cpu"]
-    assert [one["lab"] for one in told["missing"]] == ["second"]
+    assert [one["lab"] for one in told["missing"]] == ["networking"]
 
 
 def test_hostile_text_stays_text_on_the_page() -> None:
     """Whatever a run or a folder is called."""
     hostile = runs.HOSTILE
     bad = Held(hostile, dataclasses.replace(run(9).run, commit=hostile, machine={"cpu": hostile, hostile: 1}))
-    page = html.article(article.table(LABS, [bad, run(3, lab="second")], [LeftOut(hostile, hostile)]))
+    page = html.article(article.table(LABS, [bad, run(3, lab="networking")], [LeftOut(hostile, hostile)]))
     assert "<script" not in page
     assert len(page.encode()) < html.LARGEST_BYTES
 
