@@ -15,7 +15,6 @@ from labkit.report import article
 from labkit.report.article import Held, LeftOut, Table
 from labkit.runs import run_folder
 from labkit.system import stack_files
-from labkit.system.errors import LabError
 from labkit.system.files import write_whole
 from labkit.system.paths import CHECKOUT
 
@@ -80,8 +79,8 @@ def gather(
     for folder in folders:
         try:
             lab, started = run_folder.glimpse(folder)
-        except LabError as error:
-            left_out.append(LeftOut(named(folder), error.problem))
+        except run_folder.RefusedError as error:
+            left_out.append(LeftOut(named(folder), error.reason))
             continue
         if lab in known:
             glimpsed.append((article.began(started), folder, lab))
@@ -92,6 +91,6 @@ def gather(
             continue
         try:
             held[lab].append(Held(named(folder), run_folder.load(folder)))
-        except LabError as error:
-            left_out.append(LeftOut(named(folder), error.problem))
+        except run_folder.RefusedError as error:
+            left_out.append(LeftOut(named(folder), error.reason))
     return [one for some in held.values() for one in some], left_out

@@ -67,7 +67,8 @@ def _table(given: str) -> Table:
     _say_left_out(table.left_out)
     if not table.sources:
         raise LabError(
-            f"There is no readable run {given!r}, and none below a folder of that name.", hint="./lab report"
+            f"There is no readable run {given!r}, and none below a folder of that name.",
+            hint=f"name a folder that holds runs, or make one: ./lab run {stack_files.example()}",
         )
     return table
 
@@ -87,8 +88,8 @@ def merge(name: str | None, place: Path, file: Path | None) -> int:
         shown = str(folder.relative_to(place))
         try:
             run = run_folder.load(folder)
-        except LabError as error:
-            left_out.append(LeftOut(shown, error.problem))
+        except run_folder.RefusedError as error:
+            left_out.append(LeftOut(shown, error.reason))
             continue
         if run.lab in known:
             entries.append(Entry(shown, run, judge(run, known[run.lab].claims)))

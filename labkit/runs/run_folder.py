@@ -35,6 +35,14 @@ class RunError(LabError):
     """A run folder that must not be believed, or that could not be written."""
 
 
+class RefusedError(RunError):
+    """A run folder that must not be believed. `reason` says why without naming it, for lists of folders."""
+
+    def __init__(self, folder: Path, reason: str, *, hint: str) -> None:
+        super().__init__(f"The run {folder} is refused: {reason}.", hint=hint)
+        self.reason = reason
+
+
 def new(lab: str, stamp: str, runs: Path = RUNS) -> Path:
     """Make a folder for a run that begins at `stamp`, a word fit for a file name. Raises RunError."""
     home = runs / lab
@@ -114,7 +122,7 @@ def save(run: Run, folder: Path) -> Run:
 def glimpse(folder: Path) -> tuple[str, str]:
     """The lab of a run and when it began, to pick among many: looks only at origin and digest, in a tenth of the time.
 
-    Raises RunError as `load` does.
+    Raises RefusedError as `load` does.
     """
     document = _document(folder)
     _check_origin(document, folder)
@@ -126,7 +134,7 @@ def glimpse(folder: Path) -> tuple[str, str]:
 
 
 def load(folder: Path) -> Run:
-    """The run in a folder. Raises RunError naming what is wrong with it: foreign, truncated, edited, incomplete."""
+    """The run in a folder. Raises RefusedError naming what is wrong with it: foreign, truncated, edited, incomplete."""
     document = _document(folder)
     _check_origin(document, folder)
     _check_schema(document, folder)
@@ -232,8 +240,8 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _refused(folder: Path, reason: str) -> RunError:
-    return RunError(f"The run {folder} is refused: {reason}.", hint=f"measure again: ./lab run {folder.parent.name}")
+def _refused(folder: Path, reason: str) -> RefusedError:
+    return RefusedError(folder, reason, hint=f"measure again: ./lab run {folder.parent.name}")
 
 
 def _cannot_write(folder: Path, error: OSError) -> RunError:
