@@ -57,11 +57,15 @@ def ask(url: str, within_s: float) -> requests.Response:
 
 def _said(answer: requests.Response) -> dict[str, Any]:
     if answer.status_code != requests.codes.ok:
-        raise UnansweredError(f"status {answer.status_code}: {answer.text[:200]}")
+        raise UnansweredError(f"status {answer.status_code}: {_in_a_line(answer.text)}")
     said = answer.json()
     if not isinstance(said, dict):
-        raise UnansweredError(f"not an object: {answer.text[:200]}")
+        raise UnansweredError(f"not an object: {_in_a_line(answer.text)}")
     return said
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())[:200]
 
 
 def _in_words(error: Exception) -> str:

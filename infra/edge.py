@@ -13,14 +13,19 @@ defaults
   log global
   option httpchk GET /healthz
   option redispatch 1
+  http-error status 503 content-type text/plain string "the edge finds no place where the replica answers"
   retries 2
   timeout connect 200ms
-  timeout check 300ms
+  timeout check 2s
   timeout client 60s
   timeout server 60s
   default-server inter 200ms fastinter 100ms downinter 200ms fall 2 rise 1 on-marked-down shutdown-sessions
 """
-"""The timers are equal for both sides; all that is lost between a replica's first answer and the client's is 0.2 s."""
+"""The timers are equal for both sides; all that is lost between a replica's first answer and the client's is 0.2 s.
+
+A check's connection is given `inter`, its answer `timeout check`: an emulated guest beside other work needs a second
+for one, and is well.
+"""
 
 
 def configuration(sides: Mapping[str, tuple[str, Sequence[str]]]) -> str:

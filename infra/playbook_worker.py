@@ -1,9 +1,9 @@
 """Runs one playbook in one guest, or in the servers of a cluster: `python -m infra.playbook_worker`.
 
 It is started by infra.playbook. Standard input: one line of JSON, the inputs of the resource; its end means that the
-parent is gone. Standard error and
-`<log_dir>/<name>.log`: one line a task as it happens. Standard output: one JSON object, {"ok", "changed", "seconds",
-"ssh_s"} or {"problem"}. Exit status 0 only with the former. Whatever was started ends with this process.
+parent is gone. Standard error and `<log_dir>/<name>.log`: one line a task as it happens. Standard output: one JSON
+object, {"ok", "changed", "seconds", "ssh_s"} or {"problem"}. Exit status 0 only with the former. Whatever was started
+ends with this process.
 """
 
 from __future__ import annotations

@@ -160,12 +160,13 @@ def _too_much(settings: Settings, topology: Topology, memory_mib: int) -> list[s
     ]
     if need_mib <= free_mib:
         return []
+    others = ", ".join(less[:-1])
     one = f", or bring up one side: pulumi config set sides {settings.sides[0]} -s {settings.lab}"
     return [
         f"memory_mib is {settings.memory_mib} for {settings.replicas} replicas on {len(settings.sides)} sides{along}, "
         f"{need_mib} MiB in all: this machine has {memory_mib} MiB, of which {max(free_mib, 0)} can be "
         f"given away{beside}{f'; {need_mib + memory_mib - free_mib} are needed' * alone}. "
-        f"Lower {' or '.join([*[', '.join(less[:-1])] * (len(less) > 1), less[-1]])}: "
+        f"Lower {others}{' or ' * bool(others)}{less[-1]}: "
         f"pulumi config set memory_mib N -s {settings.lab}{one * (alone and len(settings.sides) > 1)}"
     ]
 

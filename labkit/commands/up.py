@@ -75,7 +75,7 @@ def _end_fault(ready: Ready, lab: str, progress: Progress) -> None:
     place = faults.running(ready, lab, progress) if target else None
     if target and place:
         try:
-            with progress.step(f"The fault {target.fault} is in force on the side {target.side}: it is undone"):
+            with progress.step(f"{target.in_force}: it is undone"):
                 faults.undo(place, labs.load(lab).faults)
         except LabError as error:
             progress.line(f"  not all of it: {error.problem}")

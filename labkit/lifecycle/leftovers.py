@@ -78,7 +78,7 @@ def look(machine: OnEngine, lab: str, known: Collection[str] = ()) -> Findings:
 def _cut_off(machine: OnEngine, lab: str) -> list[Leftover]:
     """What an experiment that was cut off has left in the lab's servers, or has taken away there."""
     with connected(machine.docker_host) as client:
-        running = [str(server.name) for server in servers.of(client, lab) if server.status == "running"]
+        running = [str(server.name) for server in servers.of(client, lab) if server.status == servers.RUNNING]
     reaches = [servers.reach(machine, name) for name in running]
     return [
         Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.UNDO])))

@@ -21,7 +21,6 @@ from labkit.system import shell, stack_files
 from labkit.system.errors import LabError, meant
 from labkit.system.paths import CHECKOUT_ID
 
-_RUNNING = "running"
 _LOOK_S = 30
 
 
@@ -148,10 +147,10 @@ def closed(place: Entrance, state: str, *, key_known: bool) -> LabError | None:
     """Pure: why one could not get in, from the `state` in which its own manager says it is; None: not by that."""
     if place.replica is None:
         gone = LabError(f"The server {place.name} is {state or 'gone'}.", hint=f"./lab up {place.lab}")
-        return None if state == _RUNNING else gone
+        return None if state == servers.RUNNING else gone
     side = SIDES[place.replica.side]
     look = f"./lab exec {place.server.name} {side.LOOK.format(name=place.name)}"
-    if state != _RUNNING:
+    if state != servers.RUNNING:
         return LabError(f"{place.name} is {state or 'gone'}.", hint=look if state else f"./lab up {place.lab}")
     if side.HAS_KEY and not key_known:
         return LabError(f"{place.name} runs, but was never configured: its ssh key is not known yet.", hint=look)

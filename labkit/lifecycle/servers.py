@@ -95,10 +95,11 @@ def start(machine: Machine, lab: str, progress: Progress) -> None:
     """Start those of the lab's servers, and of what serves them, that are not running; wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:
-        _start([one for one in beside(client, lab) if one.status != "running"], progress)
-        stopped = [server for server in of(client, lab) if server.status != "running"]
-        if stopped and beside(client, lab):
-            running = [str(server.name) for server in of(client, lab) if server.status == "running"]
+        serving, own = beside(client, lab), of(client, lab)
+        _start([one for one in serving if one.status != RUNNING], progress)
+        stopped = [server for server in own if server.status != RUNNING]
+        if stopped and serving:
+            running = [str(server.name) for server in own if server.status == RUNNING]
             names = [str(server.name).removeprefix(prefix(lab)) for server in stopped]
             with progress.step("The clusters notice that servers have ended"), ThreadPoolExecutor() as pool:
                 list(pool.map(lambda name: _settled(reach(machine, name), names), running))

@@ -52,9 +52,9 @@ def problems(place: RunningLab) -> Iterator[str]:
             yield from serving.problems(place.ready.machine, client, place.lab)
         for server in servers.of(client, place.lab):
             health = _health(server)
-            if (server.status, health) != ("running", "healthy"):
+            if (server.status, health) != (servers.RUNNING, "healthy"):
                 yield f"The server {server.name} is {server.status} {health}".rstrip() + "."
-            if server.status == "running":
+            if server.status == servers.RUNNING:
                 reach = servers.reach(place.ready.machine, str(server.name))
                 if clustered and not inside.does_its_part(reach, tries=1):
                     yield f"The server {server.name} does not do its part in its cluster."
@@ -70,7 +70,7 @@ def _health(server: Any) -> str:
     """What a server last told of itself; of one that runs and is not well, what it tells of its next look."""
 
     def well() -> bool:
-        return servers.health(server) == "healthy" or server.status != "running"
+        return servers.health(server) == "healthy" or server.status != servers.RUNNING
 
     waiting.until(well, _LOOKS_WITHIN_S, 0.5)
     return servers.health(server)

@@ -122,7 +122,8 @@ class Conductor:
                     self._bring_back(experiment)
             if failing[key] >= IN_A_ROW:
                 return f"{IN_A_ROW} repeats of {_what(turn)} failed one after the other: {repeat.problem}"
-        counted = [one for one in self.run.experiments[-1].repeats if one.counts]
+        made = self.run.experiments[-1].repeats
+        counted = [one for one in made if one.counts or (experiment.exercise and not one.problem)]
         return "" if counted else "no repeat counts"
 
     def _turn(self, experiment: Experiment, turn: Turn) -> Repeat:

@@ -36,6 +36,11 @@ class Target:
         servers = f" ({', '.join(self.servers)})" if self.servers else ""
         return f"{self.fault} on the side {self.side}{servers}"
 
+    @property
+    def in_force(self) -> str:
+        """That it is in force, as a clause that whatever follows from it is added to."""
+        return f"The fault {self.fault} is in force on the side {self.side}"
+
 
 def _nothing(_place: RunningLab, _side: str) -> None:
     """There is nothing to be arranged."""
@@ -97,14 +102,14 @@ def problems(place: RunningLab) -> Iterable[str]:
     """That a fault is in force, a sentence; nothing where none is."""
     target = in_force(place.ready, place.lab)
     if target:
-        yield f"The fault {target.fault} is in force on the side {target.side}: ./lab fault {place.lab} --undo"
+        yield f"{target.in_force}: ./lab fault {place.lab} --undo"
 
 
 def strike(place: RunningLab, fault: Fault, side: str) -> Struck:
     """Note a fault and strike it. Raises LabError, before anything is touched, where one is in force already."""
     if found := in_force(place.ready, place.lab):
         raise LabError(
-            f"The fault {found.fault} is in force on the side {found.side}; one at a time is enough.",
+            f"{found.in_force}; one at a time is enough.",
             hint=f"./lab fault {place.lab} --undo",
         )
     target = Target(fault.name, side, tuple(fault.aim(place, side)))

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from infra.outputs import Replica, Server
 from labkit.sides import SIDES, Runner, reach
 from labkit.system.errors import CommandError
+from labkit.system.outcome import Outcome
 
 _ASK_S = 10.0
 
@@ -29,11 +30,10 @@ def found(
     There is more than one where a side is split, and none while it moves. Empty if the side has no cluster.
     """
     own = [server for server in servers if server.side == replica.side]
-    handles = _told(own, reaching, within_s, SIDES[replica.side].WHERE, replica.name)
     return [
         (server, dataclasses.replace(replica, server=server.name, handle=handle))
-        for server, handle in zip(own, handles, strict=True)
-        if handle
+        for server, outcome in ask(own, reaching, within_s, SIDES[replica.side].WHERE, replica.name)
+        if (handle := outcome.output.strip())
     ]
 
 
@@ -43,20 +43,23 @@ def leader(side: str, servers: Sequence[Server], reaching: Reaching = _reaching,
     One that is cut off may take itself for it.
     """
     own = [server for server in servers if server.side == side]
-    told = Counter(name for name in _told(own, reaching, within_s, SIDES[side].LEADER) if name)
+    answers = ask(own, reaching, within_s, SIDES[side].LEADER)
+    told = Counter(name for _, outcome in answers if (name := outcome.output.strip()))
     return max(told, key=lambda name: told[name], default="")
 
 
-def _told(servers: Sequence[Server], reaching: Reaching, within_s: float, script: str, *words: str) -> list[str]:
-    """What a script prints in each of these; "" where it fails: the server is dead, or its manager is."""
+def ask(
+    servers: Sequence[Server], reaching: Reaching, within_s: float, script: str, *words: str
+) -> list[tuple[Server, Outcome]]:
+    """What a script gave in each of these, asked all at once; without those that are dead, or where it fails."""
 
-    def ask(server: Server) -> str:
+    def one(server: Server) -> Outcome | None:
         try:
-            return reaching(server)(["sh", "-c", script, "sh", *words], within_s).output.strip()
+            return reaching(server)(["sh", "-c", script, "sh", *words], within_s)
         except CommandError:
-            return ""
+            return None
 
     if not servers:
         return []
     with ThreadPoolExecutor(len(servers)) as pool:
-        return list(pool.map(ask, servers))
+        return [(server, told) for server, told in zip(servers, pool.map(one, servers), strict=True) if told]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labkit.judge.model import Claim, Observation, Observed, Row
+from labkit.judge.model import Claim, Observed, Row
 from labkit.judge.observed import Facts, seen
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.measure.labs import Table
@@ -41,12 +41,9 @@ def restore(place: Place) -> None:
 
 def one_place(vm: Facts, container: Facts) -> tuple[bool, Facts]:
     """Each replica runs on one of its side's servers; on two it would be two copies."""
-    told = {f"servers that run the {side}": ", ".join(facts["runs_on"]) for side, facts in _sides(vm, container)}
-    return all(len(facts["runs_on"]) == 1 for facts in (vm, container)), told
-
-
-def _sides(vm: Facts, container: Facts) -> list[tuple[str, Facts]]:
-    return list(zip(SIDES, (vm, container), strict=True))
+    both = dict(zip(SIDES, (vm, container), strict=True))
+    told = {f"servers that run the {side}": ", ".join(facts["runs_on"]) for side, facts in both.items()}
+    return all(len(facts["runs_on"]) == 1 for facts in both.values()), told
 
 
 def places(run: Run, _rows: Sequence[Row]) -> Table:
@@ -55,10 +52,6 @@ def places(run: Run, _rows: Sequence[Row]) -> Table:
     last = {one.side: one.facts for one in (found.repeats if found else ()) if one.counts}
     lines = [(side, ", ".join(facts["runs_on"]), ", ".join(facts["servers"])) for side, facts in last.items()]
     return Table("Where the replicas run", ("side", "runs on", "of"), lines)
-
-
-def _observed(run: Run) -> Observation | None:
-    return seen("place", [Arm(side) for side in SIDES], one_place)(run)
 
 
 EXPERIMENT = Experiment(
@@ -76,7 +69,7 @@ CLAIMS: tuple[Claim, ...] = (
         row="Fault tolerance",
         text="Each cluster runs its replica on exactly one of its servers.",
         experiment="place",
-        observe=_observed,
+        observe=seen("place", [Arm(side) for side in SIDES], one_place),
         because="one manager decides, by a majority of the servers; two copies would write to the same data.",
     ),
 )

@@ -80,8 +80,8 @@ CONFIGS: dict[str, tuple[dict[str, object], list[str]]] = {
     "more replicas along all paths than there are addresses for": (
         {"paths": "all", "replicas": 11},
         [
-            "replicas is 11 for each of 3 paths, 33 containers in all: a side has 32 at most. Lower replicas or paths: "
-            f"pulumi config set replicas N -s {LAB}"
+            "replicas is 11 for each of 3 paths, 33 containers in all: a side of the topology "
+            f"single has 32 at most. Lower replicas or paths: pulumi config set replicas N -s {LAB}"
         ],
     ),
     "no number": (

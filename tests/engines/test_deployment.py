@@ -142,7 +142,7 @@ def strace_of(replica: outputs.Replica, server: str) -> list[str]:
     """The command that runs strace on a replica's service, which is attached by `-p PID` at its end."""
     if replica.side == "container":
         pid = engine("exec", server, "docker", "inspect", "-f", "{{.State.Pid}}", replica.handle)
-        return ["docker", "exec", server, "timeout", "10", "strace", *strace_order.STRACE_OPTIONS, "-p", pid]
+        return ["docker", "exec", server, "timeout", "60", "strace", *strace_order.STRACE_OPTIONS, "-p", pid]
     # The guest has no strace: it gets the server's, which is of the same Debian release.
     bundle = "tar -ch $(command -v strace) $(ldd $(command -v strace) | grep -o '/[^ ]*')"
     packed = subprocess.run(["docker", "exec", server, "sh", "-c", bundle], capture_output=True, check=True, timeout=60)
@@ -154,8 +154,16 @@ def strace_of(replica: outputs.Replica, server: str) -> list[str]:
     )
     pid = inside(replica.name, "systemctl", "show", "-P", "MainPID", "vvc-service")
     libraries = f"LD_LIBRARY_PATH={STRACE_DIR}/lib/x86_64-linux-gnu:{STRACE_DIR}/usr/lib/x86_64-linux-gnu"
-    strace = ["env", libraries, "timeout", "15", f"{STRACE_DIR}/usr/bin/strace", *strace_order.STRACE_OPTIONS]
+    strace = ["env", libraries, "timeout", "60", f"{STRACE_DIR}/usr/bin/strace", *strace_order.STRACE_OPTIONS]
     return [str(ROOT / "lab"), "exec", replica.name, *strace, "-p", pid]
+
+
+def end_strace(replica: outputs.Replica, server: str) -> None:
+    """It lets go of the service, which lives on."""
+    if replica.side == "container":
+        engine("exec", server, "pkill", "-x", "strace")
+    else:
+        inside(replica.name, "pkill", "-x", "strace")
 
 
 def test_201_leaves_after_fsync_on_both_sides(lab: outputs.Contract) -> None:
@@ -168,12 +176,19 @@ def test_201_leaves_after_fsync_on_both_sides(lab: outputs.Contract) -> None:
             text=True,
             encoding="utf-8",
         )
-        time.sleep(4)
+        assert tracing.stderr is not None
+        lines = [next(line for line in tracing.stderr if "attached" in line)]
         with Service(replica.url, 20) as client:
             for seq in range(5):
                 entry = {"client": f"strace-{time.time_ns()}", "seq": seq, "payload": "x"}
                 assert client.post("/entries", json=entry).status_code == 201
-        trace = tracing.communicate(timeout=40)[1]
+        for line in tracing.stderr:
+            lines.append(line)
+            if sum('"HTTP/1.1 201 ' in one for one in lines) == 5:
+                break
+        end_strace(replica, lab.servers[0].container)
+        lines.append(tracing.communicate(timeout=60)[1])
+        trace = "".join(lines)
         order = strace_order.check_order(trace)
         assert order.holds, f"{replica.name}: {order}\n{trace[-3000:]}"
         assert order.acknowledged == 5

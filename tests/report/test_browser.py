@@ -20,8 +20,10 @@ from labkit.report.article import Held, LeftOut
 from labkit.setup.packages import PACKAGES
 from labkit.system import stack_files
 from labkit.system.root import which
+from labs.failover import figures
 from labs.networking.lab import LAB
 from tests.unit import arms, judged, recorded, runs
+from tests.unit import test_failover_figures as outages
 
 pytestmark = pytest.mark.engine
 
@@ -57,6 +59,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         compare.page(table.judged, [(other, judged.rows(other))], [table.verdicts, table.verdicts]), encoding="utf-8"
     )
     own = [figure(paths, ()) for figure in LAB.figures.values()]
+    # A table with as many columns as a lab has any.
+    own.append(figures.outages(outages.run(outages.repeat("vm", 1), outages.repeat("container", 1)), ()))
     (made / "pictures.html").write_text(html.page(paths, judge(paths, LAB.claims), own=own), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cast(dict[str, Any], sides.KINDS), arms.TOY, arms.KINDS_OF_THREE[arms.TOY])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from infra import answers
 from infra.outputs import Replica
 from labkit.commands import status
 from labkit.lifecycle import steady
+from tests.unit.served import served
 
 pytestmark = pytest.mark.slow
 
@@ -33,14 +33,8 @@ def serving(status: int, body: bytes) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
 
 
 def test_the_right_answer_ends_the_wait() -> None:
@@ -55,6 +49,7 @@ def test_the_right_answer_ends_the_wait() -> None:
     ("status", "body", "last"),
     [
         (500, b"broken", "status 500: broken"),
+        (503, b"<h1>Unavailable</h1>\nNobody is there.\n", "status 503: <h1>Unavailable</h1> Nobody is there."),
         (200, b'{"replica": "vm-2", "version": "2"}', "it is vm-2 with version 2"),
         (200, b'{"replica": "vm-1", "version": "1"}', "it is vm-1 with version 1"),
         (200, b"<html>", "JSONDecodeError"),

@@ -9,7 +9,6 @@ import socketserver
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from labkit.lifecycle import servers
 from labkit.system import errors
 from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
+from tests.unit.served import served
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,14 +63,8 @@ class _Answers(http.server.BaseHTTPRequestHandler):
 def engine(folder: Path, newest: str, oldest: str, calls: int = 1000) -> Iterator[str]:
     """URL of a stand-in that speaks these versions of the API."""
     version = {"Version": "99.0", "ApiVersion": newest, "MinAPIVersion": oldest}
-    with _Engine(folder / "docker.sock", version, calls) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"unix://{folder / 'docker.sock'}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(_Engine(folder / "docker.sock", version, calls)):
+        yield f"unix://{folder / 'docker.sock'}"
 
 
 def tool(*words: str, docker_host: str) -> subprocess.CompletedProcess[str]:

@@ -112,6 +112,7 @@ def test_the_edge_is_told_every_place_of_each_side() -> None:
     assert "\nlisten vm\n  bind :8001\n  server place-1 a:8000 check\n" in told
     assert "\nlisten x\n  bind :9\n  server place-1 b:1 check\n" in told
     assert told.count("default-server") == 1
+    assert told.count("http-error status 503 content-type text/plain") == 1
 
 
 def test_ansible_reaches_servers_through_their_engine_and_a_guest_by_ssh() -> None:

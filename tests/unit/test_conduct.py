@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labkit.measure._conduct import Conductor
-from labkit.measure.experiment import Turn, take_turns
+from labkit.measure.experiment import Place, Seen, Turn, take_turns
 from labkit.runs import run_folder
 from labkit.runs.records import Arm
 from labkit.runs.run_folder import RunError
@@ -72,6 +72,19 @@ def test_full_reaches_the_experiment_that_has_turns_for_it(tmp_path: Path) -> No
     normal = len(lab.experiment("start").turns(("vm", "container"), False))
     run = Conductor(lab.place, empty_run(full=True), lab.hands).conduct([some, lab.experiment("start")])
     assert [len(one.repeats) for one in run.experiments] == [10, normal]
+
+
+def test_an_exercise_is_complete_though_none_of_its_repeats_counts(tmp_path: Path) -> None:
+    """All of them are marked. What is judged has failed then."""
+    lab = FakeLab(tmp_path)
+    size = lab.experiment("size")
+
+    def marked(place: Place, turn: Turn) -> Seen:
+        return replace(size.measure(place, turn), marks=("an exercise",))
+
+    judged, exercise = replace(size, measure=marked), replace(size, name="start", measure=marked, exercise=True)
+    run = Conductor(lab.place, empty_run(), lab.hands).conduct([judged, exercise])
+    assert [(one.state, one.problem) for one in run.experiments] == [("failed", "no repeat counts"), ("complete", "")]
 
 
 def _steps(folder: Path) -> int:

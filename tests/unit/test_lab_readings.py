@@ -18,6 +18,7 @@ from labkit.system import shell
 from labkit.system.outcome import Outcome
 from labs.deployment import size
 from tests.unit.lab_fakes import CONTRACT
+from tests.unit.served import served
 
 ARP = """IP address       HW type     Flags       HW address            Mask     Device
 10.206.52.2      0x1         0x2         02:42:0a:ce:34:02     *        vvc706d72d7aee
@@ -111,15 +112,8 @@ class _Late(BaseHTTPRequestHandler):
 def late() -> Iterator[str]:
     """URL of a server whose service is not ready yet."""
     _Late.ready.clear()
-    server = HTTPServer(("127.0.0.1", 0), _Late)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with served(HTTPServer(("127.0.0.1", 0), _Late)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_the_first_answer_is_the_first_right_one(late: str) -> None:

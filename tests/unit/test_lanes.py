@@ -21,6 +21,9 @@ ROOT = Path(__file__).parents[2]
         ("tests/guides/test_engine.py::test_a", (0, "lab")),
         ("tests/engines/apart/networking/test_paths.py::test_a", (-1, "networking")),
         ("tests/engines/apart/networking/test_guide.py::test_a", (0, "networking")),
+        ("tests/engines/apart/failover/test_faults.py::test_a", (-1, "failover")),
+        ("tests/engines/apart/failover/test_guide.py::test_a", (0, "failover")),
+        ("tests/engines/apart/debian13/test_x.py::test_a", (1, "tests/engines/apart/debian13/test_x.py")),
         ("tests/engines/apart/test_kills.py::test_a", (1, "tests/engines/apart/test_kills.py")),
         ("tests/playbooks/test_converge.py::test_a", (1, "tests/playbooks")),
         ("tests/unit/test_lanes.py::test_a", (2, "tests/unit/test_lanes.py")),
@@ -30,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 def test_lanes(test: str, its: tuple[int, str]) -> None:
     """All that works on the checkout's lab is one of them, and the first to begin; the guides begin without a lab.
 
-    So is all that works on the lab networking of another checkout: the two never meet, and its guide comes last.
+    So is all that works on one lab of another checkout: the two never meet, and its guide comes last.
     """
     assert lane(test) == its
 

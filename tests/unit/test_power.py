@@ -6,7 +6,6 @@ import importlib.util
 import json
 import socket
 import socketserver
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+
+from tests.unit.served import served
 
 IMAGES = Path(__file__).parents[2] / "images" / "cluster"
 LABELS = {"lab": "failover", "checkout": "1a2b", "role": "server"}
@@ -88,19 +89,10 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
 
-def serving(server: socketserver.BaseServer) -> Iterator[Any]:
-    """A server while inside."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    yield from serving(Engine(tmp_path / "engine"))
+    with served(Engine(tmp_path / "engine")) as server:
+        yield server
 
 
 @pytest.fixture
@@ -119,7 +111,7 @@ def agent(power: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """The fencing agent, which asks that service by its socket."""
     module = program("fence_lab")
     monkeypatch.setattr(module, "SOCKET", str(tmp_path / "power"))
-    for _ in serving(power.Server(str(tmp_path / "power"), power.Handler)):
+    with served(power.Server(str(tmp_path / "power"), power.Handler)):
         yield module
 
 

@@ -15,6 +15,7 @@ from infra.answers import Service
 from labkit.measure.switch import switching
 from labkit.system.carry import carry
 from labkit.system.errors import CommandError
+from tests.unit.served import served
 
 
 @contextmanager
@@ -33,15 +34,8 @@ def answering(text: str, wait: threading.Event | None = None) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
 def ask(url: str) -> str:

@@ -7,7 +7,6 @@ import http.server
 import io
 import socket
 import tarfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from labkit.setup.tools import build, release, toolchain
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
+from tests.unit.served import served
 
 NAME = release.archive_name() or "none"
 CHECKSUMS = f"/sdk/pulumi-{build.VERSION}-checksums.txt"
@@ -61,14 +61,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def host(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A download host with a good release."""
-    with Host() as server:
+    with served(Host()) as server:
         publish(server, archive({"pulumi/pulumi": f"#!/bin/sh\necho v{build.VERSION}\n"}))
         monkeypatch.setenv("VVC_PULUMI_RELEASES", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def archive(files: dict[str, str]) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from infra import names
@@ -102,19 +101,7 @@ def ask(
     place: RunningLab, servers: Iterable[Server], script: str, *words: str, within_s: float = _ASK_S
 ) -> list[tuple[Server, Outcome]]:
     """What a script gave in each of these that lives and does it."""
-
-    def one(server: Server) -> Outcome | None:
-        try:
-            return place.runner(server)(["sh", "-c", script, "sh", *words], within_s)
-        except CommandError:
-            return None
-
-    servers = list(servers)
-    if not servers:
-        return []
-    with ThreadPoolExecutor(len(servers)) as pool:
-        told = list(pool.map(one, servers))
-    return [(server, outcome) for server, outcome in zip(servers, told, strict=True) if outcome]
+    return where.ask(list(servers), place.runner, within_s, script, *words)
 
 
 def tell(place: RunningLab, servers: Iterable[Server], script: str, *words: str) -> Outcome:

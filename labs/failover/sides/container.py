@@ -50,6 +50,19 @@ set -- "$1" $(docker service inspect --format \
 docker run --detach --name "$1{SPLIT}" --hostname "$1" --publish {_PORT}:{SERVICE_PORT} --volume "{SPLIT_DIR}:$2" \
     --env VVC_REPLICA="$1" --env VVC_SERVER="$(hostname)" --env VVC_SIDE={SIDE} "$3" > /dev/null
 """
+# Swarm does later what it says yes to at once: a manager that is promoted before it has come back as a worker leads on,
+# or takes half a minute to be one again.
+_DEMOTE = """
+for one in "$@"; do docker node demote "$one" > /dev/null; done
+for one in "$@"; do
+    tries=60
+    until docker node inspect --format '{{if not .ManagerStatus}}{{.Status.State}}{{end}}' "$one" | grep -q ready; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || exit 1
+        sleep 0.5
+    done
+done
+"""
 _NS_PER_S = 1_000_000_000
 
 
@@ -95,8 +108,10 @@ rm -rf {SPLIT_DIR}
         down = [one.name for one in servers if one.name != here] if leads else [here]
         down.sort(key=lambda name: name == first)
         asked = [one for one in servers if one.name not in down]
-        cluster.tell(place, asked, 'for one in "$@"; do docker node demote "$one" > /dev/null; done', *down)
-        cluster.tell(place, asked, 'for one in "$@"; do docker node promote "$one" > /dev/null; done', *down)
+        try:
+            cluster.tell(place, asked, _DEMOTE, *down)
+        finally:
+            cluster.tell(place, asked, 'for one in "$@"; do docker node promote "$one" > /dev/null; done', *down)
         self._await_whole(place)
         cluster.await_leader(place, replica, leads=leads)
 
