@@ -128,7 +128,7 @@ def _line(rng: random.Random, stream: str, seq: int, each: int) -> str:
 
 def stored(runs: Path) -> None:
     """Lay the stored run of each lab into a folder of runs, with older ones that are like it."""
-    for shown in sorted((CHECKOUT / "labs").glob("*/shown")):
+    for shown in sorted((CHECKOUT / "labs").glob(f"*/{run_folder.STORED}")):
         for number in range(OLDER + 1):
             shutil.copytree(shown, runs / shown.parent.name / str(number))
 

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from labkit.measure.labs import Lab
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.system.errors import LabError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _PIPE_COLUMNS = 132
 
@@ -76,9 +80,13 @@ def run(name: str, run_id: str, *, as_json: bool) -> int:
 
 def show(run: Run, lab: Lab, folder: Path) -> None:
     """Print the report of a run."""
-    from rich.console import Console  # noqa: PLC0415 - takes a while to load
+    from labkit.report import terminal  # noqa: PLC0415 - takes a while to load
 
-    from labkit.report import terminal  # noqa: PLC0415 - as above
+    put(terminal.render(run, judge(run, lab.claims), run_folder.shown(folder)))
 
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    console.print(terminal.render(run, judge(run, lab.claims), run_folder.shown(folder)))
+
+def put(shown: RenderableType) -> None:
+    """Print it, as wide as the terminal is; into a pipe as wide as tables need."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+
+    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS).print(shown)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
 
+from labkit.commands import report
 from labkit.measure import labs
 from labkit.measure.labs import Lab
 from labkit.report import article
@@ -17,9 +17,6 @@ from labkit.runs import run_folder
 from labkit.system import stack_files
 from labkit.system.files import write_whole
 from labkit.system.paths import CHECKOUT
-
-_PIPE_COLUMNS = 132
-_SHOWN = "shown"
 
 
 def show(*, as_json: bool) -> int:
@@ -30,12 +27,9 @@ def show(*, as_json: bool) -> int:
 
         click.echo(json.dumps(facts.article(table), indent=2))
         return 0
-    from rich.console import Console  # noqa: PLC0415 - takes a while to load
+    from labkit.report import article_terminal  # noqa: PLC0415 - takes a while to load
 
-    from labkit.report import article_terminal  # noqa: PLC0415 - as above
-
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
-    console.print(article_terminal.render(table))
+    report.put(article_terminal.render(table))
     return 0
 
 
@@ -51,7 +45,7 @@ def readme() -> int:
 
 def stored() -> Table:
     """The table of the runs that are stored beside the labs' guides."""
-    return of_folders(CHECKOUT / "labs" / name / _SHOWN for name in stack_files.names())
+    return of_folders(CHECKOUT / "labs" / name / run_folder.STORED for name in stack_files.names())
 
 
 def of_folders(folders: Iterable[Path]) -> Table:
@@ -66,9 +60,7 @@ def below(place: Path) -> list[Path]:
     return sorted(found.parent for found in place.rglob(run_folder.RUN))
 
 
-def gather(
-    folders: Iterable[Path], known: Mapping[str, Lab], named: Callable[[Path], str] = run_folder.shown
-) -> tuple[list[Held], list[LeftOut]]:
+def gather(folders: Iterable[Path], known: Mapping[str, Lab]) -> tuple[list[Held], list[LeftOut]]:
     """The runs that the table needs, newest first, and those that cannot be believed or are of no lab that is known.
 
     Runs that are too old to have a part in it are only looked at: reading a run whole takes ten times as long.
@@ -80,17 +72,17 @@ def gather(
         try:
             lab, started = run_folder.glimpse(folder)
         except run_folder.RefusedError as error:
-            left_out.append(LeftOut(named(folder), error.reason))
+            left_out.append(LeftOut(run_folder.shown(folder), error.reason))
             continue
         if lab in known:
             glimpsed.append((article.began(started), folder, lab))
         else:
-            left_out.append(LeftOut(named(folder), f"the lab {lab} is not in this version"))
+            left_out.append(LeftOut(run_folder.shown(folder), f"the lab {lab} is not in this version"))
     for _, folder, lab in sorted(glimpsed, reverse=True):
         if article.enough(known[lab], held[lab]):
             continue
         try:
-            held[lab].append(Held(named(folder), run_folder.load(folder)))
+            held[lab].append(Held(run_folder.shown(folder), run_folder.load(folder)))
         except run_folder.RefusedError as error:
-            left_out.append(LeftOut(named(folder), error.reason))
+            left_out.append(LeftOut(run_folder.shown(folder), error.reason))
     return [one for some in held.values() for one in some], left_out

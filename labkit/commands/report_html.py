@@ -63,7 +63,8 @@ def compare(name: str | None, first: str, second: str, file: Path | None) -> int
 
 def _table(given: str) -> Table:
     """The table of the runs below a folder, or of one run of this checkout. Raises LabError where there is none."""
-    table = of_folders(below(Path(given)) if Path(given).is_dir() else run_folder.RUNS.glob(f"*/{given}"))
+    by_id = [run_folder.RUNS / lab / given for lab in stack_files.names()]
+    table = of_folders(below(Path(given)) if Path(given).is_dir() else by_id)
     _say_left_out(table.left_out)
     if not table.sources:
         raise LabError(

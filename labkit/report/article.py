@@ -13,6 +13,7 @@ from itertools import count
 from string import ascii_uppercase
 from typing import Any
 
+from infra.topologies import TOPOLOGIES
 from labkit.judge.model import Judgement, Row, Verdict
 from labkit.judge.rows import ARTICLE, Stated, combined, judge
 from labkit.measure.labs import Lab
@@ -24,6 +25,9 @@ from labkit.runs.records import Run
 
 _MOMENTARY = frozenset({"load_1min"})
 """What a machine box says of its moment, not of its machine."""
+
+_OF_THE_GROUND = frozenset({"topology", *(key.name for one in TOPOLOGIES.values() for key in one.keys)})
+"""Settings in which labs differ because they ask different questions: only runs of one lab are told apart by them."""
 
 
 @dataclass(frozen=True)
@@ -161,27 +165,15 @@ def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut]
     named = {stated.lab for stated in ARTICLE} | {one.run.lab for one in runs}
     labs = [lab for lab in labs if lab.name in named]
     chosen = {lab.name: choose(lab, [one for one in runs if one.run.lab == lab.name]) for lab in labs}
-    letter = letters()
-    sources: list[Source] = []
-    parts: list[Part] = []
-    for lab in labs:
-        by_folder: dict[str, list[str]] = {}
-        for experiment, held in chosen[lab.name].items():
-            by_folder.setdefault(held.folder, []).append(experiment)
-        for folder, experiments in by_folder.items():
-            run = chosen[lab.name][experiments[0]].run
-            rows = judge(run, [claim for claim in lab.claims if experiment_of(claim) in experiments])
-            source = Source(next(letter), folder, run, rows)
-            sources.append(source)
-            parts += [Part(lab.name, part, source) for row in rows for part in row.parts]
-        parts += _unmeasured(lab, chosen[lab.name])
-    used = {source.folder for source in sources}
+    sources = tuple(_sources(labs, chosen))
+    parts = [Part(source.run.lab, part, source) for source in sources for row in source.rows for part in row.parts]
+    parts += [part for lab in labs for part in _unmeasured(lab, chosen[lab.name])]
     return Table(
         tuple(_line(stated, parts) for stated in ARTICLE),
-        tuple(sources),
+        sources,
         tuple(differences(sources)),
         tuple(_missing(lab, chosen[lab.name]) for lab in labs if set(needed(lab)) - set(chosen[lab.name])),
-        (*left_out, *_passed_over(labs, runs, used)),
+        (*left_out, *_passed_over(labs, runs, {source.folder for source in sources})),
         tuple(lab.name for lab in labs),
     )
 
@@ -229,7 +221,7 @@ def letters() -> Iterator[str]:
 
 
 def differences(sources: Sequence[Source]) -> Iterator[Difference]:
-    """All that two of these runs say differently; what only one lab's have, such as its paths, is no difference."""
+    """All that two of these runs say differently; what a lab is by its topology is no difference from other labs."""
     boxes: Mapping[str, Sequence[Mapping[str, Any]]] = {
         "machine": [one.run.machine for one in sources],
         "settings": [one.run.settings for one in sources],
@@ -242,8 +234,26 @@ def differences(sources: Sequence[Source]) -> Iterator[Difference]:
                 for source, box in zip(sources, each, strict=True)
                 if name in box
             }
-            if len(set(values.values())) > 1:
+            said = {
+                (source.run.lab if name in _OF_THE_GROUND else "", values[source.letter])
+                for source in sources
+                if source.letter in values
+            }
+            if len(said) > len({among for among, _ in said}):
                 yield Difference(of, label_of(name), values)
+
+
+def _sources(labs: Iterable[Lab], chosen: Mapping[str, Mapping[str, Held]]) -> Iterator[Source]:
+    """Each run that something is taken from, judged on that alone."""
+    letter = letters()
+    for lab in labs:
+        by_folder: dict[str, list[str]] = {}
+        for experiment, held in chosen[lab.name].items():
+            by_folder.setdefault(held.folder, []).append(experiment)
+        for folder, experiments in by_folder.items():
+            run = chosen[lab.name][experiments[0]].run
+            claims = [claim for claim in lab.claims if experiment_of(claim) in experiments]
+            yield Source(next(letter), folder, run, judge(run, claims))
 
 
 def _line(stated: Stated, parts: Sequence[Part]) -> Line:

@@ -26,6 +26,9 @@ SCHEMA = Path(__file__).with_name("run.schema.json")
 RUNS = CHECKOUT / "runs"
 """Where the runs of this checkout lie; Git ignores it."""
 
+STORED = "shown"
+"""Folder, beside a lab's guide, of the run that it shows; Git keeps it."""
+
 RUN = "run.json"
 SAMPLES = "samples.jsonl"
 _CHUNK = 1024**2

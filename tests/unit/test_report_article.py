@@ -213,6 +213,16 @@ def test_runs_of_other_machines_and_settings_are_told_apart() -> None:
     assert "5.10" in page
 
 
+def test_what_a_lab_stands_on_tells_only_its_own_runs_apart() -> None:
+    """Two labs differ in topology and paths by what they ask; two runs of one lab do not."""
+    one = {"accelerator": "kvm", "topology": "single", "paths": "bridged"}
+    other = {"accelerator": "kvm", "topology": "cluster", "paths": "bridged,nat"}
+    assert article.table(LABS, [run(9, settings=one), run(3, lab="networking", settings=other)]).differences == ()
+    cut = Held("runs/deployment/20", interrupted(run(20, settings=one).run, "start"))
+    found = article.table([FIRST], [cut, run(7, "start", settings=other)]).differences
+    assert [one.name for one in found if one.of == "settings"] == ["topology", "paths"]
+
+
 def test_a_row_that_rests_on_runs_that_differ_says_so() -> None:
     """A row of two labs whose runs differ; not one whose runs are alike, and not one of a single run."""
     same_row = dataclasses.replace(SECOND, claims=tuple(dataclasses.replace(c, row="Size") for c in SECOND.claims))
