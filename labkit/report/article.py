@@ -100,11 +100,11 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """`6.1 (A), 6.12 (B and C)`."""
+        """`6.1 (A), 6.12 (B, C and D)`."""
         letters: dict[str, list[str]] = {}
         for letter, value in self.values.items():
             letters.setdefault(value, []).append(letter)
-        return ", ".join(f"{value} ({' and '.join(some)})" for value, some in letters.items())
+        return ", ".join(f"{value} ({listed(some)})" for value, some in letters.items())
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,10 @@ class Table:
         return {line.stated.name: line.verdict for line in self.lines}
 
     @property
-    def emulated(self) -> list[str]:
-        """The runs of an emulated CPU."""
-        return [source.letter for source in self.sources if source.run.accelerator == "tcg"]
+    def emulated(self) -> str:
+        """The runs of an emulated CPU, as a sentence begins: `Run A`, `Runs A and B`; empty if there is none."""
+        letters = [source.letter for source in self.sources if source.run.accelerator == "tcg"]
+        return f"Run{'s' if len(letters) > 1 else ''} {listed(letters)}" if letters else ""
 
 
 def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut] = ()) -> Table:
@@ -212,6 +213,12 @@ def began(started: str) -> float:
         return datetime.fromisoformat(started).timestamp()
     except ValueError:
         return 0.0
+
+
+def listed(words: Sequence[str]) -> str:
+    """`A`; `A and B`; `A, B and C`."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def letters() -> Iterator[str]:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from labkit.report import terminal
-from labkit.report.article import Line, Source, Table
+from labkit.report.article import Line, Source, Table, listed
 
 _WARNING = "bold yellow"
 
@@ -20,7 +20,7 @@ def render(table: Table) -> RenderableType:
 
 def _parts(table: Table) -> Iterator[RenderableType]:
     if table.emulated:
-        yield terminal.banner(f"{' and '.join(table.emulated)}: ")
+        yield terminal.banner(f"{table.emulated}: ")
     if table.differences:
         names = ", ".join(dict.fromkeys(one.name for one in table.differences))
         yield Text(f"These runs are not of one machine, settings and version: they differ in {names}.", style=_WARNING)
@@ -33,14 +33,14 @@ def _parts(table: Table) -> Iterator[RenderableType]:
         yield Text("In what these runs differ:", style=_WARNING)
         yield from (Text(f"  {one.of}: {one.name}: {one.words}", style="yellow") for one in table.differences)
     for missing in table.missing:
-        yield Text(f"Missing of {missing.lab}: {', '.join(missing.experiments)}. Measure: {missing.command}")
+        yield Text(f"Of the lab {missing.lab} no run has: {', '.join(missing.experiments)}. Measure: {missing.command}")
     yield from (Text(f"Left out: {one.folder}: {one.reason}", style="yellow") for one in table.left_out)
 
 
 def _line(table: Table, line: Line) -> Text:
     told = terminal.verdict(line.verdict)
     if differing := table.differing(line):
-        told.append(f" from {' and '.join(differing)}, which differ (see below)", style="not bold yellow")
+        told.append(f" from {listed(differing)}, which differ (see below)", style="not bold yellow")
     for part in line.parts:
         letter = f" [{part.source.letter}]" if part.source else ""
         told.append("\n").append_text(terminal.claim(part.judgement)).append(letter, style="not bold dim")

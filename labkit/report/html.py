@@ -17,7 +17,7 @@ from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
 from labkit.measure.labs import Table as OwnTable
 from labkit.report import _looks, _verdicts, _view, quantities, series
-from labkit.report.article import Table
+from labkit.report.article import Table, listed
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Run
 
@@ -92,6 +92,7 @@ def _environment() -> jinja2.Environment:
         "look": _looks.number,
         "duration": quantities.duration,
         "label": quantities.label_of,
+        "listed": listed,
         "unit": quantities.unit_of,
         "slug": _verdicts.slug,
         "told": _view.told,

@@ -244,9 +244,11 @@ def test_an_emulated_cpu_is_said_of_the_runs_that_had_it() -> None:
     """By their letters, in the terminal and on the page; without one there is no banner."""
     emulated = run(3, lab="networking", settings={"accelerator": "tcg"})
     table = article.table(LABS, [run(9), emulated])
-    assert "B: EMULATED CPU (TCG)" in printed(table)
+    assert "Run B: EMULATED CPU (TCG)" in printed(table)
     assert "Run B: no usable KVM" in html.article(table)
     assert "EMULATED" not in printed(article.table(LABS, [run(9)]))
+    tcg = {"accelerator": "tcg"}
+    assert article.table(LABS, [run(9, settings=tcg), emulated]).emulated == "Runs A and B"
 
 
 def test_the_json_says_of_each_part_its_lab_and_run() -> None:
