@@ -1,6 +1,6 @@
 """./lab bench: how long this tool takes. What all benches share: figures, the lab's way up and down, the result.
 
-Every figure of theirs is wall time in seconds.
+A figure of theirs is wall time in seconds, where it does not say otherwise.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class Bench(ABC):
     def _round(self) -> None:
         """Add each figure once. The lab is down before and after."""
 
-    def _add(self, name: str, aim_s: float | None, seconds: float) -> None:
-        self._figures.setdefault(name, Figure(name, aim=aim_s)).repeats.append(seconds)
-        self._progress.line(f"  {name}: {seconds:.1f} s")
+    def _add(self, name: str, aim: float | None, value: float, unit: str = "s") -> None:
+        self._figures.setdefault(name, Figure(name, unit, aim)).repeats.append(value)
+        self._progress.line(f"  {name}: {value:.1f} {unit}")
 
     def _contract(self) -> Contract:
         """What the lab, which is up, exports: its addresses are not known before."""

@@ -18,6 +18,7 @@ from infra import outputs
 from labkit.lifecycle import leftovers
 from labkit.lifecycle.pulumi import DESTROY, UP
 from labkit.lifecycle.set_up import Ready
+from labkit.measure import labs, session
 from labkit.measure.machine_box import machine_box
 from labkit.measure.prober.handle import probing
 from labkit.measure.prober.reference import reference
@@ -58,7 +59,8 @@ def prober(ready: Ready, progress: Progress, lab: str, repeats: int) -> list[Fig
 def whole_run(ready: Ready, progress: Progress, lab: str, _repeats: int) -> list[Figure]:
     """One whole `./lab run`, part by part; the turns of an experiment are the repeats."""
     with _up(ready, progress, lab):
-        return bench_run.figures(bench_run.conducted(progress, lab))
+        loaded = labs.load(lab)
+        return bench_run.figures(session.conduct(loaded, loaded.chosen(()), progress)[0])
 
 
 PARTS: tuple[Callable[[Ready, Progress, str, int], list[Figure]], ...] = (prober, whole_run)

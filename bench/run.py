@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.figure import Figure
-from labkit.measure import labs, session
 from labkit.runs.records import Results, Run
-from labkit.system.progress import Progress
-
-
-def conducted(progress: Progress, lab: str, *, quick: bool = False) -> Run:
-    """Run a lab that is up, once. Raises what the run raises."""
-    loaded = labs.load(lab)
-    run, _ = session.conduct(loaded, loaded.chosen(()), progress, quick=quick)
-    return run
 
 
 def figures(run: Run) -> list[Figure]:

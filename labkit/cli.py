@@ -184,15 +184,13 @@ def capture(
 @lab.command()
 @lab_argument
 @click.argument("experiments", nargs=-1, shell_complete=_completing.experiments)
-@click.option("--quick", is_flag=True, help="Fewer repeats: to see that it works, not for a verdict.")
+@click.option("--quick", is_flag=True, help="Fewer repeats, with --full too: to see that it works, not for a verdict.")
 @click.option("--full", is_flag=True, help="All there is, at its full number of repeats; says first how long it takes.")
 @click.option("--predict", is_flag=True, help="Ask first what you expect, and show it beside the result.")
 def run(*, lab: str, experiments: tuple[str, ...], quick: bool, full: bool, predict: bool) -> None:
     """Measure a lab that is up, all EXPERIMENTS or those named; judge what was measured."""
     from labkit.commands import run as command
 
-    if quick and full:
-        raise click.UsageError("--quick and --full do not go together.")
     sys.exit(command.run(lab, experiments, quick=quick, full=full, predict=predict))
 
 
@@ -314,8 +312,8 @@ def env() -> None:
 def bench(what: str, lab: str | None, repeats: int, engine_too: bool, yes: bool) -> None:
     """Measure this tool itself by a LAB, which may be left out where there is one.
 
-    WHAT: up, recover, measure, report, guide, a LAB (its up, its quick run, its
-    down), or a bench of the lab's own.
+    WHAT: up, recover, measure, report, guide, a LAB (its up, its memory, its
+    quick run, what else it has aims for, its down), or a bench of the lab's own.
     """
     from labkit.commands import bench as command
 

@@ -19,9 +19,9 @@ def left_s(done: Sequence[tuple[Turn, float]], todo: Sequence[Turn]) -> float | 
     return sum(_like(turn, done) or every for turn in todo)
 
 
-def estimate(experiments: Sequence[Experiment], sides: Sequence[str]) -> str:
+def estimate(experiments: Sequence[Experiment], sides: Sequence[str], *, quick: bool = False) -> str:
     """What a full run of these takes, for a person: "320 turns, about 290 min"."""
-    every = [(one, turn) for one in experiments for turn in turns(one, sides, full=True)]
+    every = [(one, turn) for one in experiments for turn in turns(one, sides, quick=quick, full=True)]
     known = [one.estimate_s(turn) for one, turn in every if one.estimate_s]
     told = f"{len(every)} turns"
     if not known:

@@ -80,8 +80,14 @@ class Experiment:
 
 
 def turns(experiment: Experiment, sides: Sequence[str], *, quick: bool = False, full: bool = False) -> Sequence[Turn]:
-    """The turns of an experiment at one of the three depths; normal is neither quick nor full."""
-    return experiment.full(sides) if full and experiment.full else experiment.turns(sides, quick)
+    """The turns of an experiment at a depth; normal is neither quick nor full, both is each of a full run's arms at a
+    quick run's number of repeats.
+    """
+    asked = experiment.turns(sides, quick)
+    if not (full and experiment.full):
+        return asked
+    most = max((turn.number for turn in asked), default=0)
+    return [turn for turn in experiment.full(sides) if not quick or turn.number <= most]
 
 
 def take_turns(

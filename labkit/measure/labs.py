@@ -83,6 +83,9 @@ class Lab:
     """What `./lab fault LAB` strikes and undoes."""
     benches: Mapping[str, Bench] = field(default_factory=dict)
     """Name -> what `./lab bench NAME LAB` measures, into labs/LAB/bench/NAME.json."""
+    aims: Mapping[str, float] = field(default_factory=dict)
+    """Figure of `./lab bench LAB` -> what it is to be at most: `up`, `memory` (MiB), `quick run`, `down`, and
+    `EXPERIMENT: ARM: VALUE` of repeats, which are then made under all of the experiment's arms."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

@@ -56,7 +56,7 @@ def conduct(
         place, run = begin(lab, progress, quick=quick, full=full, predictions=predictions, runs=runs)
         if full:
             sides = list(dict.fromkeys(replica.side for replica in place.contract.replicas))
-            progress.line(f"A full run: {_left.estimate(experiments, sides)}.")
+            progress.line(f"A full run: {_left.estimate(experiments, sides, quick=quick)}.")
         progress.line(f"Run folder: {run_folder.shown(place.folder)}")
         conductor = Conductor(place, run, Hands(check=lab.check, bring_back=lab.to_steady_state))
         try:

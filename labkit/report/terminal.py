@@ -36,10 +36,8 @@ def render(run: Run, rows: Sequence[Row], folder: str) -> RenderableType:
 
 
 def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableType]:
-    yield Text(
-        f"Run {run.id} of lab {run.lab}{' (quick)' if run.quick else ' (full)' if run.full else ''}, {run.started}",
-        style="bold",
-    )
+    depth = f" ({', '.join(run.depth)})" if run.depth else ""
+    yield Text(f"Run {run.id} of lab {run.lab}{depth}, {run.started}", style="bold")
     if run.accelerator == "tcg":
         yield banner()
     yield _machine(run)
@@ -52,7 +50,8 @@ def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableTyp
     yield from _facts(run)
     yield from _predictions(run, rows)
     yield from _problems(run)
-    yield Text(f"Again: ./lab run {run.lab} {' '.join(one.name for one in run.experiments)}".rstrip(), style="dim")
+    again = [run.lab, *(one.name for one in run.experiments), *(f"--{word}" for word in run.depth)]
+    yield Text(f"Again: ./lab run {' '.join(again)}", style="dim")
     yield Text(f"Folder: {folder}", style="dim")
 
 

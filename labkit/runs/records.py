@@ -119,9 +119,14 @@ class Run:
     """Claim -> what the reader predicted: an arm, `same`, or `yes` and `no`."""
     quick: bool = False
     full: bool = False
-    """With `quick` the run's depth; neither is the normal one."""
+    """With `quick` the run's depth; neither is the normal one, both is all there is at fewer repeats."""
     samples: int = 0
     """Lines in samples.jsonl."""
+
+    @property
+    def depth(self) -> tuple[str, ...]:
+        """The words of `./lab run` that made it so deep: `full`, `quick`."""
+        return tuple(word for word, said in (("full", self.full), ("quick", self.quick)) if said)
 
     @property
     def accelerator(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from labkit.lifecycle.running import RunningLab
 from labkit.measure.labs import Lab
 from labs.failover import breaking, claims, faults, figures, place, split_brain, timers
+from labs.failover.sides.cluster import MATCHED
 
 
 def unsteady(place: RunningLab) -> Iterator[str]:
@@ -36,4 +37,13 @@ LAB = Lab(
     steady=unsteady,
     bring_back=bring_back,
     faults=faults.FAULTS,
+    aims={
+        "up": 120.0,
+        "memory": 4096.0,
+        "down": 20.0,
+        f"server-killed: vm {MATCHED}: outage_s": 12.0,
+        f"server-killed: container {MATCHED}: outage_s": 5.0,
+        f"service-killed: vm {MATCHED}: outage_s": 2.0,
+        f"service-killed: container {MATCHED}: outage_s": 2.0,
+    },
 )

@@ -74,6 +74,20 @@ def test_full_reaches_the_experiment_that_has_turns_for_it(tmp_path: Path) -> No
     assert [len(one.repeats) for one in run.experiments] == [10, normal]
 
 
+def test_quick_and_full_at_once_make_all_there_is_a_few_times(tmp_path: Path) -> None:
+    """All arms of a full run, each as often as a quick one makes its own; the report says both words."""
+    lab = FakeLab(tmp_path)
+    arms = [Arm(side, {"timers": one}) for one in ("default", "matched") for side in ("vm", "container")]
+    some = replace(
+        lab.experiment("size"),
+        turns=lambda sides, quick: take_turns(sides, 1 if quick else 3, warm_ups=0),
+        full=lambda _: take_turns(arms, 10, warm_ups=0),
+    )
+    run = Conductor(lab.place, empty_run(full=True, quick=True), lab.hands).conduct([some])
+    assert [(one.arm, one.number) for one in run.experiments[0].repeats] == [(arm, 1) for arm in arms]
+    assert run.depth == ("full", "quick")
+
+
 def test_an_exercise_is_complete_though_none_of_its_repeats_counts(tmp_path: Path) -> None:
     """All of them are marked. What is judged has failed then."""
     lab = FakeLab(tmp_path)

@@ -282,10 +282,3 @@ def test_while_a_lab_is_measured_nobody_breaks_or_mends_it_by_hand(
         with pytest.raises(LabError, match=r"Another \./lab run is measuring the lab toy"):
             fault.undo(by_hand.name)
     assert struck.done == []
-
-
-def test_a_run_has_one_depth() -> None:
-    """Not two at once."""
-    done = CliRunner().invoke(cli.lab, ["run", "failover", "--quick", "--full"])
-    assert done.exit_code == 2
-    assert "do not go together" in done.output

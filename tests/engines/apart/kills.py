@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import yaml
@@ -25,6 +26,9 @@ from labkit.system.processes import Process
 from labkit.system.waiting import until
 from tests.engines.real import LAB, ROOT, command
 
+UP, DOWN, BOTH = "up", "down", "up and down"
+"""Commands that must work after a kill."""
+
 EVENT_S = 240
 END_S = 400
 ORPHANS_S = 10
@@ -33,8 +37,11 @@ DISK = "/var/lib/libvirt/images/lab/vm-1.qcow2"
 CONTAINER = "docker inspect -f '{{.Id}}' container-1"
 """Prints the identity of the container that is the replica."""
 
-CONSOLE_TASK = "Root file system"
-"""A task of the playbook that comes early: when its end is told, others follow."""
+TASKS = {
+    "task running": ("vm-1-playbook", "Root file system"),
+    "cluster forming": ("container-cluster-playbook", "Servers that are in no swarm join it"),
+}
+"""Event -> a playbook and a task of it that comes early: when its end is told, others follow."""
 
 
 VALUES: dict[str, tuple[str | int, str | int]] = {
@@ -79,6 +86,8 @@ class Site:
 
     checkout: Path
 
+    lab: ClassVar[str] = LAB
+
     @property
     def id(self) -> str:
         """The checkout's id, which is in all names."""
@@ -86,8 +95,8 @@ class Site:
 
     @property
     def server(self) -> str:
-        """Name of its server's container."""
-        return f"{plan.PREFIX}-{self.id}-{LAB}-server-1"
+        """Name of its first server's container."""
+        return f"{plan.PREFIX}-{self.id}-{self.lab}-server-1"
 
     @property
     def backend(self) -> str:
@@ -106,11 +115,11 @@ class Site:
         self._write({**config, full: second if str(config.get(full)) == str(first) else first})
 
     def _config(self) -> dict[str, Any]:
-        values = yaml.safe_load((self.checkout / f"Pulumi.{LAB}.yaml").read_text(encoding="utf-8"))
+        values = yaml.safe_load((self.checkout / f"Pulumi.{self.lab}.yaml").read_text(encoding="utf-8"))
         return {f"{plan.PROJECT}:{key}": value for key, (value, _) in VALUES.items()} | (values.get("config") or {})
 
     def _write(self, config: dict[str, Any]) -> None:
-        file = self.checkout / f"Pulumi.{LAB}.yaml"
+        file = self.checkout / f"Pulumi.{self.lab}.yaml"
         file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -199,8 +208,8 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
         "--format",
         "{{.Action}}",
     ]
-    log = site.checkout / ".state" / LAB / "vm-1-playbook.log"
-    older = log.stat().st_size if log.exists() else 0
+    logs = {task: site.checkout / ".state" / site.lab / f"{playbook}.log" for playbook, task in TASKS.values()}
+    older = {task: log.stat().st_size if log.exists() else 0 for task, log in logs.items()}
     seen: list[str] = []
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8") as docker:
 
@@ -221,9 +230,11 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
                 ["docker", "exec", site.server, "timeout", str(EVENT_S), "sh", "-c", script], timeout_s=EVENT_S + 10
             )
 
-        def task_runs() -> None:
+        def task_runs(task: str) -> None:
+            log = logs[task]
+
             def told() -> bool:
-                return log.exists() and CONSOLE_TASK in log.read_text(encoding="utf-8")[older:]
+                return log.exists() and task in log.read_text(encoding="utf-8")[older[task] :]
 
             assert until(told, EVENT_S, 0.02), "the worker never told of the task"
 
@@ -232,7 +243,7 @@ def event(site: Site, name: str) -> Iterator[Callable[[], None]]:
             "server started": lambda: engine_says("start"),
             "base half uploaded": lambda: in_server(half_uploaded()),
             "domain created": lambda: in_server("virsh event --event lifecycle --timeout 100"),
-            "task running": task_runs,
+            **{event: partial(task_runs, task) for event, (_, task) in TASKS.items()},
             "server stopping": lambda: engine_says("kill"),
             "server gone": lambda: engine_says("destroy"),
             "container gone": lambda: in_server(f"while {CONTAINER} >/dev/null 2>&1; do :; done", new=False),
@@ -274,3 +285,26 @@ def no_orphans(site: Site) -> None:
         time.sleep(0.2)
         left = site.programs()
     assert not left, [(one.pid, one.parent, one.words) for one in left]
+
+
+def ended_by(site: Site, kill: Kill) -> None:
+    """Start the command, strike at the event, and look that all of it ends."""
+    with event(site, kill.event) as wait, site.start(kill.command, site.lab) as lab:
+        try:
+            wait()
+            strike(site, kill, lab)
+        finally:
+            told, ended = collect(lab, END_S)
+    assert ended, f"it does not end:\n{told[-5000:]}"
+    assert lab.returncode != 0, f"it was not ended:\n{told[-5000:]}"
+    no_orphans(site)
+
+
+def works(site: Site, then: str) -> None:
+    """`up` to every replica's answer; `down` says that nothing is left, leftovers finds nothing of ours, no program."""
+    if UP in then:
+        site.tool("up", site.lab)
+    if DOWN in then:
+        assert "nothing of it is left" in site.tool("down", site.lab).stdout
+        site.tool("leftovers", site.lab)
+        no_orphans(site)

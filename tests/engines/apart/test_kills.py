@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.engines.apart.kills import END_S, Kill, Site, collect, event, no_orphans, strike
+from tests.engines.apart.kills import BOTH, DOWN, UP, Kill, Site, ended_by, works
 from tests.engines.real import LAB, ROOT, command
 
 pytestmark = pytest.mark.engine
@@ -16,8 +16,6 @@ VM, BOX = "vm", "container"
 
 Victims = list[tuple[str, str, str]]
 """Who is ended, by which signal, and the commands that must work after it."""
-
-UP, DOWN, BOTH = "up", "down", "up and down"
 
 # Event, sides, what is ended at it while `up` runs: first what every `./lab test` shows, one or two in each phase, then
 # what is for --long. A server that dies before it is healthy is waited for until the provider's bound, 90 s.
@@ -119,29 +117,6 @@ def no_burden(site: Site) -> Iterator[None]:
     except BaseException:
         site.tool("down", LAB, check=False)
         raise
-
-
-def ended_by(site: Site, kill: Kill) -> None:
-    """Start the command, strike at the event, and look that all of it ends."""
-    with event(site, kill.event) as wait, site.start(kill.command, LAB) as lab:
-        try:
-            wait()
-            strike(site, kill, lab)
-        finally:
-            told, ended = collect(lab, END_S)
-    assert ended, f"it does not end:\n{told[-5000:]}"
-    assert lab.returncode != 0, f"it was not ended:\n{told[-5000:]}"
-    no_orphans(site)
-
-
-def works(site: Site, then: str) -> None:
-    """`up` to every replica's answer; `down` says that nothing is left, leftovers finds nothing of ours, no program."""
-    if UP in then:
-        site.tool("up", LAB)
-    if DOWN in then:
-        assert "nothing of it is left" in site.tool("down", LAB).stdout
-        site.tool("leftovers", LAB)
-        no_orphans(site)
 
 
 @pytest.mark.parametrize("kill", rows("up", without_change(UPS)))

@@ -8,7 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import requests
 
@@ -24,6 +24,8 @@ MEASURE_S = 900
 
 class Failover(Site):
     """Its failover lab."""
+
+    lab: ClassVar[str] = LAB
 
     @property
     def prefix(self) -> str:
@@ -44,10 +46,10 @@ class Failover(Site):
         (server,) = next(one["runs_on"] for one in self.status()["replicas"] if one["side"] == side)
         return str(server)
 
-    def measure(self, *experiments: str) -> Any:
-        """A quick run of these experiments, as its report has it."""
-        with self.start("run", LAB, *experiments, "--quick") as process:
-            told, ended = collect(process, MEASURE_S)
+    def measure(self, *words: str, within_s: float = MEASURE_S) -> Any:
+        """A run of these experiments at this depth, as its report has it."""
+        with self.start("run", LAB, *words) as process:
+            told, ended = collect(process, within_s)
         assert ended, told
         assert process.returncode == 0, told
         report = self.tool("report", LAB, "--json").stdout

@@ -77,7 +77,7 @@ def test_up_undoes_what_nobody_could_undo(site: Failover) -> None:
 
 def test_an_outage_is_measured_and_its_parts_sum_to_it(site: Failover) -> None:
     """Of a service and of a server killed, on both sides; nothing acknowledged is lost."""
-    run = site.measure("service-killed", "server-killed")
+    run = site.measure("service-killed", "server-killed", "--quick")
     found = {(one["experiment"], one["side"]): one for each in run["experiments"] for one in each["repeats"]}
     assert len(found) == 4
     for (experiment, side), repeat in found.items():
@@ -95,7 +95,7 @@ def test_an_outage_is_measured_and_its_parts_sum_to_it(site: Failover) -> None:
 )
 def test_each_other_fault_is_overcome_and_undone(site: Failover, fault: str) -> None:
     """Once on each side; the lab is whole after it."""
-    (done,) = site.measure(fault)["experiments"]
+    (done,) = site.measure(fault, "--quick")["experiments"]
     assert {one["side"] for one in done["repeats"] if not one["problem"]} == {"vm", "container"}
     if fault == "majority-killed":
         answered = {one["side"]: one["values"]["answered_percent"] for one in done["repeats"]}
@@ -106,7 +106,7 @@ def test_each_other_fault_is_overcome_and_undone(site: Failover, fault: str) -> 
 def test_a_split_brain_is_caught_by_the_ledger(site: Failover) -> None:
     """Each copy has entries that the other one has not; the lab's own data and replicas are as they were."""
     home = {side: site.where(side) for side in ("vm", "container")}
-    (done,) = site.measure("split-brain")["experiments"]
+    (done,) = site.measure("split-brain", "--quick")["experiments"]
     assert {one["side"] for one in done["repeats"] if not one["problem"]} == {"vm", "container"}
     for repeat in done["repeats"]:
         assert repeat["marks"]

@@ -1,0 +1,58 @@
+"""Whatever comes, whenever it comes: many faults one after the other, commands that are killed. Begins with any lab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engines.apart.failover.site import LAB, Failover
+from tests.engines.apart.kills import BOTH, DOWN, Kill, ended_by, works
+from tests.engines.test_life import traces
+
+pytestmark = [pytest.mark.engine, pytest.mark.long]
+
+HOURS_4 = 4 * 3600
+CYCLES = 100
+
+KILLS = [
+    Kill("up", "lab", "KILL", "server created", DOWN, "", ""),
+    Kill("up", "cli", "KILL", "cluster forming", BOTH, "", ""),
+    Kill("up", "worker", "KILL", "cluster forming", BOTH, "", ""),
+    Kill("up", "lab", "INT", "task running", DOWN, "", ""),
+    Kill("up", "lab", "KILL", "task running", BOTH, "", ""),
+    Kill("down", "cli", "KILL", "server stopping", DOWN, "", ""),
+    Kill("down", "lab", "KILL", "server gone", BOTH, "", ""),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def up_again(site: Failover) -> Iterator[None]:
+    """Whoever comes next finds the lab up."""
+    yield
+    site.up()
+
+
+@pytest.mark.timeout(HOURS_4)
+def test_a_hundred_faults_at_random_instants_lose_nothing(site: Failover) -> None:
+    """By both profiles on both sides: each is overcome and undone, no acknowledged write is lost or doubled."""
+    site.up()
+    run = site.measure("server-killed", "leader-killed", "server-cut", "--full", within_s=HOURS_4 - 600)
+    cycles = [one for experiment in run["experiments"] for one in experiment["repeats"]]
+    assert len(cycles) >= CYCLES
+    assert [one["problem"] for one in cycles if one["problem"]] == []
+    ledgers = [one["facts"]["ledger"] for one in cycles]
+    assert sum(one["acknowledged"] for one in ledgers) > 0
+    assert all(not one["lost"] and not one["doubled"] and not one["changed"] for one in ledgers)
+    site.tool("down", LAB)
+    assert traces(site.checkout) == {}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kill", [pytest.param(one, id=str(one)) for one in KILLS])
+def test_after_a_killed_command_the_next_one_works(site: Failover, kill: Kill) -> None:
+    """`up` from nothing, `down` of a lab that was up: nothing half made is in the way, and nothing is left."""
+    site.tool(*(("up", LAB) if kill.command == "down" else ("down", LAB)))
+    ended_by(site, kill)
+    works(site, kill.then)
+    assert traces(site.checkout) == {}
