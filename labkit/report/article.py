@@ -58,7 +58,7 @@ class Source:
     @property
     def depth(self) -> str:
         """As one says it."""
-        return "quick" if self.run.quick else "full" if self.run.full else "normal"
+        return ", ".join(self.run.depth) or "normal"
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ class Table:
 def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut] = ()) -> Table:
     """The table of these labs from runs of theirs, in any order; `left_out` are those that nobody could read.
 
-    A lab that the article's table does not name has a part in it from its first run on, not before.
+    A lab that the article's table does not name has a part in it from its first run on, not before, and comes last.
     """
-    named = {stated.lab for stated in ARTICLE} | {one.run.lab for one in runs}
-    labs = [lab for lab in labs if lab.name in named]
+    named = list(dict.fromkeys([*(stated.lab for stated in ARTICLE), *(one.run.lab for one in runs)]))
+    labs = sorted((lab for lab in labs if lab.name in named), key=lambda lab: named.index(lab.name))
     chosen = {lab.name: choose(lab, [one for one in runs if one.run.lab == lab.name]) for lab in labs}
     sources = tuple(_sources(labs, chosen))
     parts = [Part(source.run.lab, part, source) for source in sources for row in source.rows for part in row.parts]
