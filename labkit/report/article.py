@@ -1,7 +1,8 @@
 """The article's table over all labs: which run each part comes from, what is missing, in what the runs differ. Pure.
 
-Each claim rests on one experiment. It is judged on the lab's newest whole run: finished, not quick, with all that
-`./lab run LAB` measures. What no whole run has comes from the newest other run in which the experiment is complete.
+Each claim rests on one experiment under two arms. It is judged on the lab's newest whole run that has them: finished,
+not quick, with all that `./lab run LAB` measures. What no whole run has comes from the newest other one that has it
+complete.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from string import ascii_uppercase
 from typing import Any
 
 from infra.topologies import TOPOLOGIES
-from labkit.judge.model import Judgement, Row, Verdict
+from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.rows import ARTICLE, Stated, combined, judge
 from labkit.measure.labs import Lab
 from labkit.report import _verdicts
@@ -109,7 +111,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Missing:
-    """What of a lab no run has, and what would measure it."""
+    """The experiments of which no run has all that a lab's claims compare, and what would measure it."""
 
     lab: str
     experiments: tuple[str, ...]
@@ -173,28 +175,46 @@ def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut]
         tuple(_line(stated, parts) for stated in ARTICLE),
         sources,
         tuple(differences(sources)),
-        tuple(_missing(lab, chosen[lab.name]) for lab in labs if set(needed(lab)) - set(chosen[lab.name])),
+        tuple(_missing(lab, chosen[lab.name]) for lab in labs if lacking(lab, chosen[lab.name])),
         (*left_out, *_passed_over(labs, runs, {source.folder for source in sources})),
         tuple(lab.name for lab in labs),
     )
 
 
-def needed(lab: Lab) -> list[str]:
-    """The experiments that the lab's claims rest on, in the lab's order."""
-    claimed = {experiment_of(claim) for claim in lab.claims}
-    return [one.name for one in lab.experiments if one.name in claimed]
+def choose(lab: Lab, runs: Sequence[Held]) -> dict[str, Held]:
+    """Claim -> the run that it is judged on; without those whose experiment no run has complete."""
+    chosen: dict[str, Held] = {}
+    for claim in lab.claims:
+        if having := [one for one in runs if experiment_of(claim) in complete(one.run)]:
+            chosen[claim.name] = max(having, key=partial(_rank, lab, claim))
+    return chosen
 
 
-def choose(lab: Lab, runs: Iterable[Held]) -> dict[str, Held]:
-    """Experiment -> the run that it is taken from; without those that no run has complete."""
-    newest_first = sorted(runs, key=lambda one: (whole(lab, one.run), began(one.run.started)), reverse=True)
-    found = {name: next((one for one in newest_first if name in complete(one.run)), None) for name in needed(lab)}
-    return {name: held for name, held in found.items() if held is not None}
+def _rank(lab: Lab, claim: Claim, one: Held) -> tuple[bool, bool, float]:
+    return has(one.run, claim), whole(lab, one.run), began(one.run.started)
+
+
+def has(run: Run, claim: Claim) -> bool:
+    """Whether the run has repeats of both arms that the claim compares; not every depth makes all arms."""
+    experiment = run.experiment(experiment_of(claim))
+    if experiment is None or not isinstance(claim, Measured):
+        return experiment is not None
+    return all(experiment.of(arm, claim.metric.action) for arm in (claim.greater, claim.other))
+
+
+def lacking(lab: Lab, chosen: Mapping[str, Held]) -> list[str]:
+    """The experiments of which no run has all that the lab's claims compare, in the lab's order."""
+    without = {
+        experiment_of(claim)
+        for claim in lab.claims
+        if claim.name not in chosen or not has(chosen[claim.name].run, claim)
+    }
+    return [one.name for one in lab.experiments if one.name in without]
 
 
 def enough(lab: Lab, runs: Sequence[Held]) -> bool:
     """Whether a run that is older than all of these could add nothing to the table."""
-    return any(whole(lab, one.run) for one in runs) and set(choose(lab, runs)) >= set(needed(lab))
+    return any(whole(lab, one.run) for one in runs) and not lacking(lab, choose(lab, runs))
 
 
 def whole(lab: Lab, run: Run) -> bool:
@@ -254,13 +274,11 @@ def _sources(labs: Iterable[Lab], chosen: Mapping[str, Mapping[str, Held]]) -> I
     """Each run that something is taken from, judged on that alone."""
     letter = letters()
     for lab in labs:
-        by_folder: dict[str, list[str]] = {}
-        for experiment, held in chosen[lab.name].items():
-            by_folder.setdefault(held.folder, []).append(experiment)
-        for folder, experiments in by_folder.items():
-            run = chosen[lab.name][experiments[0]].run
-            claims = [claim for claim in lab.claims if experiment_of(claim) in experiments]
-            yield Source(next(letter), folder, run, judge(run, claims))
+        used = {held.folder: held.run for held in chosen[lab.name].values()}
+        for folder, run in used.items():
+            on_it = [name for name, held in chosen[lab.name].items() if held.folder == folder]
+            rows = judge(run, [claim for claim in lab.claims if claim.name in on_it])
+            yield Source(next(letter), folder, run, rows)
 
 
 def _line(stated: Stated, parts: Sequence[Part]) -> Line:
@@ -270,18 +288,22 @@ def _line(stated: Stated, parts: Sequence[Part]) -> Line:
 
 def _unmeasured(lab: Lab, chosen: Mapping[str, Held]) -> Iterator[Part]:
     for claim in lab.claims:
-        if (experiment := experiment_of(claim)) not in chosen:
-            yield Part(lab.name, Judgement(claim, "not measured", f"no run has {experiment} complete"), None)
+        if claim.name not in chosen:
+            why = f"no run has {experiment_of(claim)} complete"
+            yield Part(lab.name, Judgement(claim, "not measured", why), None)
 
 
 def _missing(lab: Lab, chosen: Mapping[str, Held]) -> Missing:
-    lacking = tuple(name for name in needed(lab) if name not in chosen)
+    names = lacking(lab, chosen)
     # Who has no run at all begins with the lab as a whole; what only a full run makes has to be named even then.
     usual = () if chosen else tuple(one.name for one in lab.chosen(()))
-    by_name = [name for name in lacking if name not in usual]
+    by_name = [name for name in names if name not in usual]
     begin = [] if chosen else [f"./lab up {lab.name}", f"./lab run {lab.name}"]
-    named = [f"./lab run {lab.name} {' '.join(by_name)}"] if by_name else []
-    return Missing(lab.name, lacking, " && ".join([*begin, *named]))
+    # What a run has complete, but not under all arms, only a full run measures.
+    known = {experiment_of(claim) for claim in lab.claims if claim.name in chosen}
+    full = " --full" if known & {*by_name} else ""
+    named = [f"./lab run {lab.name} {' '.join(by_name)}{full}"] if by_name else []
+    return Missing(lab.name, tuple(names), " && ".join([*begin, *named]))
 
 
 def _passed_over(labs: Sequence[Lab], runs: Iterable[Held], used: Collection[str]) -> Iterator[LeftOut]:

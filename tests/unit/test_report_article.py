@@ -16,7 +16,7 @@ from labkit.judge.rows import ROWS
 from labkit.measure.labs import Lab
 from labkit.report import article, article_terminal, as_json, html
 from labkit.report.article import Held, LeftOut, Table
-from labkit.runs.records import Run
+from labkit.runs.records import Arm, Run
 from labs.deployment.lab import LAB
 from tests.unit import judging, runs
 
@@ -144,6 +144,27 @@ def test_what_only_a_full_run_measures_comes_from_an_older_one() -> None:
         "deployment starts-slower": "runs/deployment/9",
     }
     assert ("run", "depth", "normal (A), full (B)") in [(one.of, one.name, one.words) for one in table.differences]
+
+
+def test_arms_that_only_a_full_run_makes_come_from_an_older_one() -> None:
+    """Claim by claim: a newer normal run has the experiment, but not under them. Where no run has, --full would."""
+    arms = {side: Arm(side, {"timers": "matched"}) for side in ("vm", "container")}
+    matched = dataclasses.replace(judging.STARTS, name="matched", greater=arms["vm"], other=arms["container"])
+    deep = dataclasses.replace(FIRST, claims=(*FIRST.claims, matched))
+    full = dataclasses.replace(
+        RUN.experiments[1],
+        repeats=tuple(dataclasses.replace(one, factors={"timers": "matched"}) for one in RUN.experiments[1].repeats),
+    )
+    older = run(9, full=True, experiments=(*RUN.experiments[:1], full, *RUN.experiments[2:]))
+    table = article.table([deep], [run(20), older])
+    assert sources(table) == {
+        "deployment larger": "runs/deployment/20",
+        "deployment starts-slower": "runs/deployment/20",
+        "deployment matched": "runs/deployment/9",
+    }
+    assert (table.missing, article.enough(deep, [run(20)]), article.enough(deep, [run(20), older])) == ((), False, True)
+    (missing,) = article.table([deep], [run(20)]).missing
+    assert (missing.experiments, missing.command) == (("start",), "./lab run deployment start --full")
 
 
 @pytest.mark.parametrize(
