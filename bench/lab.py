@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any, cast
 
 from bench.common import Bench
 from labkit.lifecycle import servers
@@ -43,8 +44,8 @@ class OneLab(Bench):
         """Of all that the lab has on the engine, its guests included; without files that are only cached."""
         with servers.engine(self._ready.machine) as client:
             running = client.containers.list(filters=servers.filters(self._lab))
-            found = [one.stats(stream=False)["memory_stats"] for one in running]
-        return sum(one["usage"] - _cached(one["stats"]) for one in found) / _MIB
+            found = [cast("dict[str, Any]", one.stats(stream=False))["memory_stats"] for one in running]
+        return float(sum(one["usage"] - _cached(one["stats"]) for one in found)) / _MIB
 
 
 def aimed_at(lab: Lab, aims: Iterable[str]) -> tuple[Experiment, ...]:
