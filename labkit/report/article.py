@@ -1,7 +1,7 @@
 """The article's table over all labs: which run each part comes from, what is missing, in what the runs differ. Pure.
 
-Each claim rests on one experiment under two arms. It is judged on the lab's newest whole run that has them: finished,
-not quick, with all that `./lab run LAB` measures. What no whole run has comes from the newest other one that has it
+Each claim rests on one experiment, a measured one on two of its arms. It is judged on the lab's newest whole run that
+has them: finished, not quick, with all that `./lab run LAB` measures. What no whole run has comes from the newest other one that has it
 complete.
 """
 
