@@ -1,8 +1,8 @@
 """The article's table over all labs: which run each part comes from, what is missing, in what the runs differ. Pure.
 
 Each claim rests on one experiment, a measured one on two of its arms. It is judged on the lab's newest whole run that
-has them: finished, not quick, with all that `./lab run LAB` measures. What no whole run has comes from the newest other one that has it
-complete.
+has them: finished, not quick, with all that `./lab run LAB` measures. What no whole run has comes from the newest other
+one that has it complete.
 """
 
 from __future__ import annotations
