@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from labkit import _completing
 from labkit._verbs import YES_WORDS, Verbs
 from labkit.system import stack_files
-from labkit.system.errors import LabError
 
 YES = click.option(*YES_WORDS, is_flag=True, help="Answer yes to every question (installing packages).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON on stdout.")
@@ -219,7 +218,7 @@ def fault(*, lab: str, name: str, side: str, undo: bool, list_only: bool, as_jso
 
 
 @lab.command()
-@lab_argument
+@click.argument("lab", required=False, shell_complete=_completing.labs)
 @click.argument("run", required=False, default="", shell_complete=_completing.runs)
 @click.option(
     "--html",
@@ -234,7 +233,7 @@ def fault(*, lab: str, name: str, side: str, undo: bool, list_only: bool, as_jso
     nargs=2,
     metavar="A B",
     shell_complete=_completing.runs,
-    help="As HTML: two runs side by side, by id or folder.",
+    help="As HTML: two runs side by side, by id or folder; without a LAB also two folders of runs.",
 )
 @click.option(
     "--merge",
@@ -242,24 +241,15 @@ def fault(*, lab: str, name: str, side: str, undo: bool, list_only: bool, as_jso
     metavar="DIR",
     help="As HTML: all runs below DIR, by kind of machine.",
 )
+@click.option("--readme", is_flag=True, help="Make README.md's table of nine rows anew, from the labs' stored runs.")
 @JSON
-def report(
-    *, lab: str, run: str, html: Path | None, compare: tuple[str, str] | None, merge: Path | None, as_json: bool
-) -> None:
-    """Show a RUN, by id or folder, and what follows from it; the newest if none is named."""
+def report(lab: str | None, **asked: Any) -> None:
+    """Show a RUN, by id or folder, and what follows from it; the newest if none is named. Without a LAB: the article's
+    nine rows in one table, from the newest whole run of each lab.
+    """
     from labkit.commands import report as command
-    from labkit.commands import report_html as pages
 
-    asked = [f"--{name}" for name, value in (("json", as_json), ("compare", compare), ("merge", merge)) if value]
-    if len(asked) > 1 or (asked == ["--json"] and html) or (run and (compare or merge)):
-        given = [*asked, *(["--html"] if html else []), *([f"run {run}"] if run else [])]
-        raise LabError(f"These do not go together: {', '.join(given)}", hint="./lab report --help")
-    file = None if html is None or str(html) == ":auto:" else html
-    if compare:
-        sys.exit(pages.compare(lab, *compare, file))
-    if merge:
-        sys.exit(pages.merge(lab, merge, file))
-    sys.exit(pages.one(lab, run, file) if html else command.run(lab, run, as_json=as_json))
+    sys.exit(command.dispatch(command.Asked(lab=stack_files.known(lab) if lab else None, **asked)))
 
 
 @lab.command()

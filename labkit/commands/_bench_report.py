@@ -24,6 +24,6 @@ def run(lab: str, repeats: int) -> int:
         unit = quantities.unit_of(figure["name"])
         median, least, most = words.quantities([figure[key] for key in ("median", "min", "max")], unit)
         aim = f"  aim {words.quantity(figure['aim'], unit)}" if figure["aim"] else ""
-        click.echo(f"{quantities.label_of(figure['name']):<12} {median} ({least} to {most}, n = {figure['n']}){aim}")
+        click.echo(f"{quantities.label_of(figure['name']):<16} {median} ({least} to {most}, n = {figure['n']}){aim}")
     click.echo(f"bench report: {result['samples']} samples, written to {file}")
     return 0

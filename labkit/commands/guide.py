@@ -16,6 +16,7 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
+from labkit.commands import report_article
 from labkit.guide import figures as guide_figures
 from labkit.guide import model, walk
 from labkit.guide.fence import WITHIN_S, Runner
@@ -73,9 +74,6 @@ def run(lab: str, *, first: str | None, list_only: bool, as_json: bool, yes: boo
 PAGES = ("README.md", "INSTRUCTOR.md")
 """Pages of a lab that may have blocks made from its stored run."""
 
-SHOWN = "shown"
-"""Folder, beside the guide, of the run that it shows."""
-
 
 def figures(lab: str, run_id: str) -> int:
     """Store a run as the one that the guide shows, and make the guide's blocks from it."""
@@ -85,11 +83,11 @@ def figures(lab: str, run_id: str) -> int:
     home = CHECKOUT / "labs" / lab
     pages = {home / name: (home / name).read_text(encoding="utf-8") for name in PAGES if (home / name).exists()}
     made = {file: fill(lab, text, run, str(file.relative_to(CHECKOUT))) for file, text in pages.items()}
-    shutil.copytree(source, home / SHOWN, dirs_exist_ok=True)
+    shutil.copytree(source, home / run_folder.STORED, dirs_exist_ok=True)
     for file, text in made.items():
         write_whole(file, text)
         click.echo(f"{file.relative_to(CHECKOUT)} shows run {run.id}")
-    return 0
+    return report_article.readme()
 
 
 def fill(lab: str, text: str, run: Run, file: str) -> str:

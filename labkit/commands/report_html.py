@@ -1,16 +1,18 @@
-"""./lab report as HTML: one run, two runs compared, or the runs of a class."""
+"""./lab report as HTML: one run, the table over all labs, two of either compared, or the runs of a class."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
+from labkit.commands.report_article import below, of_folders
 from labkit.judge.model import Row
 from labkit.judge.rows import judge
 from labkit.measure import labs
+from labkit.report.article import LeftOut, Table
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 from labkit.system import stack_files
@@ -33,43 +35,82 @@ def one(name: str, run_id: str, file: Path | None) -> int:
     return _write(source, target)
 
 
-def compare(name: str, first: str, second: str, file: Path | None) -> int:
-    """Write the page of two runs of a lab, each given by its id or its folder."""
-    from labkit.report import compare as pages  # noqa: PLC0415 - plotting takes a second to load
+def article(file: Path | None) -> int:
+    """Write the page of the table over all labs; into the folder of the runs if no file is named."""
+    from labkit.report import html  # noqa: PLC0415 - plotting takes a second to load
 
+    target = writable(file or _beside_runs(PAGE))
+    return _write(html.article(of_folders(below(run_folder.RUNS))), target)
+
+
+def compare(name: str | None, first: str, second: str, file: Path | None) -> int:
+    """Write the page of two runs of a lab, each given by its id or its folder.
+
+    Without a lab, each may also be a folder of runs of any labs, of which those are shown that its table is made of.
+    """
+    from labkit.report import compare as pages  # noqa: PLC0415 - as above
+
+    if name is None:
+        target = writable(file or _beside_runs("compare.html"))
+        one, other = _table(first), _table(second)
+        return _write(pages.page(one.judged, other.judged, [one.verdicts, other.verdicts]), target)
     lab = labs.load(name)
     found = [run_folder.of(name, given) for given in (first, second)]
     target = writable(file or found[0][0].parent / f"compare-{found[0][0].name}-{found[1][0].name}.html")
-    return _write(pages.page(*((run, judge(run, lab.claims)) for _, run in found)), target)
+    one_run, other_run = ([(run, judge(run, lab.claims))] for _, run in found)
+    return _write(pages.page(one_run, other_run), target)
 
 
-def merge(name: str, place: Path, file: Path | None) -> int:
-    """Write the page of all runs of a lab below a folder; those that cannot be believed are named and left out.
+def _table(given: str) -> Table:
+    """The table of the runs below a folder, or of one run of this checkout. Raises LabError where there is none."""
+    by_id = [run_folder.RUNS / lab / given for lab in stack_files.names()]
+    table = of_folders(below(Path(given)) if Path(given).is_dir() else by_id)
+    _say_left_out(table.left_out)
+    if not table.sources:
+        raise LabError(
+            f"There is no readable run {given!r}, and none below a folder of that name.",
+            hint=f"name a folder that holds runs, or make one: ./lab run {stack_files.example()}",
+        )
+    return table
+
+
+def merge(name: str | None, place: Path, file: Path | None) -> int:
+    """Write the page of all runs of a lab (or of all labs) below a folder; those not to be believed are named.
 
     Raises LabError when none is left.
     """
-    from labkit.report.merge import Broken, Entry, page  # noqa: PLC0415 - as above
+    from labkit.report.merge import Entry, page  # noqa: PLC0415 - as above
 
-    lab = labs.load(name)
+    known = {one: labs.load(one) for one in ([name] if name else stack_files.names())}
     target = writable(file or place / PAGE)
     entries: list[Entry] = []
-    broken: list[Broken] = []
-    for folder in sorted(found.parent for found in place.rglob(run_folder.RUN)):
+    left_out: list[LeftOut] = []
+    for folder in below(place):
         shown = str(folder.relative_to(place))
         try:
             run = run_folder.load(folder)
-        except LabError as error:
-            broken.append(Broken(shown, error.problem))
+        except run_folder.RefusedError as error:
+            left_out.append(LeftOut(shown, error.reason))
             continue
-        if run.lab == name:
-            entries.append(Entry(shown, run, judge(run, lab.claims)))
+        if run.lab in known:
+            entries.append(Entry(shown, run, judge(run, known[run.lab].claims)))
         else:
-            broken.append(Broken(shown, f"a run of the lab {run.lab}"))
-    for left_out in broken:
-        click.echo(f"Left out: {left_out.name}: {left_out.reason}", err=True)
+            left_out.append(LeftOut(shown, f"a run of the lab {run.lab}"))
+    _say_left_out(left_out)
     if not entries:
-        raise LabError(f"There is no readable run of {name} below {place}.", hint=f"./lab run {name}")
-    return _write(page(entries, broken, place=place.resolve().name), target)
+        what = f"run of {name}" if name else "run"
+        raise LabError(f"There is no readable {what} below {place}.", hint=f"./lab run {name or stack_files.example()}")
+    return _write(page(entries, left_out, place=place.resolve().name), target)
+
+
+def _beside_runs(name: str) -> Path:
+    run_folder.RUNS.mkdir(exist_ok=True)
+    return run_folder.RUNS / name
+
+
+def _say_left_out(runs: Iterable[LeftOut]) -> None:
+    for one in runs:
+        click.echo(f"Left out: {one.folder}: {one.reason}", err=True)
 
 
 def source_of(run: Run, rows: Sequence[Row], folder: Path) -> str:

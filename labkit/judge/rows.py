@@ -59,6 +59,8 @@ ARTICLE = (
 )
 """The table "VMs vs Containers" (2025), in its order."""
 
+ROWS = tuple(stated.name for stated in ARTICLE)
+
 WORST_FIRST: Sequence[Verdict] = ("does not hold", "not comparable", "not decidable here", "not measured", "holds")
 """A row's verdict is the first of these that one of its parts has.
 
@@ -100,12 +102,11 @@ def combined(parts: Iterable[Verdict]) -> Verdict:
 def flaws(claims: Sequence[Claim], kinds: Mapping[str, SideKind] = KINDS) -> list[str]:
     """What is wrong with these claims as claims; empty if nothing is."""
     names = [claim.name for claim in claims]
-    rows = {stated.name for stated in ARTICLE}
     found = [f"there are several claims {name!r}" for name in dict.fromkeys(names) if names.count(name) > 1]
     metrics = {claim.metric for claim in claims if isinstance(claim, Measured)}
     called = [metric.name for metric in metrics]
     found += [f"the claims have several metrics {name!r}" for name in sorted({*called}) if called.count(name) > 1]
-    found += [f"claim {claim.name!r}: the table has no row {claim.row!r}" for claim in claims if claim.row not in rows]
+    found += [f"claim {claim.name!r}: the table has no row {claim.row!r}" for claim in claims if claim.row not in ROWS]
     for claim in claims:
         if not isinstance(claim, Measured):
             continue

@@ -1,7 +1,9 @@
 """A run as something one can show. Reads runs and judged rows, nothing else.
 
 terminal, as_json      in the terminal; for other programs
-html, compare, merge   one run, two, or a class's as a page
+article                the nine rows over all labs: which run each part comes from, what is missing
+article_terminal       the same in the terminal
+html, compare, merge   one run or all labs, two of them, or a class's as a page
 series, streams        what is drawn: repeats and stages; probe streams
 tables, quantities     what tables show; names of values
 live, live_view        what a probe stream says right now

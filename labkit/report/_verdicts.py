@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from labkit.judge.model import BoundBy, Claim, Judgement, Measured, Row, Verdict
+from labkit.judge.model import BoundBy, Claim, Judgement, Measured, Verdict
 from labkit.judge.outcome import outcome_of
 
 ORDER: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")
@@ -54,7 +55,12 @@ def slug(verdict: Verdict) -> str:
     return verdict.replace(" ", "-")
 
 
-def count(rows: Iterable[Row]) -> list[tuple[Verdict, int]]:
+class _HasVerdict(Protocol):
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+def count(rows: Iterable[_HasVerdict]) -> list[tuple[Verdict, int]]:
     """How many rows have each verdict that occurs, decided ones first."""
     counted = Counter(row.verdict for row in rows)
     return [(verdict, counted[verdict]) for verdict in ORDER if counted[verdict]]

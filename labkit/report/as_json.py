@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.judge.model import Judgement, Measured, Row, Spread
+from labkit.report.article import Source, Table
 from labkit.runs import run_folder
 from labkit.runs.records import Run
 
@@ -28,6 +29,49 @@ def render(run: Run, rows: Sequence[Row], folder: str) -> dict[str, Any]:
             for row in rows
         ],
         "run": _plain(run_folder.as_dict(run)),
+    }
+
+
+def article(table: Table) -> dict[str, Any]:
+    """What `./lab report --json` prints without a lab; a part's `run` is the letter of one of `runs`, or null."""
+    return {
+        "schema_version": 1,
+        "rows": [
+            {
+                "name": line.stated.name,
+                "of_vms": line.stated.of_vms,
+                "of_containers": line.stated.of_containers,
+                "lab": line.stated.lab,
+                "verdict": line.verdict,
+                "differing": table.differing(line),
+                "parts": [
+                    {"lab": part.lab, "run": part.source.letter if part.source else None, **_part(part.judgement)}
+                    for part in line.parts
+                ],
+            }
+            for line in table.lines
+        ],
+        "runs": [_source(source) for source in table.sources],
+        "differences": _plain([dataclasses.asdict(one) for one in table.differences]),
+        "missing": _plain([dataclasses.asdict(one) for one in table.missing]),
+        "left_out": _plain([dataclasses.asdict(one) for one in table.left_out]),
+        "labs": list(table.labs),
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    run = source.run
+    return {
+        "letter": source.letter,
+        "lab": run.lab,
+        "id": run.id,
+        "folder": source.folder,
+        "started": run.started,
+        "finished": run.finished,
+        "commit": run.commit,
+        "depth": source.depth,
+        "machine": _plain(run.machine),
+        "settings": _plain(run.settings),
     }
 
 

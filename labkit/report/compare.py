@@ -1,31 +1,53 @@
-"""Two runs side by side: the same claims on two machines, and in what the machines differ. Pure but for plots."""
+"""Two runs, or two tables over all labs, side by side: the same claims, and in what the machines differ.
+
+Pure but for plots.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.judge.model import Claim, Judgement, Measured, Row
+from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
+from labkit.judge.rows import ROWS
 from labkit.report import _plots, _view, html, quantities, series
 from labkit.report.series import Series
-from labkit.runs.records import Run
+from labkit.runs.records import Results, Run
+
+Runs = Sequence[tuple[Run, Sequence[Row]]]
+"""Runs with what was judged on each: one, or those of a table over all labs."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A run with its verdicts and the letter by which the page calls it."""
+    """What is held against another: its runs and the letter by which the page calls it."""
 
     letter: str
-    run: Run
-    rows: Sequence[Row]
+    runs: Runs
 
     @property
-    def parts(self) -> dict[str, Judgement]:
-        """Claim -> its judgement."""
-        return {part.claim.name: part for row in self.rows for part in row.parts}
+    def parts(self) -> dict[tuple[str, str], Judgement]:
+        """Lab and claim -> its judgement."""
+        return {(run.lab, part.claim.name): part for run, rows in self.runs for row in rows for part in row.parts}
+
+    @property
+    def emulated(self) -> bool:
+        """Whether an emulated CPU has a part in it."""
+        return any(run.accelerator == "tcg" for run, _ in self.runs)
+
+    @property
+    def commits(self) -> list[str]:
+        """Of the checkouts that its runs were made in."""
+        return list(dict.fromkeys(run.commit for run, _ in self.runs))
+
+    def drawn_from(self, lab: str, claim: Measured) -> Results | None:
+        """The experiment that the claim's verdict rests on."""
+        judged_here = (run for run, rows in self.runs if run.lab == lab and _judges(rows, claim))
+        run = next(judged_here, None)
+        return run.experiment(claim.metric.experiment) if run else None
 
 
 @dataclass(frozen=True)
@@ -48,24 +70,28 @@ class Pair:
         return "the same on both" if len(set(decided)) == 1 else "they contradict each other"
 
 
-def page(first: tuple[Run, Sequence[Row]], second: tuple[Run, Sequence[Row]]) -> str:
-    """The page of two runs, called A and B."""
-    both = (Judged("A", *first), Judged("B", *second))
+def page(first: Runs, second: Runs, verdicts: Sequence[Mapping[str, Verdict]] = ()) -> str:
+    """The page of two, called A and B; `verdicts` are those of the article's rows on each, where both are tables."""
+    both = (Judged("A", first), Judged("B", second))
     return html.render(
         "compare.html.j2",
         both=both,
+        rows=ROWS,
+        verdicts=verdicts,
         pairs=pairs(both),
-        machine=differences(*(one.run.machine for one in both)),
-        settings=differences(*(one.run.settings for one in both)),
+        machine=differences(*(_together(run.machine for run, _ in one.runs) for one in both)),
+        settings=differences(*(_together(run.settings for run, _ in one.runs) for one in both)),
     )
 
 
 def pairs(both: Sequence[Judged]) -> list[Pair]:
-    """Every claim of either run, in the order of the first."""
-    claims = {part.claim.name: part.claim for one in both for part in one.parts.values()}
-    return [
-        Pair(claim, tuple(one.parts.get(name) for one in both), _drawn(claim, both)) for name, claim in claims.items()
+    """Every claim of either, by the article's rows, within a row in the order of the first."""
+    claims = {key: part.claim for one in both for key, part in one.parts.items()}
+    found = [
+        Pair(claim, tuple(one.parts.get(key) for one in both), _drawn(key[0], claim, both))
+        for key, claim in claims.items()
     ]
+    return sorted(found, key=lambda one: ROWS.index(one.claim.row))
 
 
 def differences(*boxes: Mapping[str, Any]) -> list[_view.Fact]:
@@ -74,14 +100,27 @@ def differences(*boxes: Mapping[str, Any]) -> list[_view.Fact]:
     return [_view.Fact(str(name), tuple(_view.told(box.get(name, "—")) for box in boxes)) for name in names]
 
 
-def _drawn(claim: Claim, both: Sequence[Judged]) -> str:
+def _together(boxes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The boxes of several runs as one: where they disagree, each value once."""
+    found: dict[str, list[Any]] = {}
+    for name, value in (item for box in boxes for item in box.items()):
+        if value not in (seen := found.setdefault(name, [])):
+            seen.append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _judges(rows: Sequence[Row], claim: Claim) -> bool:
+    return any(part.claim.name == claim.name for row in rows for part in row.parts)
+
+
+def _drawn(lab: str, claim: Claim, both: Sequence[Judged]) -> str:
     if not isinstance(claim, Measured):
         return ""
-    arms = series.arms_of(experiment for one in both for experiment in one.run.experiments)
+    found = {one.letter: experiment for one in both if (experiment := one.drawn_from(lab, claim)) is not None}
+    arms = series.arms_of(found.values())
     lines = [
-        dataclasses.replace(line, label=f"{one.letter}: {line.label}")
-        for one in both
-        if (experiment := one.run.experiment(claim.metric.experiment)) is not None
+        dataclasses.replace(line, label=f"{letter}: {line.label}")
+        for letter, experiment in found.items()
         for line in series.of_claim(experiment, claim, arms).lines
         if line.points
     ]

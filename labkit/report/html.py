@@ -15,8 +15,9 @@ from markupsafe import Markup
 from labkit.judge import words
 from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
-from labkit.measure.labs import Table
+from labkit.measure.labs import Table as OwnTable
 from labkit.report import _looks, _verdicts, _view, quantities, series
+from labkit.report.article import Table, listed
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Run
 
@@ -35,7 +36,7 @@ def page(
     *,
     digest: str = "",
     labs: Collection[str] = (),
-    own: Sequence[Table] = (),
+    own: Sequence[OwnTable] = (),
 ) -> str:
     """The report of one run.
 
@@ -59,6 +60,11 @@ def page(
         own=[one for one in own if one.lines],
         most_repeats=_MOST_REPEATS,
     )
+
+
+def article(table: Table) -> str:
+    """The report over all labs: the nine rows, the runs that they come from, what is missing and left out."""
+    return render("article.html.j2", table=table, counted=_verdicts.count(table.lines))
 
 
 def render(template: str, **values: Any) -> str:
@@ -86,6 +92,7 @@ def _environment() -> jinja2.Environment:
         "look": _looks.number,
         "duration": quantities.duration,
         "label": quantities.label_of,
+        "listed": listed,
         "unit": quantities.unit_of,
         "slug": _verdicts.slug,
         "told": _view.told,

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.judge import words
-from labkit.judge.model import Claim, Measured, Row, Verdict
+from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
+from labkit.judge.rows import ROWS
 from labkit.report import _plots, html
 from labkit.report import _verdicts as verdicts
+from labkit.report.article import LeftOut
 from labkit.report.series import Line, Point, Series
 from labkit.runs.records import Arm, Run
 
@@ -29,14 +31,6 @@ class Entry:
         """Kind of machine: its accelerator and cores."""
         cores = self.run.machine.get("cores", self.run.machine.get("cpus", "?"))
         return f"{self.run.accelerator.upper()}, {cores} {'core' if cores == 1 else 'cores'}"
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A folder that was left out, and why."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ class Merged:
         return found >= DECIDED
 
 
-def page(entries: Sequence[Entry], broken: Sequence[Broken], *, place: str) -> str:
+def page(entries: Sequence[Entry], broken: Sequence[LeftOut], *, place: str) -> str:
     """The page of all runs below `place`; those that could not be read are named."""
     kinds = Counter(entry.kind for entry in entries)
     return html.render(
@@ -99,19 +93,16 @@ def unfair(entries: Sequence[Entry]) -> dict[str, list[str]]:
 
 
 def merged(entries: Sequence[Entry]) -> list[Merged]:
-    """Every claim of any run, in the order in which they are met."""
-    claims: dict[str, Claim] = {}
+    """Every claim of any run, in the order of the article's rows, within a row in that in which they are met."""
+    found: dict[tuple[str, str], list[tuple[Entry, Judgement]]] = {}
     for entry in entries:
-        claims |= {
-            part.claim.name: part.claim for row in entry.rows for part in row.parts if part.claim.name not in claims
-        }
-    return [_merged(claim, entries) for claim in claims.values()]
+        for part in (part for row in entry.rows for part in row.parts):
+            found.setdefault((entry.run.lab, part.claim.name), []).append((entry, part))
+    return sorted(map(_merged, found.values()), key=lambda one: ROWS.index(one.claim.row))
 
 
-def _merged(claim: Claim, entries: Sequence[Entry]) -> Merged:
-    found = [
-        (entry, part) for entry in entries for row in entry.rows for part in row.parts if part.claim.name == claim.name
-    ]
+def _merged(found: Sequence[tuple[Entry, Judgement]]) -> Merged:
+    claim = found[0][1].claim
     kinds = tuple(
         OnKind(
             kind,

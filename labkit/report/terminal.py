@@ -39,7 +39,7 @@ def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableTyp
     depth = f" ({', '.join(run.depth)})" if run.depth else ""
     yield Text(f"Run {run.id} of lab {run.lab}{depth}, {run.started}", style="bold")
     if run.accelerator == "tcg":
-        yield Panel(Text(words.banner(), style="bold yellow"), border_style="yellow", expand=False)
+        yield banner()
     yield _machine(run)
     seen = [row for row in rows if any(part.verdict != "not measured" for part in row.parts)]
     if seen:
@@ -53,6 +53,11 @@ def _parts(run: Run, rows: Sequence[Row], folder: str) -> Iterator[RenderableTyp
     again = [run.lab, *(one.name for one in run.experiments), *(f"--{word}" for word in run.depth)]
     yield Text(f"Again: ./lab run {' '.join(again)}", style="dim")
     yield Text(f"Folder: {folder}", style="dim")
+
+
+def banner(which: str = "") -> RenderableType:
+    """What stands above everything that an emulated CPU has a part in; `which` runs, where there are several."""
+    return Panel(Text(f"{which}{words.banner()}", style="bold yellow"), border_style="yellow", expand=False)
 
 
 def _machine(run: Run) -> RenderableType:
@@ -69,23 +74,36 @@ def _machine(run: Run) -> RenderableType:
 
 
 def _rows(rows: Sequence[Row]) -> RenderableType:
-    table = Table(title="VMs vs Containers", title_justify="left", show_lines=True, expand=True)
-    for heading, ratio in (("row", 2), ("the article says of VMs", 3), ("of containers", 3), ("on this machine", 8)):
-        table.add_column(heading, overflow="fold", ratio=ratio)
+    table = nine_rows()
     for row in rows:
-        table.add_row(row.name, row.of_vms, row.of_containers, _verdicts(row))
+        told = verdict(row.verdict)
+        for part in row.parts:
+            told.append("\n").append_text(claim(part))
+        table.add_row(row.name, row.of_vms, row.of_containers, told)
     return table
 
 
-def _verdicts(row: Row) -> Text:
-    told = Text(f"{SIGNS[row.verdict]} {row.verdict}", style=f"bold {_STYLES[row.verdict]}")
-    for part in row.parts:
-        told.append(f"\n{SIGNS[part.verdict]} ", style=f"not bold {_STYLES[part.verdict]}")
-        told.append(f"{part.claim.text} ", style="not bold default")
-        ratio = f" Ratio {part.ratio:.3g}." if part.ratio is not None else ""
-        told.append(f"{words.verdict(part)}{ratio}", style=f"not bold {_STYLES[part.verdict]}")
-        if advice := words.advice(part):
-            told.append(f" {advice}", style="not bold dim")
+def nine_rows(ours: str = "on this machine") -> Table:
+    """The article's table, still empty; `ours` is the heading of what was found."""
+    table = Table(title="VMs vs Containers", title_justify="left", show_lines=True, expand=True)
+    for heading, ratio in (("row", 2), ("the article says of VMs", 3), ("of containers", 3), (ours, 8)):
+        table.add_column(heading, overflow="fold", ratio=ratio)
+    return table
+
+
+def verdict(one: Verdict) -> Text:
+    """A row's verdict with its sign."""
+    return Text(f"{SIGNS[one]} {one}", style=f"bold {_STYLES[one]}")
+
+
+def claim(part: Judgement) -> Text:
+    """A part of a row: the claim, its verdict and why."""
+    told = Text(f"{SIGNS[part.verdict]} ", style=f"not bold {_STYLES[part.verdict]}")
+    told.append(f"{part.claim.text} ", style="not bold default")
+    ratio = f" Ratio {part.ratio:.3g}." if part.ratio is not None else ""
+    told.append(f"{words.verdict(part)}{ratio}", style=f"not bold {_STYLES[part.verdict]}")
+    if advice := words.advice(part):
+        told.append(f" {advice}", style="not bold dim")
     return told
 
 

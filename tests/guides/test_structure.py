@@ -98,8 +98,8 @@ def test_shown_numbers_are_those_of_the_stored_run(lab: str, name: str) -> None:
     page = ROOT / "labs" / lab / name
     text = page.read_text(encoding="utf-8")
     assert "<!-- run:" in text
-    if (page.parent / command.SHOWN).exists():
-        run = run_folder.load(page.parent / command.SHOWN)
+    if (page.parent / run_folder.STORED).exists():
+        run = run_folder.load(page.parent / run_folder.STORED)
         assert command.fill(lab, text, run, str(page)) == text
     else:
         assert guide_figures.emptied(text) == text

@@ -14,8 +14,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from infra import sides
 from labkit.judge.rows import judge
-from labkit.report import compare, html, merge, streams
+from labkit.measure import labs
+from labkit.report import article, compare, html, merge, streams
+from labkit.report.article import Held, LeftOut
 from labkit.setup.packages import PACKAGES
+from labkit.system import stack_files
 from labkit.system.root import which
 from labs.failover import figures
 from labs.networking.lab import LAB
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.engine
 
 SCHEMES = ("light", "dark")
 WIDTHS = (360, 400, 768, 800, 1280, 1600)
-PAGES = ("report", "compare", "merge", "arms", "pictures")
+PAGES = ("report", "compare", "merge", "article", "arms", "pictures")
 _LOADED_MS = 120_000
 
 
@@ -43,12 +46,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         html.page(run, rows, drawn, digest="ab" * 32, labs=["deployment"]), encoding="utf-8"
     )
     other = dataclasses.replace(run, id="other", machine={**run.machine, "cpus": 8}, settings={"accelerator": "kvm"})
-    (made / "compare.html").write_text(compare.page((run, rows), (other, judged.rows(other))), encoding="utf-8")
+    older = dataclasses.replace(run, id="older", started="2026-11-23T15:01:02+01:00", machine=other.machine)
     entries = [merge.Entry(f"student-{n}", one, judged.rows(one)) for n, one in enumerate((run, other, run))]
     (made / "merge.html").write_text(
-        merge.page(entries, [merge.Broken("student-9", "run.json is cut")], place="class"), encoding="utf-8"
+        merge.page(entries, [LeftOut("student-9", "run.json is cut")], place="class"), encoding="utf-8"
     )
     paths = recorded.run("bridged", "nat", "published", "address", "host")
+    held = [Held("runs/deployment/1", run), Held("runs/deployment/2", older), Held("runs/networking/3", paths)]
+    table = article.table([labs.load(name) for name in stack_files.names()], held, [LeftOut("runs/x", "it is cut")])
+    (made / "article.html").write_text(html.article(table), encoding="utf-8")
+    (made / "compare.html").write_text(
+        compare.page(table.judged, [(other, judged.rows(other))], [table.verdicts, table.verdicts]), encoding="utf-8"
+    )
     own = [figure(paths, ()) for figure in LAB.figures.values()]
     # A table with as many columns as a lab has any.
     own.append(figures.outages(outages.run(outages.repeat("vm", 1), outages.repeat("container", 1)), ()))

@@ -272,8 +272,8 @@ def test_json_names_both_arms() -> None:
 
 def test_two_runs_and_a_class_are_shown_by_arm() -> None:
     """Each run's arms below its letter; the ratio by its two arms' names."""
-    pair = next(one for one in compare.pairs((compare.Judged("A", RUN, judged()), compare.Judged("B", RUN, judged())))
-                if one.claim.name == "vm-slower")  # fmt: skip
+    both = [compare.Judged(letter, [(RUN, judged())]) for letter in "AB"]
+    pair = next(one for one in compare.pairs(both) if one.claim.name == "vm-slower")
     assert _labelled(pair.svg, [f"{letter}: {one}" for letter in "AB" for one in NAMES])
     merged = {one.claim.name: one for one in merge.merged([merge.Entry("anna", RUN, judged())])}
     assert "ratio of medians, VM (bridged) ÷ container (own address)" in merged["vm-slower"].svg

@@ -32,7 +32,7 @@ def test_a_contradiction_is_said() -> None:
         dataclasses.replace(row, parts=tuple(dataclasses.replace(part, verdict="does not hold") for part in row.parts))
         for row in rows[:1]
     )
-    both = (compare.Judged("A", RUN, rows), compare.Judged("B", FAST, flipped))
+    both = (compare.Judged("A", [(RUN, rows)]), compare.Judged("B", [(FAST, flipped)]))
     says = {pair.claim.name: pair.says for pair in compare.pairs(both)}
     assert says["image-larger"] == "they contradict each other"
     assert says["memory-more"] == "only in one run"
