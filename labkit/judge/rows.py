@@ -41,7 +41,7 @@ ARTICLE = (
     Stated(
         "Fault tolerance",
         "VM restarts on another server of the cluster",
-        "the orchestrator recreates it on another node",
+        "the orchestrator quickly recreates it on another node",
         "failover",
     ),
     Stated(
