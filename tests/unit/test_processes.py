@@ -26,7 +26,12 @@ def test_a_cli_has_lost_its_starter_when_its_parent_is_another(
 
 def test_a_process_is_told_with_its_words_and_its_own_environment() -> None:
     """Before it is waited for it is a zombie, which is no process any more."""
-    with subprocess.Popen(["cat"], env={"A": "b=c"}, stdin=subprocess.PIPE) as one:
+    with subprocess.Popen(["cat"], env={"A": "b=c"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as one:
+        # While it becomes that program it has no words.
+        assert one.stdin is not None
+        assert one.stdout is not None
+        one.stdin.write(b"begun")
+        assert one.stdout.read(5) == b"begun"
         found = processes.process(one.pid)
         one.kill()
         os.waitid(os.P_PID, one.pid, os.WEXITED | os.WNOWAIT)
