@@ -85,7 +85,7 @@ class Lab:
     """Name -> what `./lab bench NAME LAB` measures, into labs/LAB/bench/NAME.json."""
     aims: Mapping[str, float] = field(default_factory=dict)
     """Figure of `./lab bench LAB` -> what it is to be at most: `up`, `memory` (MiB), `quick run`, `down`, and
-    `EXPERIMENT: ARM: VALUE` of repeats, which are then made under all of the experiment's arms."""
+    `EXPERIMENT: ARM: VALUE` of repeats, which are then made under that arm."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:

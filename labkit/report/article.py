@@ -171,11 +171,12 @@ def table(labs: Sequence[Lab], runs: Sequence[Held], left_out: Iterable[LeftOut]
     sources = tuple(_sources(labs, chosen))
     parts = [Part(source.run.lab, part, source) for source in sources for row in source.rows for part in row.parts]
     parts += [part for lab in labs for part in _unmeasured(lab, chosen[lab.name])]
+    without = {lab.name: lacking(lab, chosen[lab.name]) for lab in labs}
     return Table(
         tuple(_line(stated, parts) for stated in ARTICLE),
         sources,
         tuple(differences(sources)),
-        tuple(_missing(lab, chosen[lab.name]) for lab in labs if lacking(lab, chosen[lab.name])),
+        tuple(_missing(lab, chosen[lab.name], without[lab.name]) for lab in labs if without[lab.name]),
         (*left_out, *_passed_over(labs, runs, {source.folder for source in sources})),
         tuple(lab.name for lab in labs),
     )
@@ -293,8 +294,7 @@ def _unmeasured(lab: Lab, chosen: Mapping[str, Held]) -> Iterator[Part]:
             yield Part(lab.name, Judgement(claim, "not measured", why), None)
 
 
-def _missing(lab: Lab, chosen: Mapping[str, Held]) -> Missing:
-    names = lacking(lab, chosen)
+def _missing(lab: Lab, chosen: Mapping[str, Held], names: Sequence[str]) -> Missing:
     # Who has no run at all begins with the lab as a whole; what only a full run makes has to be named even then.
     usual = () if chosen else tuple(one.name for one in lab.chosen(()))
     by_name = [name for name in names if name not in usual]
