@@ -93,6 +93,7 @@ def test_a_changed_setting_takes_effect_on_the_one_vm_there_is(site: Failover) -
 
 def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
     """A server and the edge removed, the power service cut off, a server that has left its swarm."""
+    write(site, "vm", "broken", range(1, 4))
     site.kill("power")
     command(["docker", "rm", "-f", f"{site.prefix}edge"])
     assert [one.partition(":")[0] for one in site.status()["problems"]] == [
@@ -110,7 +111,7 @@ def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
     assert {side: len(one["servers"]) for side, one in found["clusters"].items()} == {"vm": 3, "container": 3}
     for number in range(1, 7):
         assert site.run(f"server-{number}", "/usr/local/lib/vvc/part && echo well").strip() == "well"
-    assert written(site, "vm", "memory") == [1, 2, 3]
+    assert written(site, "vm", "broken") == [1, 2, 3]
     assert unchanged(site.up())
 
 
