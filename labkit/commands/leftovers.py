@@ -58,12 +58,12 @@ def _facts(findings: Findings) -> dict[str, object]:
 
 
 def _show(findings: Findings, *, up: bool) -> None:
-    state = "is not down; beside what Pulumi knows of it" if up else "is down"
+    state = "is not down; beside what Pulumi knows of it" if up else "is down;"
     if findings.ours:
-        click.echo(f"{findings.lab} {state}; of ours is left:")
+        click.echo(f"{findings.lab} {state} of ours is left:")
         for thing in findings.ours:
             click.echo(f"  {click.style('✗', fg='red')} {thing.what}\n      Remove it: {thing.removal}")
         click.echo(f"  All at once{', the lab too' if up else ''}: ./lab down {findings.lab}")
     else:
-        click.echo(f"{findings.lab} {state}; nothing of ours is left.")
+        click.echo(f"{findings.lab} {state} nothing of ours is left.")
     show_appeared(findings)

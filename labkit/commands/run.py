@@ -43,14 +43,9 @@ def ask(lab: Lab, experiments: Sequence[Experiment]) -> dict[str, str]:
     for experiment in experiments:
         click.secho(f"{experiment.question} {experiment.prediction}", bold=True, err=True)
         for claim in lab.claims:
-            if about(claim) == experiment.name:
+            if claim.experiment == experiment.name:
                 predictions[claim.name] = click.prompt(f"  {claim.text}", type=click.Choice(choices(claim)), err=True)
     return predictions
-
-
-def about(claim: Claim) -> str:
-    """The experiment that a claim rests on."""
-    return claim.metric.experiment if isinstance(claim, Measured) else claim.experiment
 
 
 def choices(claim: Claim) -> list[str]:

@@ -63,6 +63,11 @@ class Measured:
     beside: str = ""
     """Why it stands beside its row, whose verdict it does not touch: the end of a sentence that begins with "as"."""
 
+    @property
+    def experiment(self) -> str:
+        """The experiment on which it rests."""
+        return self.metric.experiment
+
 
 @dataclass(frozen=True)
 class Observation:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from labkit.judge.model import BoundBy, Claim, Judgement, Measured, Verdict
+from labkit.judge.model import BoundBy, Judgement, Verdict
 from labkit.judge.outcome import outcome_of
 
 ORDER: tuple[Verdict, ...] = ("holds", "does not hold", "not decidable here", "not comparable", "not measured")
@@ -70,8 +70,3 @@ def against(judgement: Judgement, predicted: str) -> Prediction:
     """A prediction held against a judgement."""
     outcome = outcome_of(judgement)
     return Prediction(predicted, outcome.word, outcome.hit(predicted))
-
-
-def experiment_of(claim: Claim) -> str:
-    """The experiment on which a claim rests."""
-    return claim.metric.experiment if isinstance(claim, Measured) else claim.experiment

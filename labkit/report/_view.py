@@ -108,9 +108,7 @@ def sections(run: Run, rows: Sequence[Row], streams: Sequence[Stream]) -> list[S
 
 
 def _section(run: Run, rows: Sequence[Row], experiment: Results, streams: Mapping[str, Stream]) -> Section:
-    judgements = tuple(
-        part for row in rows for part in row.parts if _verdicts.experiment_of(part.claim) == experiment.name
-    )
+    judgements = tuple(part for row in rows for part in row.parts if part.claim.experiment == experiment.name)
     present = [arm for arm in series.arms_of(run.experiments) if series.acting(experiment, arm)]
     claims = [part.claim for part in judgements if isinstance(part.claim, Measured)]
     claimed = {claim.metric: series.of_claim(experiment, claim, present) for claim in claims}

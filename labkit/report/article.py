@@ -20,7 +20,6 @@ from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.rows import ARTICLE, Stated, combined, judge
 from labkit.measure.labs import Lab
 from labkit.report import _verdicts
-from labkit.report._verdicts import experiment_of
 from labkit.report._view import told
 from labkit.report.quantities import label_of, unit_of
 from labkit.runs.records import Run
@@ -186,7 +185,7 @@ def choose(lab: Lab, runs: Sequence[Held]) -> dict[str, Held]:
     """Claim -> the run that it is judged on; without those whose experiment no run has complete."""
     chosen: dict[str, Held] = {}
     for claim in lab.claims:
-        if having := [one for one in runs if experiment_of(claim) in complete(one.run)]:
+        if having := [one for one in runs if claim.experiment in complete(one.run)]:
             chosen[claim.name] = max(having, key=partial(_rank, lab, claim))
     return chosen
 
@@ -197,7 +196,7 @@ def _rank(lab: Lab, claim: Claim, one: Held) -> tuple[bool, bool, float]:
 
 def has(run: Run, claim: Claim) -> bool:
     """Whether the run has repeats of both arms that the claim compares; not every depth makes all arms."""
-    experiment = run.experiment(experiment_of(claim))
+    experiment = run.experiment(claim.experiment)
     if experiment is None or not isinstance(claim, Measured):
         return experiment is not None
     return all(experiment.of(arm, claim.metric.action) for arm in (claim.greater, claim.other))
@@ -206,9 +205,7 @@ def has(run: Run, claim: Claim) -> bool:
 def lacking(lab: Lab, chosen: Mapping[str, Held]) -> list[str]:
     """The experiments of which no run has all that the lab's claims compare, in the lab's order."""
     without = {
-        experiment_of(claim)
-        for claim in lab.claims
-        if claim.name not in chosen or not has(chosen[claim.name].run, claim)
+        claim.experiment for claim in lab.claims if claim.name not in chosen or not has(chosen[claim.name].run, claim)
     }
     return [one.name for one in lab.experiments if one.name in without]
 
@@ -290,7 +287,7 @@ def _line(stated: Stated, parts: Sequence[Part]) -> Line:
 def _unmeasured(lab: Lab, chosen: Mapping[str, Held]) -> Iterator[Part]:
     for claim in lab.claims:
         if claim.name not in chosen:
-            why = f"no run has {experiment_of(claim)} complete"
+            why = f"no run has {claim.experiment} complete"
             yield Part(lab.name, Judgement(claim, "not measured", why), None)
 
 
@@ -300,7 +297,7 @@ def _missing(lab: Lab, chosen: Mapping[str, Held], names: Sequence[str]) -> Miss
     by_name = [name for name in names if name not in usual]
     begin = [] if chosen else [f"./lab up {lab.name}", f"./lab run {lab.name}"]
     # What a run has complete, but not under all arms, only a full run measures.
-    known = {experiment_of(claim) for claim in lab.claims if claim.name in chosen}
+    known = {claim.experiment for claim in lab.claims if claim.name in chosen}
     full = " --full" if known & {*by_name} else ""
     named = [f"./lab run {lab.name} {' '.join(by_name)}{full}"] if by_name else []
     return Missing(lab.name, tuple(names), " && ".join([*begin, *named]))

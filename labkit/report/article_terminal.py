@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from labkit.report import terminal
+from labkit.report._verdicts import SIGNS
 from labkit.report.article import Line, Source, Table, listed
 
 _WARNING = "bold yellow"
@@ -44,8 +45,13 @@ def _line(table: Table, line: Line) -> Text:
     if differing := table.differing(line):
         told.append(f" from {listed(differing)}, which differ (see below)", style="not bold yellow")
     for part in line.parts:
-        letter = f" [{part.source.letter}]" if part.source else ""
-        told.append("\n").append_text(terminal.claim(part.judgement)).append(letter, style="not bold dim")
+        if part.source:
+            letter = f" [{part.source.letter}]"
+            told.append("\n").append_text(terminal.claim(part.judgement)).append(letter, style="not bold dim")
+    if without := [part.judgement.claim for part in line.parts if not part.source]:
+        experiments = listed(list(dict.fromkeys(claim.experiment for claim in without)))
+        parts = f"{SIGNS['not measured']} {len(without)} part{'s' if len(without) > 1 else ''} not measured"
+        told.append(f"\n{parts}: no run has {experiments} complete.", style="not bold dim")
     if not line.parts:
         told.append(f"\n{table.nothing(line)}", style="not bold dim")
     return told

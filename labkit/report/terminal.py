@@ -112,7 +112,7 @@ def _left(run: Run, rows: Sequence[Row]) -> Iterator[RenderableType]:
     if not rows:
         return
     yield Text(f"Not measured in this run: {', '.join(row.name for row in rows)}.", style="dim")
-    missing = dict.fromkeys(verdicts.experiment_of(part.claim) for row in rows for part in row.parts)
+    missing = dict.fromkeys(part.claim.experiment for row in rows for part in row.parts)
     if missing:
         yield Text(f"  Measure them: ./lab run {run.lab} {' '.join(missing)}", style="dim")
 

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 import pytest
 
 from infra.domain import Domain, domain_xml
-from labkit.judge.model import Measured
 from labkit.measure._left import estimate
 from labkit.measure.experiment import Turn
 from labkit.measure.prober.sample import Sample
@@ -225,7 +224,7 @@ def test_split_brain_is_an_exercise() -> None:
         assert split_brain.EXPERIMENT not in LAB.chosen((), full=full)
     assert LAB.chosen(("split-brain",)) == (split_brain.EXPERIMENT,)
     assert [str(turn.arm) for turn in split_brain.EXPERIMENT.turns(SIDES, True)] == list(SIDES)
-    rests_on = [one.metric.experiment if isinstance(one, Measured) else one.experiment for one in LAB.claims]
+    rests_on = [one.experiment for one in LAB.claims]
     assert split_brain.EXPERIMENT.name not in rests_on
 
 

@@ -185,6 +185,8 @@ def test_what_is_missing_is_said_with_what_measures_it(
     assert (speed.verdict, speed.parts[0].source) == ("not measured", None)
     assert "no run has start complete" in speed.parts[0].judgement.reason
     assert f"Measure: {command}" in printed(table)
+    assert f"{len(speed.parts)} part" in printed(table)
+    assert "not measured: no run has start complete." in printed(table)
     assert command.replace("&", "&amp;") in html.article(table)
 
 

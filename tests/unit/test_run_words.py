@@ -110,7 +110,7 @@ CLAIMS = [
 def test_every_claim_can_be_predicted(lab: str, claim: Claim) -> None:
     """By one of its arms or `same`, or by yes and no; and it rests on an experiment of the lab."""
     known = [one.name for one in labs.load(lab).experiments]
-    assert run_command.about(claim) in known
+    assert claim.experiment in known
     arms = [str(claim.greater), str(claim.other), "same"] if isinstance(claim, Measured) else ["yes", "no"]
     assert run_command.choices(claim) == arms
 
@@ -123,7 +123,7 @@ def test_predictions_are_asked_for_the_chosen_experiments_alone() -> None:
     def ask() -> None:
         click.echo(json.dumps(run_command.ask(lab_, lab_.chosen(("start",)))))
 
-    wanted = [claim.name for claim in lab_.claims if run_command.about(claim) == "start"]
+    wanted = [claim.name for claim in lab_.claims if claim.experiment == "start"]
     done = CliRunner().invoke(ask, input="perhaps\n" + "same\n" * len(wanted), catch_exceptions=False)
     assert json.loads(done.stdout.strip().splitlines()[-1]) == dict.fromkeys(wanted, "same")
     assert "'perhaps' is not one of 'vm', 'container', 'same'" in done.output
