@@ -13,6 +13,9 @@ LINES = 15
 CONSOLE_DIR = "/var/log/vvc"
 """In the server: the log of each guest's console since its last start."""
 
+GONE = 3
+"""Exit status of a command for `of` where what it looks at does not run any more, and will not by itself."""
+
 _WITHIN_S = 10
 _MAX_CHARACTERS = 3000
 
@@ -25,14 +28,7 @@ def of(command: Sequence[str]) -> str:
     if not command:
         return ""
     try:
-        done = subprocess.run(
-            list(command),
-            env=environment.plain(os.environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_WITHIN_S,
-            check=False,
-        )
+        done = _done(command)
         said = (done.stdout + done.stderr).decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         said = str(error)
@@ -40,3 +36,22 @@ def of(command: Sequence[str]) -> str:
     lines = ["".join(letter for letter in line if letter.isprintable()) for line in said.splitlines()]
     text = "\n".join(f"    {line}" for line in lines if line.strip())[-_MAX_CHARACTERS:]
     return f"\nIts last lines ({shlex.join(command)}):\n{text or '    (none)'}"
+
+
+def gone(command: Sequence[str]) -> bool:
+    """Whether what the command looks at does not run any more; no, where the command cannot tell."""
+    try:
+        return bool(command) and _done(command).returncode == GONE
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _done(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        list(command),
+        env=environment.plain(os.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_WITHIN_S,
+        check=False,
+    )

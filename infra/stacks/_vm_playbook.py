@@ -10,13 +10,14 @@ import pulumi
 
 from infra import names
 from infra.lab import Blueprint
-from infra.last_lines import CONSOLE_DIR, LINES
+from infra.last_lines import CONSOLE_DIR, GONE, LINES
 from infra.playbook import Inputs, Playbook
 from infra.server import Server
 from infra.source import tree_digest
 from infra.stacks._vm_networks import Attached
 
 SIDE = "vm"
+_LINES_OF_QEMU = 4
 
 
 def configured(
@@ -58,7 +59,12 @@ def configured(
 
 
 def last_lines(name: str, server: Server) -> list[str]:
-    """The command that prints what a guest's console said last."""
+    """The command that prints what a guest's console said last, and its QEMU where that has ended."""
     # The rung "domain running" is told beside it: a domain that stopped explains a silent guest.
-    script = f'echo "domain {name}: $(virsh domstate {name} --reason)"; tail -n {LINES} {CONSOLE_DIR}/{name}.console'
+    script = f"""state=$(virsh domstate {name} --reason)
+echo "domain {name}: $state"
+tail -n {LINES} {CONSOLE_DIR}/{name}.console
+case $state in
+"shut off"* | crashed*) tail -n {_LINES_OF_QEMU} /var/log/libvirt/qemu/{name}.log; exit {GONE} ;;
+esac"""
     return server.reach.words(["sh", "-c", script])

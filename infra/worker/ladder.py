@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from infra.worker.events import PlaybookError, Tally
 
 _POLL_S = 0.25
 _CONNECT_S = 1.0
+_LOOK_S = 15.0
+"""How often one looks whether a guest that does not greet runs at all: that costs its server a little."""
 PARTS = 12
 """A guest that may take ssh_timeout_s until its sshd answers may take this part of it for one answer later."""
 
@@ -33,7 +35,12 @@ class Ladder(threading.Thread):
         inputs = self._inputs
         try:
             self.seconds = wait_for_sshd(
-                inputs["host"], inputs["port"], inputs["ssh_timeout_s"], inputs["hint"], self._stop_event
+                inputs["host"],
+                inputs["port"],
+                inputs["ssh_timeout_s"],
+                inputs["hint"],
+                self._stop_event,
+                gone=lambda: last_lines.gone(inputs.get("console", [])),
             )
             self._tally.reached("sshd answers", self.seconds)
             know_host(inputs, self._known)
@@ -43,10 +50,22 @@ class Ladder(threading.Thread):
             self._stop_event.set()
 
 
-def wait_for_sshd(host: str, port: int, timeout_s: float, hint: str, stop: threading.Event) -> float:
-    """Wait until something at host:port greets as an ssh server. Returns the seconds it took; raises PlaybookError."""
-    begin = time.monotonic()
+def wait_for_sshd(
+    host: str,
+    port: int,
+    timeout_s: float,
+    hint: str,
+    stop: threading.Event,
+    *,
+    gone: Callable[[], bool] = lambda: False,
+) -> float:
+    """Wait until something at host:port greets as an ssh server. Returns the seconds it took.
+
+    `gone` says now and then whether the guest has ended. Raises PlaybookError at the bound, and where it has.
+    """
+    begin = looked = time.monotonic()
     last = "not tried yet"
+    where = f" {hint}" if hint else ""
     while (elapsed := time.monotonic() - begin) < timeout_s and not stop.is_set():
         pause = begin + elapsed + _POLL_S
         try:
@@ -59,10 +78,17 @@ def wait_for_sshd(host: str, port: int, timeout_s: float, hint: str, stop: threa
             last = f"it greets with {banner!r}" if banner else "it closes the connection"
         except OSError as error:
             last = str(error)
+        if time.monotonic() - looked >= _LOOK_S:
+            if gone():
+                raise PlaybookError(
+                    f"Rung 'sshd answers': the guest of {host}:{port} has ended; seen {time.monotonic() - begin:.0f} s "
+                    f"after the wait began. Start it again: ./lab up.{where}"
+                )
+            looked = time.monotonic()
         stop.wait(max(0.0, min(pause, begin + timeout_s) - time.monotonic()))
     raise PlaybookError(
         f"Rung 'sshd answers': no ssh greeting from {host}:{port} after {time.monotonic() - begin:.1f} s "
-        f"(bound: {timeout_s:.0f} s). Last: {last}." + (f" {hint}" if hint else "")
+        f"(bound: {timeout_s:.0f} s). Last: {last}.{where}"
     )
 
 

@@ -50,6 +50,8 @@ class Container:
             made=re.compile(names.replicas(_SIDE)),
             remove='docker rm -f "$1"',
             stray='docker rm -f -v "$1"',
+            # What keeps it off, Pulumi says.
+            mend='docker unpause "$1" 2>/dev/null; docker start "$1" || true',
         ),
         Object(
             kind="swarm-service",

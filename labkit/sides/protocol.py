@@ -100,7 +100,8 @@ class Object:
     remove: str = ""
     """Script that removes the one whose id is $1, of those that `up` made."""
     mend: str = ""
-    """Script that puts right what belongs to one whose name is $1 and is no provider's, without disturbing it."""
+    """Script that puts right of one whose name is $1 what no provider does (that it is off, what belongs to it), and
+    leaves one alone that is well."""
     stray: str = ""
     """Script that removes the one whose name is $1, of those that an experiment left; empty: none makes such."""
 

@@ -45,6 +45,13 @@ virsh -q list --name | while read -r guest; do
 done
 """
 """A network that somebody stopped has lost its guests' taps; rules that somebody flushed are the hook's to make."""
+_START_DOMAIN = """
+case $(virsh -q domstate "$1") in
+"shut off" | crashed) virsh -q start "$1" ;;
+paused) virsh -q resume "$1" ;;
+esac || true
+"""
+"""One that a person, its own `poweroff` or the end of its QEMU has switched off. What keeps it off, Pulumi says."""
 _LOOK_AT_NETWORKS = """
 virsh -q net-list --all --name | while read -r network; do
   [ -z "$network" ] || echo "nat-network $(virsh -q net-uuid "$network") $network"
@@ -71,6 +78,7 @@ class Vm:
             made=re.compile(names.replicas(_SIDE)),
             remove=_REMOVE_DOMAIN,
             stray=_REMOVE_DOMAIN,
+            mend=_START_DOMAIN,
         ),
         Object(
             kind="nat-network",

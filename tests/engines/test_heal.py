@@ -1,4 +1,4 @@
-"""What was removed by hand is brought back; after a reboot both sides come back with their data."""
+"""What was removed or switched off by hand is brought back; after a reboot both sides come back with their data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import requests
 from bench.recover import INSIDE
 from infra import outputs, plan
 from labkit.system.paths import CHECKOUT_ID
-from tests.engines.real import LAB, ROOT, UP_S, command, contract, engine, inside, pulumi, tool
+from labkit.system.waiting import until
+from tests.engines.real import LAB, ROOT, SHORT_S, UP_S, command, contract, engine, inside, pulumi, tool
 from tests.pace import at_once
 
 pytestmark = pytest.mark.engine
@@ -79,10 +80,19 @@ def inside_domain(lab: outputs.Contract) -> None:
     in_server(lab, INSIDE["the VM's definition"])
 
 
+def off(lab: outputs.Contract) -> None:
+    """The guest by its own `poweroff`, the container by its engine."""
+    in_server(lab, "docker stop container-1")
+    inside("vm-1", "poweroff", check=False)
+    state = ("exec", lab.servers[0].container, "virsh", "-q", "domstate", "vm-1")
+    assert until(lambda: engine(*state) == "shut off", SHORT_S, pause_s=1)
+
+
 @pytest.mark.parametrize(
     ("removal", "keeps"),
     [
         (no_server, {"vm", "container"}),
+        (off, {"vm", "container"}),
         pytest.param(no_volumes, set(), marks=pytest.mark.long),
         (inside_container, {"vm"}),
         pytest.param(inside_disk, {"container"}, marks=pytest.mark.long),

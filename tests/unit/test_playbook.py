@@ -189,6 +189,32 @@ def test_an_sshd_that_refuses_ends_with_the_consoles_last_lines(tmp_path: Path) 
     assert text.endswith(":\n    a line[2J\n    its last words")
 
 
+def test_a_guest_that_has_ended_is_not_waited_for(tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long before the bound: its console's command says so by its exit status; what QEMU said is told."""
+    monkeypatch.setattr(ladder, "_LOOK_S", 0.2)
+    ended = ["sh", "-c", f"echo 'domain vm-1: shut off (crashed)'; exit {last_lines.GONE}"]
+    given = inputs(tmp_path, port=silent, ssh_timeout_s=600, console=ended)
+    climbing = ladder.Ladder(given, tmp_path / "known", Tally(Log(io.StringIO())), threading.Event())
+    climbing.run()
+    assert re.match(rf"Rung 'sshd answers': the guest of 127\.0\.0\.1:{silent} has ended; seen", climbing.problem)
+    assert "Start it again: ./lab up. Console: c\nIts last lines (sh -c " in climbing.problem
+    assert climbing.problem.endswith("\n    domain vm-1: shut off (crashed)")
+
+
+@pytest.mark.parametrize(
+    ("command", "ended"),
+    [
+        ([], False),
+        (["false"], False),
+        (["no-such-program"], False),
+        (["sh", "-c", f"exit {last_lines.GONE}"], True),
+    ],
+)
+def test_only_what_is_told_to_have_ended_has(command: list[str], ended: bool) -> None:
+    """A server that cannot be asked is no guest that has ended."""
+    assert last_lines.gone(command) is ended
+
+
 def test_the_environment_sets_another_bound(tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(bounds.SSH.variable, "2")
     with pytest.raises(playbook.PlaybookError, match=r"\(bound: 2 s\)"):
