@@ -9,35 +9,10 @@ from typing import Any
 
 import pytest
 
-from infra.plan import MAX_SERVERS
-from infra.settings import servers as wanted
 from labkit.lifecycle.heal import Known, Steps, after_a_kill, in_no_server, inner_steps, known, outer_steps
 from labkit.lifecycle.inside import REMOVE, There
 from labkit.system.progress import Quiet
-
-
-def there(kind: str, name: str, number: int = 1) -> There:
-    """An object; `number` tells it from another one of its name."""
-    return There(kind, name, f"{name}-{number}")
-
-
-HERE = "server-1"
-OUTER = [Known(there(kind, f"lab-{kind}"), f"urn-{kind}") for kind in ("container", "network", "volume")]
-INNER = [
-    Known(there(*thing), f"urn-{thing[1]}", server=HERE)
-    for thing in (
-        ("container", "container-1"),
-        ("domain", "vm-1"),
-        ("disk", "base-1"),
-        ("disk", "vm-1.qcow2"),
-        ("pool", "lab"),
-    )
-]
-STATE = [*OUTER, *INNER]
-LAPTOP = frozenset(one.there for one in OUTER)
-INSIDE = frozenset(one.there for one in INNER)
-REFRESH = ("--refresh",)
-ALL = ("urn-container", "urn-network", "urn-volume")
+from tests.unit.recovering import ALL, HERE, INNER, INSIDE, LAPTOP, OUTER, REFRESH, STATE, there
 
 
 @pytest.mark.parametrize(
@@ -87,52 +62,6 @@ def test_a_container_whose_network_is_gone_goes_first() -> None:
     on_it = Known(there("container", "container-2"), "urn-container-2", server=HERE, needs=("urn-lan",))
     state, inside = [*STATE, lan, on_it], {*INSIDE, lan.there, on_it.there}
     assert inner_steps(state, HERE, inside - {lan.there}) == Steps(remove=(on_it.there,), up=REFRESH)
-
-
-def outside(server: str) -> list[Known]:
-    """What stands of a server on the laptop's engine, as Pulumi has it."""
-    urn = "urn:pulumi:deployment::vm-vs-container::vm-vs-container:index:Server$docker:index/{0}::" + server
-    container = Known(there("container", f"vvc-1-deployment-{server}"), urn.format("container:Container"))
-    volume = there("volume", f"vvc-1-deployment-{server}-libvirt-data")
-    return [container, Known(volume, urn.format("volume:Volume") + "-libvirt-data")]
-
-
-def test_a_server_comes_back_without_the_others_being_looked_at() -> None:
-    """With what all of them stand on; all, where that is gone."""
-    lan = Known(there("network", "vvc-1-deployment-lan"), "urn:pulumi:deployment::docker:index/network:Network::lan")
-    one, two = outside("server-1"), outside("server-2")
-    state = [lan, *one, *two]
-    laptop = {known_.there for known_ in state}
-    both = ["server-1", "server-2"]
-    assert outer_steps(state, laptop, both) == Steps()
-    of_two = tuple(known_.urn for known_ in (lan, *two))
-    assert outer_steps(state, laptop - {two[0].there}, both) == Steps(first=of_two, up=REFRESH)
-    everything = tuple(known_.urn for known_ in state)
-    assert outer_steps(state, laptop - {lan.there}, both) == Steps(first=everything, up=REFRESH)
-
-
-def test_nothing_comes_back_of_a_server_that_the_lab_is_not_to_have() -> None:
-    """An experiment's that was killed: Pulumi could not make it anew from a program that has none. What is left goes
-    with the next `up`, which is told to look first."""
-    one, two = outside("server-1"), outside("server-2")
-    laptop = {known_.there for known_ in (*one, *two)}
-    assert outer_steps([*one, *two], laptop - {two[0].there}, ["server-1"]) == Steps(up=REFRESH)
-    first = tuple(known_.urn for known_ in one)
-    for gone in ({one[0].there}, {one[0].there, two[0].there}):
-        assert outer_steps([*one, *two], laptop - gone, ["server-1"]) == Steps(first=first, up=REFRESH)
-
-
-MOST = MAX_SERVERS
-"""All that any lab may have."""
-
-
-@pytest.mark.parametrize(
-    ("value", "number"), [(None, 1), ("2", 2), (2, 2), ("0", MOST), ("two", MOST), ("9999999", MOST)]
-)
-def test_the_servers_that_a_lab_is_to_have(value: object, number: int) -> None:
-    """As its configuration says; where that says nothing that can be used, none is given up."""
-    found = wanted({} if value is None else {"servers": value})
-    assert found == [f"server-{index + 1}" for index in range(number)]
 
 
 VIRSH = """#!/bin/sh
@@ -376,62 +305,3 @@ def test_what_was_in_a_server_that_is_not_noted_is_what_its_providers_made() -> 
     second = state("server-2")
     assert in_no_server([engine, first, *state("server-1"), *second]) == [one["urn"] for one in second]
     assert in_no_server([engine, first, *state("server-1")]) == []
-
-
-def three() -> dict[str, list[Known]]:
-    """What a state notes of three servers: one with VMs of its own, one with containers alone, one with a VM whose
-    disk lies in the first one's pool, which it shares."""
-
-    def noted(server: str, *things: tuple[str, str]) -> list[Known]:
-        return [Known(There(*thing, f"{server}-{thing[1]}"), f"urn-{server}-{thing[1]}", server) for thing in things]
-
-    disks = [("disk", "base-1"), ("disk", "vm-1.qcow2"), ("disk", "vm-2.qcow2")]
-    return {
-        "server-1": noted("server-1", ("pool", "lab"), *disks, ("domain", "vm-1")),
-        "server-2": noted("server-2", ("network", "lab"), ("container", "container-1")),
-        "server-3": noted("server-3", ("domain", "vm-2")),
-    }
-
-
-@pytest.mark.parametrize("server", list(three()))
-def test_what_another_server_holds_is_never_missing_here(server: str) -> None:
-    """Neither disks, nor a pool that this one does not need, nor a domain whose disk another server shares."""
-    servers = three()
-    state = [*OUTER, *(one for held in servers.values() for one in held)]
-    assert inner_steps(state, server, [one.there for one in servers[server]]) == Steps()
-
-
-@pytest.mark.parametrize(
-    ("server", "gone", "steps"),
-    [
-        ("server-1", ("disk", "vm-1.qcow2"), Steps(remove=(There("domain", "vm-1", "server-1-vm-1"),), up=REFRESH)),
-        (
-            "server-1",
-            ("pool", "lab"),
-            Steps(
-                forget=("urn-server-1-base-1", "urn-server-1-vm-1.qcow2", "urn-server-1-vm-2.qcow2"),
-                remove=(There("domain", "vm-1", "server-1-vm-1"),),
-                up=REFRESH,
-            ),
-        ),
-        ("server-2", ("container", "container-1"), Steps(up=REFRESH)),
-        ("server-3", ("domain", "vm-2"), Steps(up=REFRESH)),
-    ],
-)
-def test_what_one_server_lacks_touches_that_one_alone(server: str, gone: tuple[str, str], steps: Steps) -> None:
-    """The others need nothing."""
-    servers = three()
-    state = [*OUTER, *(one for held in servers.values() for one in held)]
-    there_ = {
-        name: [one.there for one in held if (name, one.thing) != (server, gone)] for name, held in servers.items()
-    }
-    found = {name: inner_steps(state, name, inside_) for name, inside_ in there_.items()}
-    assert found == {name: steps if name == server else Steps() for name in servers}
-
-
-def test_a_second_object_of_a_name_that_another_server_has_is_not_noted_here() -> None:
-    """A container of the same name in the wrong server is in the way of nobody but that server's."""
-    servers = three()
-    state = [one for held in servers.values() for one in held]
-    other = There("container", "container-1", "made by hand")
-    assert inner_steps(state, "server-1", [*(one.there for one in servers["server-1"]), other]).remove == (other,)
