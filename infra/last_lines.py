@@ -40,10 +40,15 @@ def of(command: Sequence[str]) -> str:
 
 def gone(command: Sequence[str]) -> bool:
     """Whether what the command looks at does not run any more; no, where the command cannot tell."""
+    return status(command) == GONE
+
+
+def status(command: Sequence[str]) -> int | None:
+    """The exit status of a command; None where there is none, or it gives none within its bound."""
     try:
-        return bool(command) and _done(command).returncode == GONE
+        return _done(command).returncode if command else None
     except (OSError, subprocess.TimeoutExpired):
-        return False
+        return None
 
 
 def _done(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:

@@ -62,7 +62,9 @@ class Inputs:
     hint: str = ""
     """Ends the message when the guest does not answer, followed by what `console` prints."""
     console: Sequence[str] = ()
-    """Command that prints the console's last lines."""
+    """Command that prints the console's last lines, see infra.last_lines."""
+    start: Sequence[str] = ()
+    """Command that starts a guest again which has ended before it answered; none where something else does that."""
     servers: Mapping[str, Mapping[str, str]] | None = None
     """In place of a guest: servers with their variables for Ansible. `host` is the engine that carries them."""
 

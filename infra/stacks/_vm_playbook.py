@@ -30,8 +30,12 @@ def configured(
     triggers: Sequence[pulumi.Input[str]],
     after: pulumi.Resource,
     where: str = "",
+    may_start: bool = False,
 ) -> Playbook:
-    """A guest that serves. `triggers` make it another machine, `where` is what it calls its server."""
+    """A guest that serves. `triggers` make it another machine, `where` is what it calls its server.
+
+    `may_start`: nobody else starts it where it ends before it has answered.
+    """
     machine, checkout = lab.machine, Path(lab.machine.checkout)
     host, port = attached.ssh
     shown = shlex.join(server.reach.words(["cat", f"{CONSOLE_DIR}/{name}.console"]))
@@ -54,6 +58,7 @@ def configured(
         log_dir=str(machine.lab_dir(lab.plan.lab)),
         hint=f"Look at the guest's console: {shown}",
         console=last_lines(name, server),
+        start=server.reach.words(["virsh", "-q", "start", name]) if may_start else [],
     )
     return Playbook(inputs, server.contents(parent, depends_on=[after]))
 

@@ -46,7 +46,7 @@ class VmStack(pulumi.ComponentResource):
         overlay = _vm_volumes.overlay(self, name, server, lab, volumes)
         domain = self._domain(name, server, lab, attached, volumes=volumes, overlay=overlay)
         configured = _vm_playbook.configured(
-            self, name, server, lab, attached, triggers=[domain.id, overlay.id], after=domain
+            self, name, server, lab, attached, triggers=[domain.id, overlay.id], after=domain, may_start=True
         )
         ready = Ready(
             names.ready(name),

@@ -64,6 +64,10 @@ class Tally:
         self._began = time.monotonic()
         self.out.line(f"{_MARKS['ok']} {self.name}: {rung} ({seconds:.1f} s)")
 
+    def missed(self, what: str) -> None:
+        """Tell of what went wrong on the way to a rung and does not end the climb."""
+        self.out.line(f"{_MARKS['failed']} {self.name}: {what}")
+
     def event(self, event: Mapping[str, Any]) -> bool:
         """Count one event of ansible-runner and tell about it. False: the runner need not write it to a file."""
         kind, data = str(event.get("event", "")), event.get("event_data", {})

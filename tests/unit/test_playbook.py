@@ -201,6 +201,45 @@ def test_a_guest_that_has_ended_is_not_waited_for(tmp_path: Path, silent: int, m
     assert climbing.problem.endswith("\n    domain vm-1: shut off (crashed)")
 
 
+def test_a_guest_that_ends_before_it_has_answered_is_started_again_once(
+    tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And told of; the second time its end is the end."""
+    monkeypatch.setattr(ladder, "_LOOK_S", 0.1)
+    starts, told = tmp_path / "starts", io.StringIO()
+    ended = ["sh", "-c", f"echo 'domain vm-1: shut off (crashed)'; exit {last_lines.GONE}"]
+    start = ["sh", "-c", f"echo once >>'{starts}'"]
+    given = inputs(tmp_path, port=silent, ssh_timeout_s=600, console=ended, start=start)
+    climbing = ladder.Ladder(given, tmp_path / "known", Tally(Log(told), "vm-1"), threading.Event())
+    climbing.run()
+    assert starts.read_text(encoding="utf-8") == "once\n"
+    assert (
+        "vm-1: the guest has ended before its sshd answered: it is started again\nIts last lines (" in told.getvalue()
+    )
+    assert "has ended; seen" in climbing.problem
+
+
+def test_a_guest_that_is_started_again_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its sshd greets after the second start."""
+    monkeypatch.setattr(ladder, "_LOOK_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    up = tmp_path / "up"
+    console = ["sh", "-c", f"[ -e '{up}' ] || exit {last_lines.GONE}"]
+    greet = (
+        "import socket, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1]))); c, _ = s.accept(); "
+        "c.sendall(b'SSH-2.0-test\\r\\n')"
+    )
+    script = f'touch "$1"; "$2" -c "$3" {port} >/dev/null 2>&1 &'
+    start = ["sh", "-c", script, "sh", str(up), sys.executable, greet]
+    monkeypatch.setattr(ladder, "know_host", lambda *_: None)
+    given = inputs(tmp_path, port=port, ssh_timeout_s=60, console=console, start=start)
+    climbing = ladder.Ladder(given, tmp_path / "known", Tally(Log(io.StringIO()), "vm-1"), threading.Event())
+    climbing.run()
+    assert climbing.problem == ""
+    assert climbing.seconds > 0
+
+
 @pytest.mark.parametrize(
     ("command", "ended"),
     [
@@ -244,7 +283,7 @@ def test_a_playbook_in_which_no_task_ran_is_a_failure(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(playbook_worker, "_ansible", ansible)
     monkeypatch.setattr(ladder, "know_host", lambda *_: None)
-    monkeypatch.setattr(ladder, "wait_for_sshd", lambda *_: 0.0)
+    monkeypatch.setattr(ladder, "wait_for_sshd", lambda *_, **__: 0.0)
     (tmp_path / "logs with space").mkdir()
     with pytest.raises(PlaybookError, match="without having run a task"):
         playbook_worker.run(inputs(tmp_path), Log(io.StringIO(), io.StringIO()), threading.Event())

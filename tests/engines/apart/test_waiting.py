@@ -7,13 +7,17 @@ import os
 import shlex
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from infra import machine as machine_file
+from infra import plan
+from infra.checkout import identify
 from labkit.lifecycle import servers, suite
 from labkit.system.errors import LabError
+from labkit.system.waiting import until
 from tests import another_checkout
 from tests.engines.real import LAB, ROOT, UP_S, command
 
@@ -87,6 +91,23 @@ def test_a_guest_that_never_boots_ends_with_its_consoles_last_lines(checkout: Pa
     assert "domain vm-1: " in told
     assert "Kernel panic - not syncing" in told
     assert "Kernel panic" in (checkout / ".state" / LAB / "vm-1-playbook.log").read_text(encoding="utf-8")
+
+
+def test_a_guest_whose_emulator_dies_while_it_boots_is_started_again(checkout: Path) -> None:
+    """Once, and told of; the `up` goes on."""
+    server = f"{plan.PREFIX}-{identify(checkout).id}-{LAB}-server-1"
+    dies = ["docker", "exec", server, "pkill", "-KILL", "-f", "guest=vm-1"]
+
+    def killed() -> bool:
+        return until(lambda: command(dies, check=False).returncode == 0, UP_S)
+
+    run(checkout, f"./lab down {LAB}")
+    with ThreadPoolExecutor() as pool:
+        kill = pool.submit(killed)
+        done = run(checkout, up("vm"))
+    assert kill.result()
+    assert "vm-1: the guest has ended before its sshd answered: it is started again" in done.stdout
+    assert "domain vm-1: shut off (crashed)" in done.stdout
 
 
 def test_a_service_that_answers_500_ends_with_its_last_lines(checkout: Path) -> None:
