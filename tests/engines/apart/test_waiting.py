@@ -96,7 +96,10 @@ def test_a_guest_that_never_boots_ends_with_its_consoles_last_lines(checkout: Pa
 def test_a_guest_whose_emulator_dies_while_it_boots_is_started_again(checkout: Path) -> None:
     """Once, and told of; the `up` goes on."""
     server = f"{plan.PREFIX}-{identify(checkout).id}-{LAB}-server-1"
-    dies = ["docker", "exec", server, "pkill", "-KILL", "-f", "guest=vm-1"]
+    dies = [
+        *("docker", "exec", server, "sh", "-euc"),
+        '[ "$(virsh -q domstate vm-1)" = running ]; pkill -KILL -f guest=vm-1',
+    ]
 
     def killed() -> bool:
         return until(lambda: command(dies, check=False).returncode == 0, UP_S)
