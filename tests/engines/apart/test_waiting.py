@@ -98,7 +98,7 @@ def test_a_guest_whose_emulator_dies_while_it_boots_is_started_again(checkout: P
     server = f"{plan.PREFIX}-{identify(checkout).id}-{LAB}-server-1"
     dies = [
         *("docker", "exec", server, "sh", "-euc"),
-        '[ "$(virsh -q domstate vm-1)" = running ]; pkill -KILL -f guest=vm-1',
+        '[ "$(virsh -q domstate vm-1)" = running ]; pkill -KILL -f [g]uest=vm-1',
     ]
 
     def killed() -> bool:
