@@ -109,7 +109,7 @@ def test_a_guest_whose_emulator_dies_while_it_boots_is_started_again(checkout: P
         kill = pool.submit(killed)
         done = run(checkout, up("vm"))
     assert kill.result()
-    assert "vm-1: the guest has ended before its sshd answered: it is started again" in done.stdout
+    assert "✗ vm-1-playbook: the guest has ended before its sshd answered: it is started again" in done.stdout
     assert "domain vm-1: shut off (crashed)" in done.stdout
 
 
