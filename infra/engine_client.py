@@ -19,6 +19,10 @@ from requests.exceptions import RequestException
 EMPTY_CONFIG = Path(__file__).resolve().parent / "no_docker_config"
 """A Docker configuration in which nothing is set, for DOCKER_CONFIG."""
 
+ANSWER_S = 30
+"""Bound of an answer, in seconds. An engine that is there answers at once, but not while it starts six servers on two
+busy CPUs; one that is not there refuses at once."""
+
 _VARIABLE = "DOCKER_CONFIG"
 _one_at_a_time = threading.RLock()
 
@@ -32,7 +36,7 @@ class RefusalError(EngineError):
 
 
 @contextmanager
-def connected(host: str, timeout_s: int) -> Iterator[docker.DockerClient]:
+def connected(host: str, timeout_s: int = ANSWER_S) -> Iterator[docker.DockerClient]:
     """A client while inside. Raises EngineError for whatever the SDK raises there."""
     try:
         with closing(connect(host, timeout_s)) as client:

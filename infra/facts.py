@@ -17,7 +17,6 @@ from infra.machine import Machine
 _MEMINFO = Path("/proc/meminfo")
 _SBIN = "/usr/sbin:/sbin"
 _IP_S = 10
-_ENGINE_S = 8
 
 
 def config() -> dict[str, str]:
@@ -61,7 +60,7 @@ def subnets(docker_host: str, own_bridges: Mapping[str, str]) -> tuple[dict[str,
 
 def _engine_networks(docker_host: str) -> list[dict[str, Any]]:
     try:
-        with engine_client.connected(docker_host, _ENGINE_S) as client:
+        with engine_client.connected(docker_host) as client:
             return list(client.api.networks())
     except engine_client.EngineError:
         return []

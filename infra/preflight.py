@@ -15,8 +15,6 @@ from infra import engine_client, engine_place
 from infra.machine import Machine
 from infra.plan import CHECKOUT_LABEL, LAB_LABEL, Plan
 
-_TIMEOUT_S = 8
-
 
 class RefusedError(Exception):
     """The lab cannot be brought up as things are; the text says what to do."""
@@ -25,7 +23,7 @@ class RefusedError(Exception):
 def check(machine: Machine, plan: Plan, servers: Sequence[str]) -> None:
     """Raise RefusedError when a server is stopped, a name is taken by something foreign, or the engine is silent."""
     try:
-        with engine_client.connected(machine.docker_host, _TIMEOUT_S) as client:
+        with engine_client.connected(machine.docker_host) as client:
             _check_place(client, machine)
             for server in servers:
                 _check_server(client, plan, plan.name(server))

@@ -16,7 +16,7 @@ import yaml
 from infra import plan
 from labkit.system import stack_files
 from labkit.system.paths import CHECKOUT_ID
-from tests.engines.real import LAB, ROOT, UP_S, command, engine, pulumi, tool
+from tests.engines.real import LAB, ROOT, SHORT_S, UP_S, command, engine, pulumi, tool
 
 pytestmark = pytest.mark.engine
 
@@ -187,7 +187,7 @@ def labkit(checkout: Path, *words: str, cwd: Path | None = None, **env: str) -> 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=SHORT_S,
         check=False,
         encoding="utf-8",
     )
@@ -222,7 +222,7 @@ def test_no_network_during_set_up_is_named(copy: Path, tmp_path: Path) -> None:
     words = ["unshare", "-n", str(ROOT / ".venv" / "bin" / "python"), "-m", "labkit", "setup", "--yes"]
     env = {**os.environ, "PYTHONPATH": str(copy), "VVC_CACHE": str(tmp_path / "cache")}
     done = subprocess.run(
-        words, cwd=copy, env=env, capture_output=True, text=True, timeout=120, check=False, encoding="utf-8"
+        words, cwd=copy, env=env, capture_output=True, text=True, timeout=SHORT_S, check=False, encoding="utf-8"
     )
     assert done.returncode == 1
     assert "Check the network" in done.stderr or "8 GiB" in done.stderr

@@ -10,11 +10,9 @@ import docker
 from infra import engine_client
 from labkit.system.errors import LabError
 
-TIMEOUT_S = 30
-
 
 @contextmanager
-def connected(host: str, timeout_s: int = TIMEOUT_S) -> Iterator[docker.DockerClient]:
+def connected(host: str, timeout_s: int = engine_client.ANSWER_S) -> Iterator[docker.DockerClient]:
     """A client of the engine at this URL while inside; `timeout_s` bounds each answer.
 
     Raises LabError when the engine refuses or gives no answer.
