@@ -13,7 +13,9 @@ formed() {
             [ -z "$(/usr/local/lib/vvc/configure --look crm_config constraints resources)" ]
     else
         [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ] || return 1
-        [ "$(docker node inspect self --format '{{.Status.State}} {{.Spec.Availability}}')" = "ready active" ]
+        [ "$(docker node inspect self --format '{{.Status.State}} {{.Spec.Availability}}')" = "ready active" ] || return 1
+        # One that left and came again is two members, of which the former has a vote that is never cast.
+        [ "$(docker node ls --format '{{.Hostname}}' | grep -cx "$(docker info --format '{{.Name}}')")" = 1 ]
     fi
 }
 

@@ -33,6 +33,8 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 _OWN_ENGINE = "unset DOCKER_HOST; then ./lab setup finds this machine's own engine, or starts one"
 _PRIVATE_ELSEWHERE = "use this checkout where ./lab setup was run, or there: ./lab engine --stop"
 _INSTEAD = {True: "Another engine of this machine is used.", False: "A private one is started."}
+_ANSWER_S = 30
+"""Of an engine that is looked for: where a DOCKER_HOST leads to may be a machine that is off."""
 _CLIENT_S = 60
 _OTHER_STARTS_S = 30.0
 _START_S = 120
@@ -150,7 +152,7 @@ def _ask(host: str, *, private: bool) -> Engine | None:
 def _version_and_info(host: str) -> tuple[dict[str, Any], dict[str, Any], str] | None:
     """What the engine says of itself, and why it is in the wrong place, if it is."""
     try:
-        with engine_client.connected(host) as asked:
+        with engine_client.connected(host, _ANSWER_S) as asked:
             version, info = asked.version(), asked.info()
             if api_problem(version["ApiVersion"], version.get("MinAPIVersion", "")):
                 return version, info, ""
@@ -271,7 +273,7 @@ def _running_labs(folders: Folders) -> list[str]:
     if not listens(folders.socket):
         return []
     try:
-        with engine_client.connected(folders.host) as asked:
+        with engine_client.connected(folders.host, _ANSWER_S) as asked:
             containers = asked.containers.list(filters={"label": plan.LAB_LABEL})
             return sorted({container.labels[plan.LAB_LABEL] for container in containers})
     except engine_client.EngineError:

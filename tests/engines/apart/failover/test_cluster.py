@@ -111,6 +111,8 @@ def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
     assert {side: len(one["servers"]) for side, one in found["clusters"].items()} == {"vm": 3, "container": 3}
     for number in range(1, 7):
         assert site.run(f"server-{number}", "/usr/local/lib/vvc/part && echo well").strip() == "well"
+    # The one that came again is no second member beside its former self.
+    assert site.run("server-4", "docker node ls -q | wc -l").strip() == "3"
     assert written(site, "vm", "broken") == [1, 2, 3]
     assert unchanged(site.up())
 
