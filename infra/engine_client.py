@@ -20,8 +20,8 @@ EMPTY_CONFIG = Path(__file__).resolve().parent / "no_docker_config"
 """A Docker configuration in which nothing is set, for DOCKER_CONFIG."""
 
 ANSWER_S = 120
-"""Bound of an answer, in seconds. An engine that is there answers at once, but not while it makes six servers on two busy
-CPUs: half a minute was too short there. One that is not there refuses at once."""
+"""Bound of an answer, in seconds. An engine that is there answers at once, but not while it makes six servers on two
+busy CPUs: half a minute was too short there. One that is not there refuses at once."""
 
 _VARIABLE = "DOCKER_CONFIG"
 _one_at_a_time = threading.RLock()
