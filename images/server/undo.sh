@@ -88,23 +88,6 @@ led_ports() {
     done
 }
 
-# Limits that a container's engine held it by are noted before they are taken off (labs/isolation/sides/neighbour.py).
-lifted_limits() {
-    for note in /var/lib/docker/vvc-limits/*; do
-        [ ! -e "$note" ] || found "the limits of ${note##*/} are taken off" limit "$note" "${note##*/}"
-    done
-}
-
-limit() {
-    read -r nanocpus memory swap < "$1" || true
-    # What was cut off while it noted has taken off nothing yet.
-    if [ -n "$swap" ] && docker inspect "$2"; then
-        cpus=$(awk -v nano="$nanocpus" 'BEGIN { print nano / 1e9 }')
-        docker update --cpus "$cpus" --memory "$memory" --memory-swap "$swap" "$2"
-    fi
-    rm "$1"
-}
-
 lead() { echo "$3" | "$1" "$2" reconnect begin -; }
 
 # What an experiment wrote down before it did it: scripts that undo it, whose first line says what it is.
@@ -127,4 +110,3 @@ made
 taken_away
 led_ports
 delayed_ports
-lifted_limits

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-from labkit.lifecycle import inside
 from labkit.measure.prober.sample import Sample
 from labkit.measure.testing import CHANGED, FakeLab, Patch
 from labkit.system import carry
@@ -33,7 +32,6 @@ def does(fake: FakeLab, where: str, words: Sequence[str]) -> str | None:
         neighbour.END: ("end", (), (here, *(() if "keep" in words else (CARRIED,))), ""),
         neighbour.LISTEN: ("listen", (LISTENS,), (), ""),
         neighbour.DEAFEN: ("deafen", (), (LISTENS,), ""),
-        inside.UNDO: ("mend", (), (LIFTED,), ""),
         "nproc": ("count CPUs", (), (), "2\n"),
         burden.ROOM: ("look for room", (), (), ROOM),
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from labkit.lifecycle import inside
 from labkit.measure.testing import FakeLab, Patch
-from labs.isolation import _fakes_kernel
+from labs.isolation import _fakes_kernel, _fakes_neighbours, _fakes_surface
 
 
 class Fake(FakeLab):
@@ -18,9 +19,21 @@ class Fake(FakeLab):
 
     def does(self, where: str, words: Sequence[str]) -> str:
         """What each experiment's own commands do."""
-        said = _fakes_kernel.does(self, where, words)
+        if list(words) == [inside.UNDO]:
+            self.step("mend", drop=[f"{_fakes_kernel.SET}{where}", _fakes_neighbours.LIFTED])
+            return ""
+        said = _fakes_neighbours.does(self, where, words)
+        if said is None:
+            said = _fakes_surface.does(self, words)
+        if said is None:
+            said = _fakes_kernel.does(self, where, words)
         return super().does(where, words) if said is None else said
 
     def patches(self) -> list[Patch]:
         """What reaches out of this process by other ways than the place."""
-        return [*super().patches(), *_fakes_kernel.patches(self)]
+        return [
+            *super().patches(),
+            *_fakes_kernel.patches(self),
+            *_fakes_neighbours.patches(self),
+            *_fakes_surface.patches(self),
+        ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from labkit.measure.labs import Lab
-from labs.isolation import kernel, kernel_claims
+from labs.isolation import kernel, kernel_claims, neighbours, neighbours_claims, surface
 
 LAB = Lab(
     name="isolation",
     question="What can a neighbour do to one, what does each side see and reach of its server, and whose kernel dies?",
-    experiments=(kernel.EXPERIMENT,),
-    claims=(*kernel_claims.CLAIMS,),
+    experiments=(neighbours.EXPERIMENT, kernel.EXPERIMENT, surface.EXPERIMENT),
+    claims=(*neighbours_claims.CLAIMS, *kernel_claims.CLAIMS, *surface.CLAIMS),
     aims={"quick run": 600},
 )

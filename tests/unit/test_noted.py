@@ -36,7 +36,5 @@ def test_what_is_there_still_is_named_with_what_ends_it(tmp_path: Path) -> None:
 def test_a_note_that_was_edited_is_an_error_that_names_it(text: str, tmp_path: Path) -> None:
     """Never a command that nobody has written."""
     (tmp_path / "inside-vm-2.json").write_text(text, encoding="utf-8")
-    with pytest.raises(LabError, match="inside-vm-2.json was edited"):
+    with pytest.raises(LabError, match=r"inside-vm-2\.json was edited"):
         noted.noted(tmp_path)
-
-

@@ -11,9 +11,9 @@ class Held:
     """One side. Scripts print "NAME NUMBER" lines, or lines of the kernel's log."""
 
     lift: str
-    """In the server, with the replica's handle as $1: takes the limits off that its engine holds it by, after noting
-    them; the server's own program that puts right what an experiment has left sets them again. Empty: what holds it is
-    its own machine, which nothing takes off."""
+    """In the server, with the replica's handle as $1: takes off the limits that its engine holds it by, after writing
+    down what sets them again, which the server's own undo runs. Empty: what holds it is its own machine, which nothing
+    takes off."""
     oom: str
     """What an OOM killer of this replica is, in words."""
     processes: str
@@ -26,9 +26,6 @@ class Held:
 
 WORDS = "oom-kill:|Out of memory|out of memory|Killed process|fork rejected|No space left"
 _LOG = f"dmesg | grep -E '{WORDS}' | sed 's/^\\[ *[0-9.]*\\] */said /' | tail -n 200; true"
-
-LIFTED = "/var/lib/docker/vvc-limits"
-"""Folder in a server of the limits that were taken off, a file for each container: on a volume, as those are."""
 
 VM = Held(
     lift="",
@@ -44,12 +41,19 @@ group=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
 )
 
 CONTAINER = Held(
-    lift=f"""
+    lift="""
 set -e
-mkdir -p {LIFTED}
-[ -s {LIFTED}/"$1" ] ||
-    docker inspect -f '{{{{.HostConfig.NanoCpus}}}} {{{{.HostConfig.Memory}}}} {{{{.HostConfig.MemorySwap}}}}' "$1" \\
-        > {LIFTED}/"$1"
+note=/var/tmp/vvc-undo-limits-$1
+if [ ! -e "$note" ]; then
+    limits=$(docker inspect -f '{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}' "$1" |
+        awk '{ print "--cpus", $1 / 1e9, "--memory", $2, "--memory-swap", $3 }')
+    {
+        echo "# the limits of $1 are taken off"
+        echo "! docker inspect $1 > /dev/null 2>&1 || docker update $limits $1 > /dev/null || exit"
+        echo "rm $note"
+    } > /var/tmp/vvc-limits
+    mv /var/tmp/vvc-limits "$note"
+fi
 all=$(sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1k/p' /proc/meminfo)
 docker update --cpus "$(nproc)" --memory "$all" --memory-swap "$all" "$1" > /dev/null
 """,
