@@ -1,7 +1,7 @@
 """What an experiment sets going inside a replica and may not outlive it: noted before it begins, with what ends it.
 
 Who set it going ends it in `finally`. After a KILL `./lab leftovers` finds the note and names what ends it, if it is
-there still; nobody else looks into replicas for what has been left in them.
+there still, and the next `./lab up` ends it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ FILES = "inside-*.json"
 """What the notes are called, in the folder of the lab's state."""
 
 _LOOK_S = 30.0
+_END_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,15 @@ def noted(folder: Path) -> list[Noted]:
 def left(folder: Path) -> list[Noted]:
     """What is noted and there still. Of a replica that cannot be reached nothing is told."""
     return [one for one in noted(folder) if shell.run(one.look, timeout_s=_LOOK_S, check=False).ok]
+
+
+def end(folder: Path) -> list[Noted]:
+    """End what is noted and there still; what that was. Raises CommandError where it does not end."""
+    found = left(folder)
+    for one in found:
+        shell.run(one.end, timeout_s=_END_S, hint=f"./lab exec {one.replica}")
+        _file(folder, one.replica).unlink(missing_ok=True)
+    return found
 
 
 def _file(folder: Path, replica: str) -> Path:

@@ -223,11 +223,16 @@ FULL_KIB = 1024
 
 def listening(run: Runner) -> None:
     """Something listens in the server for as long as a flood may take, and ends by itself."""
-    run(["sh", "-c", LISTEN, "sh", str(burden.FLOOD_PORT)])
+    run(["sh", "-c", LISTEN, "sh", str(burden.FLOOD_PORT), DEAFEN])
 
 
+DEAFEN = """# iperf3 listens for a flood
+pkill -x iperf3 || true
+rm -f /run/vvc-flood.log /var/tmp/vvc-undo-flood
+"""
 LISTEN = """
 pkill -x iperf3 || true
+printf '%s' "$2" > /var/tmp/vvc-undo-flood
 timeout 60 iperf3 --server --one-off --port "$1" > /run/vvc-flood.log 2>&1 &
 for try in $(seq 50); do
     grep -q listening /run/vvc-flood.log && exit 0
@@ -241,9 +246,6 @@ exit 1
 def deafen(run: Runner) -> None:
     """Nothing listens there any more."""
     run(["sh", "-c", DEAFEN])
-
-
-DEAFEN = "pkill -x iperf3 || true; rm -f /run/vvc-flood.log"
 
 
 def lift(place: Place, replica: Replica) -> None:

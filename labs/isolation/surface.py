@@ -40,9 +40,23 @@ _STEADY_WITHIN_S = 60.0
 _ATTACH_WITHIN_S = 30.0
 _END_WITHIN_S = 30.0
 
+NOTE = "/var/tmp/vvc-undo-surface"  # noqa: S108 - in a server, which is nobody's but the lab's
+"""The script by which the server's own undo has nobody watch any more."""
+
+END = f"""# strace watches a replica
+if [ -e {FOLDER} ]; then
+    if read -r pid < {FOLDER}/pid; then kill -KILL "$pid" 2> /dev/null || true; fi
+    pkill -KILL -f '[-]-output={FOLDER}/summary' || true
+    rm -rf {FOLDER}
+fi
+rm -f {NOTE}
+"""
+"""Nobody watches any more, and nothing is kept of it."""
+
 WATCH = f"""
 rm -rf {FOLDER}
 mkdir -p {FOLDER}
+printf '%s' "$3" > {NOTE}
 set -- "$1" $(printf ' -p %s' $2)
 within=$1
 shift
@@ -51,7 +65,7 @@ timeout --signal=INT --kill-after=5 "$within" \\
     > {FOLDER}/said 2>&1 < /dev/null &
 echo $! > {FOLDER}/pid
 """
-"""In a server: attaches to the processes $2 for $1 seconds at most, and comes back at once."""
+"""In a server: attaches to the processes $2 for $1 seconds at most, and comes back at once; $3 is what undoes it."""
 
 SAID = f"cat {FOLDER}/said"
 
@@ -65,15 +79,6 @@ done
 cat {FOLDER}/summary
 """
 """Detaches, and prints what was counted."""
-
-END = f"""
-[ ! -e {FOLDER} ] || {{
-    if read -r pid < {FOLDER}/pid; then kill -KILL "$pid" 2> /dev/null || true; fi
-    pkill -KILL -f '[-]-output={FOLDER}/summary' || true
-    rm -rf {FOLDER}
-}}
-"""
-"""Nobody watches any more, and nothing is kept of it."""
 
 _LINE = re.compile(r"\s*(\d+)\s+(\d+\s+)?([a-z_0-9]+)\s*")
 
@@ -118,7 +123,7 @@ def measure(place: Place, turn: Turn) -> Seen:
 def watching(run: Runner, pids: Sequence[str], within_s: float) -> Iterator[str]:
     """While inside, strace counts; gives why it cannot, in its own words, or nothing. It ends by itself after that."""
     try:
-        run(["sh", "-c", WATCH, "sh", str(math.ceil(within_s)), " ".join(pids)])
+        run(["sh", "-c", WATCH, "sh", str(math.ceil(within_s)), " ".join(pids), END])
         said: list[str] = []
 
         def attached() -> bool:

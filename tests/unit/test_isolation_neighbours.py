@@ -10,12 +10,14 @@ import pytest
 from infra.sides import KINDS
 from labkit.measure.prober.sample import Sample
 from labkit.measure.prober.summary import summarise
+from labkit.runs.records import Repeat, Results
 from labkit.sides import SIDES
-from labs.isolation import burden, neighbour, neighbours
+from labs.isolation import burden, neighbour, neighbours, tables
 from labs.isolation.burden import FAULTS, Load, Room
 from labs.isolation.neighbour import Events, Lived
 from labs.isolation.neighbours import FAULT, LIMITED, LIMITS, UNLIMITED
 from labs.isolation.sides import neighbour as held
+from tests.unit.lab_fakes import empty_run
 
 LOAD = Load(8.0, 2, 512, "10.0.0.2")
 ROOMY = Room(16384, 65536, 4096)
@@ -191,3 +193,25 @@ def test_a_neighbour_that_does_not_end_is_ended_by_its_time(tmp_path: Path) -> N
     ran = _shell(_in(neighbour.RUN, tmp_path), "1", "vvc-toy", "60")
     assert "status 124" in ran.stdout.splitlines()
     assert "least_free_kib" in ran.stdout
+
+
+def _repeat(experiment: str, side: str, values: dict[str, float], facts: dict[str, object], **factors: str) -> Repeat:
+    return Repeat(experiment, side, 1, 0.0, values, facts=facts, factors=factors)
+
+
+def test_a_runs_tables_say_who_suffered_and_who_ended_whom() -> None:
+    """A window without a good answer is no zero."""
+    facts: dict[str, object] = {"ended_by": "its disk, which is full", "victim_survives": "yes"}
+    lost = {"before_p99_ms": 8.0, "during_lost": 3.0}
+    some = _repeat("neighbours", "vm", lost, facts, fault="disk", limits="limited")
+    other = _repeat("neighbours", "vm", {**lost, "during_p99_ms": 9.0}, facts, fault="cpu", limits="limited")
+    calls = {"calls": {"read": 20, "write": 10}, "watched": "QEMU"}
+    seen = _repeat("surface", "vm", {"system_call_kinds": 2.0, "system_calls": 30.0}, calls)
+    results = [Results(name, "?", "complete", 1.0, made) for name, made in
+               (("neighbours", (some, other)), ("surface", (seen,)))]  # fmt: skip
+    run = empty_run(experiments=tuple(results))
+    rows = tables.neighbours(run, ()).lines
+    assert [row[0] for row in rows] == ["cpu", "disk"]
+    assert rows[1][3:7] == ("none answered", "3", "yes", "its disk, which is full")
+    assert tables.surface(run, ()).lines == [("VM: QEMU", "2", "30", "read 20, write 10", "1")]
+    assert tables.neighbours(empty_run(), ()).lines == []

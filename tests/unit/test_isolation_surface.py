@@ -54,7 +54,7 @@ def test_each_side_says_what_stands_for_it() -> None:
 def _here(folder: Path) -> Runner:
     def run(command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None) -> Outcome:
         assert on_line is None
-        words = [word.replace(surface.FOLDER, str(folder)) for word in command]
+        words = [word.replace(surface.FOLDER, str(folder)).replace(surface.NOTE, f"{folder}.note") for word in command]
         done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, check=False)
         return Outcome(tuple(command), done.returncode, done.stdout, 0.0)
 

@@ -11,7 +11,7 @@ import pytest
 from labkit.lifecycle import noted
 from labkit.lifecycle.noted import Noted
 from labkit.lifecycle.running import RunningLab
-from labkit.system.errors import LabError
+from labkit.system.errors import CommandError, LabError
 
 THERE = Noted("vm-2", "a neighbour", ("true",), ("ssh", "vm-2", "end it"))
 
@@ -30,6 +30,19 @@ def test_what_is_there_still_is_named_with_what_ends_it(tmp_path: Path) -> None:
     noted.forget(_lab(tmp_path), "vm-2")
     noted.forget(_lab(tmp_path), "vm-2")
     assert noted.left(tmp_path) == []
+
+
+def test_the_next_up_ends_what_is_there_still(tmp_path: Path) -> None:
+    """By the words of its note, which is gone then; what does not end is an error, and stays noted."""
+    file = tmp_path / "there"
+    file.touch()
+    noted.note(_lab(tmp_path), Noted("vm-2", "a file", ("test", "-e", str(file)), ("rm", str(file))))
+    assert [one.what for one in noted.end(tmp_path)] == ["a file"]
+    assert (file.exists(), noted.noted(tmp_path)) == (False, [])
+    noted.note(_lab(tmp_path), Noted("vm-2", "a file", ("true",), ("false",)))
+    with pytest.raises(CommandError):
+        noted.end(tmp_path)
+    assert len(noted.noted(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"replica": "vm-2", "what": "x", "look": 3, "end": []}'])
