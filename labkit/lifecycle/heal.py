@@ -267,8 +267,8 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
             with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
-    for one in noted.end(ready.machine.lab_dir(lab)):
-        progress.line(f"Ended in {one.replica}, as an experiment had left it: {one.what}")
+    for ended in noted.end(ready.machine.lab_dir(lab)):
+        progress.line(f"Ended in {ended.replica}, as an experiment had left it: {ended.what}")
     return tuple(words)
 
 

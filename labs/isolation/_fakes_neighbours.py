@@ -57,5 +57,6 @@ def patches(fake: FakeLab) -> list[Patch]:
 
     return [
         (neighbours, "probing", probing),
+        (neighbours, "until", lambda *_words: True),
         (carry, "carry", lambda *_words: fake.step("carry the program in", CARRIED)),
     ]

@@ -255,14 +255,14 @@ def lift(place: Place, replica: Replica) -> None:
 
 def restore(place: Place) -> None:
     """No replica has a neighbour's program or runs one, nothing listens, and all limits are the lab's."""
-    for one in noted.noted(place.ready.machine.lab_dir(place.lab)):
-        replica = next((known for known in place.contract.replicas if known.name == one.replica), None)
-        if replica is not None:
-            end(place, replica)
     for server in place.contract.servers:
         run = place.runner(server)
         deafen(run)
         run([inside.UNDO])
+    for one in noted.noted(place.ready.machine.lab_dir(place.lab)):
+        replica = next((known for known in place.contract.replicas if known.name == one.replica), None)
+        if replica is not None:
+            end(place, replica)
 
 
 def _note(place: Place, replica: Replica) -> Noted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -195,7 +196,9 @@ def test_a_neighbour_that_does_not_end_is_ended_by_its_time(tmp_path: Path) -> N
     assert "least_free_kib" in ran.stdout
 
 
-def _repeat(experiment: str, side: str, values: dict[str, float], facts: dict[str, object], **factors: str) -> Repeat:
+def _repeat(
+    experiment: str, side: str, values: Mapping[str, float], facts: Mapping[str, object], **factors: str
+) -> Repeat:
     return Repeat(experiment, side, 1, 0.0, values, facts=facts, factors=factors)
 
 
@@ -215,3 +218,27 @@ def test_a_runs_tables_say_who_suffered_and_who_ended_whom() -> None:
     assert rows[1][3:7] == ("none answered", "3", "yes", "its disk, which is full")
     assert tables.surface(run, ()).lines == [("VM: QEMU", "2", "30", "read 20, write 10", "1")]
     assert tables.neighbours(empty_run(), ()).lines == []
+
+
+ENGINE = """#!/bin/sh
+case $1 in
+    inspect) case $* in *NanoCpus*) echo "1500000000 402653184 402653184" ;; esac ;;
+    update) shift; echo "$*" >> "$(dirname "$0")/updates" ;;
+esac
+"""
+
+
+def test_limits_that_are_lifted_are_written_down_and_set_again_by_that(tmp_path: Path) -> None:
+    """Once, whoever lifts them again before; what is written down says what it is, and goes when it has done it."""
+    program, note = tmp_path / "docker", tmp_path / "vvc-undo-limits-container-2"
+    program.write_text(ENGINE, encoding="utf-8")
+    program.chmod(0o755)
+    script = f"PATH={tmp_path}:$PATH\n" + held.SIDES["container"].lift.replace("/var/tmp", str(tmp_path))
+    for _ in range(2):
+        assert _shell(script, "container-2").returncode == 0
+    assert note.read_text(encoding="utf-8").startswith("# the limits of container-2 are taken off\n")
+    assert _shell(f"PATH={tmp_path}:$PATH; . {note}").returncode == 0
+    updates = (tmp_path / "updates").read_text(encoding="utf-8").splitlines()
+    assert updates[-1] == "--cpus 1.5 --memory 402653184 --memory-swap 402653184 container-2"
+    assert len(updates) == 3
+    assert not note.exists()
