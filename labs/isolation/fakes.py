@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labkit.lifecycle import inside
 from labkit.measure.testing import FakeLab, Patch
-from labs.isolation import _fakes_kernel, _fakes_neighbours, _fakes_surface
+from labs.isolation import _fakes_inside, _fakes_kernel, _fakes_neighbours, _fakes_surface
 
 
 class Fake(FakeLab):
@@ -20,11 +20,14 @@ class Fake(FakeLab):
     def does(self, where: str, words: Sequence[str]) -> str:
         """What each experiment's own commands do."""
         if list(words) == [inside.UNDO]:
-            self.step("mend", drop=[f"{_fakes_kernel.SET}{where}", _fakes_neighbours.LIFTED])
+            mended = [f"{_fakes_kernel.SET}{where}", _fakes_neighbours.LIFTED, _fakes_inside.CONTAINER]
+            self.step("mend", drop=mended)
             return ""
         said = _fakes_neighbours.does(self, where, words)
         if said is None:
             said = _fakes_surface.does(self, words)
+        if said is None:
+            said = _fakes_inside.does(self, words)
         if said is None:
             said = _fakes_kernel.does(self, where, words)
         return super().does(where, words) if said is None else said
@@ -33,6 +36,7 @@ class Fake(FakeLab):
         """What reaches out of this process by other ways than the place."""
         return [
             *super().patches(),
+            *_fakes_inside.patches(self),
             *_fakes_kernel.patches(self),
             *_fakes_neighbours.patches(self),
             *_fakes_surface.patches(self),

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from labkit.measure.labs import Lab
-from labs.isolation import kernel, kernel_claims, neighbours, neighbours_claims, surface
+from labs.isolation import (
+    escapes,
+    escapes_claims,
+    kernel,
+    kernel_claims,
+    neighbours,
+    neighbours_claims,
+    reach,
+    reach_claims,
+    sights,
+    surface,
+)
 
 LAB = Lab(
     name="isolation",
     question="What can a neighbour do to one, what does each side see and reach of its server, and whose kernel dies?",
-    experiments=(neighbours.EXPERIMENT, kernel.EXPERIMENT, surface.EXPERIMENT),
-    claims=(*neighbours_claims.CLAIMS, *kernel_claims.CLAIMS, *surface.CLAIMS),
+    experiments=(neighbours.EXPERIMENT, reach.EXPERIMENT, escapes.EXPERIMENT, kernel.EXPERIMENT, surface.EXPERIMENT),
+    claims=(
+        *neighbours_claims.CLAIMS,
+        *reach_claims.CLAIMS,
+        *escapes_claims.CLAIMS,
+        *kernel_claims.CLAIMS,
+        *surface.CLAIMS,
+    ),
+    figures={"reach": sights.reach, "escapes": escapes.table},
     aims={"quick run": 600},
 )
