@@ -14,6 +14,7 @@ from labs.isolation import (
     reach_claims,
     sights,
     surface,
+    tables,
 )
 
 LAB = Lab(
@@ -27,6 +28,11 @@ LAB = Lab(
         *kernel_claims.CLAIMS,
         *surface.CLAIMS,
     ),
-    figures={"reach": sights.reach, "escapes": escapes.table},
+    figures={
+        "neighbours": tables.neighbours,
+        "reach": sights.reach,
+        "escapes": escapes.table,
+        "surface": tables.surface,
+    },
     aims={"quick run": 600},
 )

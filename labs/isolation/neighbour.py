@@ -217,8 +217,8 @@ def ended_by(side: str, how: Lived, came: Events) -> str:
     return " and ".join(found) or "nobody: its time was over"
 
 
-FULL_KIB = 1024
-"""Less than this free is full."""
+FULL_KIB = 4096
+"""Less than this free is full: the neighbour writes a MiB at once, and is looked at every half second."""
 
 
 def listening(run: Runner) -> None:
