@@ -28,7 +28,9 @@ ARCHIVE = "/usr/local/share/vvc/neighbour.tar.gz"
 PARENT, FOLDER = "/var/tmp", "/var/tmp/vvc-neighbour"  # noqa: S108 - in a replica, which is nobody's but the lab's
 """In a replica: where it is carried, and where the neighbour works."""
 
-UNPACK = f"mkdir -p {PARENT} && tar -xz -C {PARENT}"
+UNPACK = f"mkdir -p {PARENT} && tar -xz -C {PARENT} && chmod a+rwx {FOLDER}"
+USER = "service"
+"""Who runs the service, in a guest and in a container."""
 PROGRAM = f"[ ! -x {FOLDER}/stress-ng ] || echo there"
 
 _SOME = f"""
@@ -62,11 +64,16 @@ within=$1
 shift
 cd {FOLDER} || exit 1
 export LD_LIBRARY_PATH={FOLDER} PATH="{FOLDER}:$PATH"
+# Whoever gets into a guest is root there; a neighbour is a program with the rights of a service, on either side.
+[ "$(id -u)" != 0 ] || ! id {USER} > /dev/null 2>&1 ||
+    set -- setpriv "--reuid={USER}" "--regid={USER}" --clear-groups "$@"
 (
     least=
     for look in $(seq $((within * 2))); do
         sleep 0.5
         free=$(df --output=avail -k . | tail -n 1)
+        # Where no process is to be had any more there is none to look.
+        [ -n "$free" ] || continue
         [ -n "$least" ] && [ "$free" -ge "$least" ] || echo "least_free_kib $((least = free))"
     done
 ) &
@@ -192,12 +199,16 @@ def parse(text: str) -> Events:
 
 
 def between(before: Events, after: Events) -> Events:
-    """What came meanwhile. Pure. A log drops its oldest lines, so that lines are told apart by their number alone."""
+    """What came meanwhile. Pure.
+
+    A log drops its oldest lines, so that lines are told apart by their number alone. What an engine notes of a
+    replica's processes stays noted until the replica is started anew.
+    """
     new = Counter(after.said) - Counter(before.said)
     return Events(
         max(0, after.oom_kills - before.oom_kills),
         max(0, after.refused_processes - before.refused_processes),
-        after.state,
+        after.state if after.state != before.state else after.state.partition(" (")[0],
         tuple(new.elements()),
     )
 

@@ -95,6 +95,9 @@ def test_what_kernels_and_engines_count_is_read() -> None:
     before = Events(1, 7, "running", ("an old line",))
     came = neighbour.between(before, Events(3, 7, "running", ("an old line", "Killed process 9", "Killed process 9")))
     assert came == Events(2, 0, "running", ("Killed process 9", "Killed process 9"))
+    killed = Events(state="running (OOMKilled)")
+    assert neighbour.between(Events(state="running"), killed).state == "running (OOMKilled)"
+    assert neighbour.between(killed, killed).state == "running"
     assert neighbour.parse("state exited (OOMKilled)\n").state == "exited (OOMKilled)"
 
 
