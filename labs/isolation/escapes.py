@@ -40,7 +40,8 @@ NEEDS = {
 UNFILTERED = {("disk", "device file")}
 """Of these, what an engine's filter lets through."""
 
-SERVER_REACHED, OWN_REACHED, STOPPED = "reached its server's kernel", "reached its own kernel", "stopped"
+SERVER_REACHED, OWN_REACHED = "reached its server's kernel", "reached its own kernel"
+STOPPED, ABSENT = "stopped", "nothing there to be tried"
 MISSING = {"ENODEV", "ENOENT", "ENOSYS", "ENXIO", "EINVAL"}
 """Errors of what is not there to be tried."""
 
@@ -50,7 +51,8 @@ def measure(place: Place, turn: Turn) -> Seen:
     replica = place.along(turn.arm)
     server = of_server(place.run(replica)(["sh", "-c", SERVER]).output)
     asked = json.dumps({"device": server["device"], "kind": server["kind"]})
-    told = json.loads(rights.python(place, turn.arm, trying, asked))
+    text, ran_as = rights.python(place, turn.arm, trying, asked)
+    told = json.loads(text)
     found = [outcome(name, told, server["boot_id"]) for name in told["attempts"]]
     return Seen(
         {
@@ -58,6 +60,7 @@ def measure(place: Place, turn: Turn) -> Seen:
             "stopped": float(sum(one["outcome"] == STOPPED for one in found)),
         },
         facts={
+            "ran_as": ran_as,
             "attempts": found,
             "boot_id": {"inside": told["boot_id"], "server": server["boot_id"]},
             "status": told["status"],
@@ -83,6 +86,8 @@ def outcome(name: str, told: Mapping[str, Any], server_boot_id: str) -> dict[str
     """How an attempt ended: what it reached, or at which step it was stopped, and by what. Pure."""
     ended = told["attempts"][name]
     if ended["error"]:
+        if ended["error"] in MISSING:
+            return {"attempt": name, "outcome": ABSENT, "by": "", **ended}
         return {"attempt": name, "outcome": STOPPED, "by": stopped_by(name, ended, told["status"]), **ended}
     reached = SERVER_REACHED if told["boot_id"] == server_boot_id else OWN_REACHED
     return {"attempt": name, "outcome": reached, "by": "", **ended}
@@ -98,7 +103,6 @@ def stopped_by(name: str, ended: Mapping[str, str], status: Mapping[str, str]) -
     filtered = status.get("Seccomp") == "2"
     lacks = need and need not in capabilities.held(status.get("CapEff", ""))
     known = {
-        "nothing there to be tried": error in MISSING,
         "the file is mounted read-only": error == "EROFS",
         "the kernel takes signed modules alone": error == "EKEYREJECTED",
         "the file's mode: root alone may": error == "EACCES" and not root,
@@ -116,14 +120,17 @@ def table(run: Run, _rows: Sequence[Row]) -> Table:
     """A line for each attempt, a column for each arm: what it reached, or what stopped it."""
     repeats = [one for one in sights.counting(run, "escapes") if "attempts" in one.facts]
     by_arm = [{one["attempt"]: one for one in repeat.facts["attempts"]} for repeat in repeats]
-    lines = [(told, *(_ended(ends.get(name)) for ends in by_arm)) for name, told in ATTEMPTS.items()] if repeats else []
+    lines = [(told, *(_ended(ends.get(name)) for ends in by_arm)) for name, told in ATTEMPTS.items()]
+    lines = [sights.run_as(repeats), *lines] if repeats else []
     return Table("Five attempts to get out", ("attempt", *map(sights.who, repeats)), lines)
 
 
 def _ended(one: Mapping[str, str] | None) -> str:
     if one is None:
         return "not made"
-    return f"stopped: {one['by']} ({one['step']}: {one['error']})" if one["outcome"] == STOPPED else one["outcome"]
+    by = f": {one['by']}" if one["by"] else ""
+    at = f" ({one['step']}: {one['error']})" if one["error"] else ""
+    return f"{one['outcome']}{by}{at}"
 
 
 def turns(sides: Sequence[str], quick: bool) -> tuple[Turn, ...]:  # noqa: ARG001 - what is seen once is seen

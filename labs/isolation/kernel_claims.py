@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.sides import KINDS
-from labkit.judge.model import Claim, Observed
+from labkit.judge import words
+from labkit.judge.model import Claim, Observed, Row
 from labkit.judge.observed import seen
-from labkit.runs.records import Arm
-from labs.isolation import kernel
+from labkit.measure.labs import Table
+from labkit.runs.records import Arm, Repeat, Run
+from labs.isolation import kernel, sights
 
 Facts = Mapping[str, Any]
 VM, CONTAINER = Arm("vm"), Arm("container")
@@ -63,6 +65,26 @@ def own_holds_for_one(container: Facts, vm: Facts) -> tuple[bool, Facts]:
         },
     }
     return all(one["own"]["seen_by"] == [one["set_for"]] for one in (container, vm)), evidence
+
+
+def table(run: Run, _rows: Sequence[Row]) -> Table:
+    """What was done to one replica, and whom it reached."""
+    lines = [line for repeat in sights.counting(run, "kernel") for line in _lines(repeat)]
+    return Table("Whom a kernel's end and its parameters reach", ("done to", "what", "reached", "from inside"), lines)
+
+
+def _lines(repeat: Repeat) -> Iterator[tuple[str, str, str, str]]:
+    facts, values = repeat.facts, repeat.values
+    if repeat.action == kernel.PANIC:
+        ended = [one["replica"] for one in facts["replicas"] if not one["ran_on"]]
+        lost = f"{values['others_failed']:g} of {values['others_requests']:g} requests to the others lost"
+        back = f"back from another boot after {words.quantity(values['back_s'], 's')}"
+        yield facts["panicked"], "its kernel panics", f"{', '.join(ended)}; {lost}", back
+        return
+    for what in ("own", "shared"):
+        one = facts[what]
+        refused = f"refused: {one['it_is_refused']}" if one["it_is_refused"] else "may be set"
+        yield facts["set_for"], f"{one['parameter']} is one more", ", ".join(one["seen_by"]) or "nobody", refused
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -32,6 +32,7 @@ LAB = Lab(
         "neighbours": tables.neighbours,
         "reach": sights.reach,
         "escapes": escapes.table,
+        "kernel": kernel_claims.table,
         "surface": tables.surface,
     },
     aims={"quick run": 600},

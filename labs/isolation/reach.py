@@ -43,11 +43,13 @@ def measure(place: Place, turn: Turn) -> Seen:
         }
         own = stack.enter_context(marking.inside(place, replica))
         asked = {"markers": [one[::-1] for one in markers.values()], "addresses": list(addresses.values())}
-        inside = json.loads(rights.python(place, arm, looking, json.dumps(asked)))
+        text, ran_as = rights.python(place, arm, looking, json.dumps(asked))
+        inside = json.loads(text)
         server = of_server(_ask_server(place.run(replica), own))
     inside["reached"] = {name: inside["reached"][address] for name, address in addresses.items()}
     found = inside["processes"].pop("markers")
     facts = {
+        "ran_as": ran_as,
         "inside": inside,
         "server": server,
         "sees": {who: marker in found for who, marker in markers.items()},

@@ -139,9 +139,10 @@ def some(names: Sequence[str]) -> str:
 
 
 def counting(run: Run, experiment: str) -> list[Repeat]:
-    """The last repeat of each arm that counts."""
+    """The last repeat of each arm and action that counts."""
     found = run.experiment(experiment)
-    return list({repeat.arm.__str__(): repeat for repeat in found.repeats if repeat.counts}.values()) if found else []
+    counted = [one for one in found.repeats if one.counts] if found else []
+    return list({(str(one.arm), one.action): one for one in counted}.values())
 
 
 def who(repeat: Repeat) -> str:
@@ -149,10 +150,16 @@ def who(repeat: Repeat) -> str:
     return " ".join((KINDS[repeat.side].word, *repeat.factors.values()))
 
 
+def run_as(repeats: Sequence[Repeat]) -> tuple[str, ...]:
+    """The line that says as what each arm's program ran."""
+    return ("the program ran as", *(str(repeat.facts.get("ran_as", "not known")) for repeat in repeats))
+
+
 def reach(run: Run, _rows: Sequence[Row]) -> Table:
     """A line for each thing that was looked at, a column for each arm."""
     repeats = counting(run, "reach")
-    lines = [(what, *(_told(tell, repeat.facts) for repeat in repeats)) for what, tell in LINES] if repeats else []
+    lines = [run_as(repeats)] if repeats else []
+    lines += [(what, *(_told(tell, repeat.facts) for repeat in repeats)) for what, tell in LINES] if repeats else []
     return Table("What each sees and may touch, asked from inside", ("asked from inside", *map(who, repeats)), lines)
 
 

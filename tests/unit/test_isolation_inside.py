@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -12,10 +13,14 @@ from typing import Any
 
 import pytest
 
-from infra.outputs import Contract
+from infra.outputs import Server
 from labkit.judge.model import Observed
+from labkit.measure import testing
+from labkit.measure.experiment import Place
 from labkit.measure.testing import FakeLab
 from labkit.runs.records import Arm, Repeat, Results, Run
+from labkit.system.errors import CommandError
+from labkit.system.outcome import Outcome
 from labs.isolation import capabilities, escapes, escapes_claims, looking, reach, reach_claims, sights, trying
 from labs.isolation.sides import rights
 from labs.isolation.sides.rights import CONTAINER, CONTAINER_PRIVILEGED, CONTAINER_ROOT, VM
@@ -109,6 +114,7 @@ def facts(inside: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What the experiment keeps of it."""
     server = reach.of_server(SERVER)
     return {
+        "ran_as": "root, as an engine runs it",
         "inside": inside,
         "server": server,
         "sees": {"server": False, "neighbour": False},
@@ -258,13 +264,11 @@ THROUGH = {"step": "", "error": ""}
         ("release_agent", ENDED["release_agent"], FREE, "a namespace of control groups of its own"),
         ("disk", ENDED["disk"], ROOT, "its control group: no such device may be opened"),
         ("disk", {"step": "device file", "error": "EPERM"}, USER, "no capability MKNOD"),
-        ("disk", {"step": "open", "error": "ENXIO"}, FREE, "nothing there to be tried"),
         ("sysrq", ENDED["sysrq"], ROOT, "the file is mounted read-only"),
         ("sysrq", {"step": "open", "error": "EACCES"}, USER, "the file's mode: root alone may"),
         ("core_pattern", {"step": "open", "error": "EACCES"}, ROOT, "the kernel's security module"),
         ("module", ENDED["module"], ROOT, "no capability SYS_MODULE, and the engine's filter of system calls"),
         ("module", {"step": "load", "error": "EKEYREJECTED"}, FREE, "the kernel takes signed modules alone"),
-        ("module", {"step": "load", "error": "ENOSYS"}, FREE, "nothing there to be tried"),
         ("module", {"step": "load", "error": "EPERM"}, FREE, "the kernel"),
         ("module", {"step": "load", "error": "EPERM"}, {**FREE, "Seccomp": "2"}, "the engine's filter of system calls"),
     ],
@@ -300,6 +304,17 @@ def test_the_same_attempt_reaches_the_kernel_below() -> None:
     assert seen("no-attempt-leaves-a-container", run("escapes", rooted)) is False
     shut = {**TRIED, CONTAINER_PRIVILEGED: TRIED[CONTAINER_ROOT]}
     assert seen("privileged-container-reaches-its-server", run("escapes", shut)) is False
+
+
+def test_what_is_not_there_neither_stops_nor_lets_through() -> None:
+    """A kernel without modules, or without the keys; nothing is claimed of it."""
+    absent = {name: {"step": "open", "error": "ENOENT"} for name in ENDED}
+    found = tried(BOOT["server"], ROOT, absent)
+    assert {(one["outcome"], one["by"]) for one in found["attempts"]} == {(escapes.ABSENT, "")}
+    told = {CONTAINER: TRIED[CONTAINER], CONTAINER_ROOT: found}
+    assert seen("no-attempt-leaves-a-container", run("escapes", told)) is False
+    some = tried(BOOT["server"], ROOT, {**ENDED, "sysrq": {"step": "open", "error": "ENOENT"}})
+    assert seen("no-attempt-leaves-a-container", run("escapes", {**told, CONTAINER_ROOT: some})) is True
 
 
 def test_the_table_of_attempts() -> None:
@@ -374,13 +389,42 @@ def test_a_container_with_other_rights_is_the_labs_own_and_limited_as_its_others
     """By its name the server's undo finds it; what differs between the two is one word."""
     lab = FakeLab("isolation", tmp_path)
     with lab.standing_in() as place:
-        assert isinstance(place.contract, Contract)
         root, privileged = (
-            rights.made(place, arm, "vvc-rights-x", "sha256:1", ["-c", "…", "{}"])
-            for arm in (CONTAINER_ROOT, CONTAINER_PRIVILEGED)
+            rights.made(place, "vvc-rights-x", next(iter(rights.GIVEN[how].values())), "sha256:1", ["-c", "…", "{}"])
+            for how in (rights.ROOT, rights.PRIVILEGED)
         )
     assert [word for word in privileged if word not in root] == ["--privileged"]
     assert root[root.index("--cpus") + 1] == "1"
     assert root[root.index("--memory") + 1] == "512m"
     assert sum(word == "--label" for word in root) == 2
     assert "--rm" in root
+
+
+def _refusing(place: Place, refusal: str) -> Place:
+    """A place in whose servers the engine refuses what is --privileged."""
+    known = place.runner
+
+    def runner(server: Server) -> Any:
+        run = known(server)
+
+        def refuses(command: list[str], timeout_s: float = 60.0) -> Outcome:
+            if "--privileged" in command:
+                raise CommandError(Outcome(tuple(command), 125, refusal, 0.1))
+            return run(command, timeout_s)
+
+        return refuses
+
+    return dataclasses.replace(place, runner=runner)
+
+
+def test_a_server_that_may_not_open_all_devices_hands_on_all_else(tmp_path: Path) -> None:
+    """The run says so; and what else the engine refuses is told."""
+    lab = testing.fake("isolation")("isolation", tmp_path)
+    devices = 'runc create failed: failed to write "a *:* rwm": write …/devices.allow: operation not permitted'
+    with lab.standing_in() as place:
+        _, how = rights.python(_refusing(place, devices), CONTAINER_PRIVILEGED, trying, "{}")
+        assert how == "root, all that --privileged gives but devices and /sys"
+        with pytest.raises(CommandError, match="no such image"):
+            rights.python(_refusing(place, "no such image"), CONTAINER_PRIVILEGED, trying, "{}")
+        assert rights.python(place, CONTAINER_PRIVILEGED, trying, "{}")[1] == "root, --privileged"
+    assert not lab.touched

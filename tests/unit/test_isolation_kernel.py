@@ -99,6 +99,34 @@ def test_what_is_set_for_one_container_holds_for_all() -> None:
     assert (seen(SHARED, run(PANICKED, CONTAINER, leaks)), seen(OWN, run(PANICKED, CONTAINER, leaks))) == (False, False)
 
 
+def test_the_table_says_whom_each_reached() -> None:
+    """A line for the panic, and two for each that a parameter was set for."""
+    panicked = Repeat(
+        *("kernel", "vm", 1, 0.0, {"back_s": 22.41, "others_failed": 0.0, "others_requests": 179.0}),
+        action=kernel.PANIC,
+        facts=PANICKED,
+    )
+    facts = {
+        **CONTAINER,
+        **{what: {**CONTAINER[what], "it_is_refused": "Permission denied"} for what in ("own", "shared")},
+    }
+    container = Repeat("kernel", "container", 1, 0.0, {}, action=kernel.PARAMETERS, facts=facts)
+    found = Results("kernel", "?", "complete", 1.0, (panicked, container))
+    shown = kernel_claims.table(Run("r", "isolation", "", "", "", {}, {}, (found,)), ())
+    assert list(shown.lines[0]) == [
+        "vm-1",
+        "its kernel panics",
+        "vm-1; 0 of 179 requests to the others lost",
+        "back from another boot after 22.4\N{NO-BREAK SPACE}s",
+    ]
+    assert list(shown.lines[2]) == [
+        "container-1",
+        "kernel.printk_ratelimit_burst is one more",
+        "server, container-1, container-2",
+        "refused: Permission denied",
+    ]
+
+
 def test_who_reads_another_value_has_seen_it() -> None:
     """By name."""
     assert kernel.changed({"server": 10, "vm-1": 10}, {"server": 11, "vm-1": 10}) == ["server"]
