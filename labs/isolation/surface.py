@@ -25,7 +25,7 @@ from labkit.system.errors import CommandError
 from labkit.system.waiting import until
 from labs.isolation.sides.surface import SIDES
 
-REPEATS, QUICK_REPEATS = 3, 1
+REPEATS, QUICK_REPEATS = 6, 1
 REQUESTS = 1000
 WRITES_IN = 5
 """One request in so many is a write: a service does both."""
