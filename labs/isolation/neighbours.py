@@ -44,6 +44,8 @@ WINDOWS = ("before", "during", "after")
 
 _WITHIN_S = 60.0
 """Bound of each wait: for the victim's first answer, for the neighbour to begin, for either to serve again."""
+_TURN_S = 25.0
+"""What a turn takes, about."""
 _LINES = 20
 """Of the kernel's words, the last so many are kept."""
 
@@ -222,4 +224,5 @@ EXPERIMENT = Experiment(
     measure=measure,
     restore=neighbour.restore,
     full=full,
+    estimate_s=lambda _turn: _TURN_S,
 )
