@@ -244,7 +244,7 @@ rm -f /run/vvc-flood.log /var/tmp/vvc-undo-flood
 LISTEN = """
 pkill -x iperf3 || true
 printf '%s' "$2" > /var/tmp/vvc-undo-flood
-timeout 60 iperf3 --server --one-off --port "$1" > /run/vvc-flood.log 2>&1 &
+timeout 60 iperf3 --server --forceflush --one-off --port "$1" > /run/vvc-flood.log 2>&1 &
 for try in $(seq 50); do
     grep -q listening /run/vvc-flood.log && exit 0
     sleep 0.1
