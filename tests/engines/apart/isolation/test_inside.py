@@ -30,8 +30,8 @@ def test_each_comes_to_its_end(told: Any) -> None:
     run = told["run"]
     assert {one["name"]: one["state"] for one in run["experiments"]} == dict.fromkeys(LOOKS, "complete")
     repeats = [repeat for one in run["experiments"] for repeat in one["repeats"]]
-    assert [one["problem"] for one in repeats if one["problem"]] == []
-    assert {one["factors"].get("rights") for one in repeats} == {None, "usual", "root", "privileged"}
+    assert [one["problem"] for one in repeats if one.get("problem")] == []
+    assert {one.get("factors", {}).get("rights") for one in repeats} == {None, "usual", "root", "privileged"}
 
 
 def test_what_was_seen_is_what_is_claimed(told: Any) -> None:
