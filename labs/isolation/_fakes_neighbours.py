@@ -16,6 +16,7 @@ from labs.isolation.sides.neighbour import SIDES
 
 LIFTED, BURNS, LISTENS = "limits lifted", "burns in ", "listens"
 CARRIED = f"the program in it{CHANGED}"
+ENDS = f"what ends it{CHANGED}"
 RAN = "dispatching hogs\nconnected to\nleast_free_kib 4096\nstatus 0\n"
 """It ends by itself in time; that it has is for `END` to see."""
 ROOM = "memory_kib 16777216\ndisk_kib 16777216\nprocesses 4096\n"
@@ -28,8 +29,9 @@ def does(fake: FakeLab, where: str, words: Sequence[str]) -> str | None:
     here = f"{BURNS}{where}"
     changes: dict[str, tuple[str, tuple[str, ...], tuple[str, ...], str]] = {
         neighbour.PROGRAM: ("look for the program", (), (), "there\n" if CARRIED in fake.touched else ""),
+        neighbour.PUT: ("put what ends it", (ENDS,), (), ""),
         neighbour.RUN: ("burn", (here,), (), RAN),
-        neighbour.END: ("end", (), (here, *(() if "keep" in words else (CARRIED,))), ""),
+        neighbour.END: ("end", (), (here, *(() if "keep" in words else (CARRIED, ENDS))), ""),
         neighbour.LISTEN: ("listen", (LISTENS,), (), ""),
         neighbour.DEAFEN: ("deafen", (), (LISTENS,), ""),
         "nproc": ("count CPUs", (), (), "2\n"),

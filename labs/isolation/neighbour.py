@@ -59,6 +59,8 @@ done
 ! some true
 """
 """Nothing of a neighbour runs any more; with "keep" its program stays for the next."""
+PUT = f"mkdir -p {FOLDER} && printf '%s' \"$1\" > {FOLDER}/end"
+"""Puts $1 there, which ends it, before the program is: short words do it then, that a person can type."""
 RUN = f"""
 within=$1
 shift
@@ -117,6 +119,7 @@ def prepare(place: Place, replica: Replica) -> None:
     """Carry the program into a replica, which is noted first. Nothing to do where it is there."""
     run = place.inside(replica)
     noted.note(place, _note(place, replica))
+    run(["sh", "-c", PUT, "sh", END])
     if run(["sh", "-c", PROGRAM]).output.strip():
         return
     source = place.server(replica).reach.words(["cat", ARCHIVE])
@@ -218,14 +221,18 @@ def ended_by(side: str, how: Lived, came: Events) -> str:
     held = SIDES[side]
     found = []
     if came.oom_kills:
-        found.append(f"{held.oom}, {came.oom_kills} times")
+        found.append(f"{held.oom}, {_times(came.oom_kills)}")
     if came.refused_processes:
-        found.append(f"{held.processes}, {came.refused_processes} times")
+        found.append(f"{held.processes}, {_times(came.refused_processes)}")
     if how.least_free_kib is not None and how.least_free_kib < FULL_KIB:
         found.append("its disk, which is full")
     if not found and how.status is None:
         found.append("its connection, which broke off")
     return " and ".join(found) or "nobody: its time was over"
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
 
 
 FULL_KIB = 4096
@@ -245,8 +252,8 @@ LISTEN = """
 pkill -x iperf3 || true
 printf '%s' "$2" > /var/tmp/vvc-undo-flood
 timeout 60 iperf3 --server --forceflush --one-off --port "$1" > /run/vvc-flood.log 2>&1 &
-for try in $(seq 50); do
-    grep -q listening /run/vvc-flood.log && exit 0
+for try in $(seq 200); do
+    grep -q listening /run/vvc-flood.log 2> /dev/null && exit 0
     sleep 0.1
 done
 echo "iperf3 does not listen in the server: $(cat /run/vvc-flood.log)"
@@ -277,7 +284,7 @@ def restore(place: Place) -> None:
 
 
 def _note(place: Place, replica: Replica) -> Noted:
-    look, ends = (tuple(_words(place, replica, ["sh", "-c", script])) for script in (LOOK, END))
+    look, ends = (tuple(_words(place, replica, words)) for words in (["sh", "-c", LOOK], ["sh", f"{FOLDER}/end"]))
     return Noted(replica.name, "a neighbour that misbehaves, or its program", look, ends)
 
 

@@ -104,7 +104,7 @@ def test_what_kernels_and_engines_count_is_read() -> None:
 @pytest.mark.parametrize(
     ("side", "how", "came", "says"),
     [
-        ("vm", Lived(0, 8, 0, 9999), Events(2), "the OOM killer of its own kernel, 2 times"),
+        ("vm", Lived(0, 8, 0, 9999), Events(1), "the OOM killer of its own kernel, once"),
         ("container", Lived(0, 8, 0, 9999), Events(2), "the OOM killer of its server"),
         ("container", Lived(0, 8, 0, 9999), Events(0, 5), "all of its server's containers, 5 times"),
         ("vm", Lived(0, 8, 0, 0), Events(), "its disk, which is full"),
