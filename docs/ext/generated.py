@@ -83,10 +83,8 @@ def claims() -> str:
 def _claim(claim: Claim) -> str:
     reference = f"\n\n  Published, not ours: {_line(claim.reference)}" if claim.reference else ""
     if isinstance(claim, Measured):
-        rule = (
-            f"holds from a ratio of {claim.effect:g} of `{claim.metric.name}` (`{claim.greater}` over `{claim.other}`) "
-            f"on; bound by {claim.bound_by}"
-        )
+        ratio = f"a ratio of {claim.effect:g} of `{claim.metric.name}` (`{claim.greater}` over `{claim.other}`)"
+        rule = f"holds {f'below {ratio}' if claim.below else f'from {ratio} on'}; bound by {claim.bound_by}"
     else:
         rule = f"observed in the experiment *{claim.experiment}*"
     return f"{_line(claim.text)}\n: `{claim.name}`: {rule}.\n\n  Because {_line(claim.because)}{reference}"

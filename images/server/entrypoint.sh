@@ -12,6 +12,7 @@ set -eu
 sockets=/run/vvc
 owner=${VVC_OWNER:-0:0}
 shutdown_s=5
+processes=4096
 
 say() { echo "server: $*" >&2; }
 
@@ -72,6 +73,17 @@ prepare_cgroups() {
         own=$(sed -n 's/^[0-9]*:memory://p' /proc/self/cgroup)
         cgroup_parent=${own%/}/containers
     fi
+}
+
+# A container that forks without end meets this limit, and not the laptop's: it holds for all containers together, and
+# not for the daemons, which would end where they can't have one more thread.
+limit_processes() {
+    group=/sys/fs/cgroup/pids
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || group=/sys/fs/cgroup
+    if [ -e "$group/cgroup.procs" ] && mkdir -p "$group$cgroup_parent"; then
+        echo "$processes" > "$group$cgroup_parent/pids.max" && return
+    fi
+    say "nothing limits how many processes the containers have"
 }
 
 # The laptop's engine numbers the ports of a container with two networks as it likes.
@@ -167,6 +179,7 @@ clear_run
 know_owner
 keep_definitions
 prepare_cgroups
+limit_processes
 find_ports
 make_bridge
 {

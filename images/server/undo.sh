@@ -90,6 +90,13 @@ led_ports() {
 
 lead() { echo "$3" | "$1" "$2" reconnect begin -; }
 
+# What an experiment wrote down before it did it: scripts that undo it, whose first line says what it is.
+written_down() {
+    for note in /var/tmp/vvc-undo-*; do
+        [ ! -e "$note" ] || found "$(sed -n '1s/^# //p' "$note")" sh "$note"
+    done
+}
+
 let_through() { iptables -w 10 -I DOCKER-USER -i br0 -o br0 -j ACCEPT; }
 
 tried_rules "the server"
@@ -97,6 +104,7 @@ own=$(readlink /proc/self/ns/net)
 docker ps -q | xargs -r docker inspect -f '{{.State.Pid}} {{.Name}}' | while read -r pid name; do
     [ "$(readlink "/proc/$pid/ns/net")" = "$own" ] || tried_rules "${name#/}" nsenter -t "$pid" -n
 done
+written_down
 plugged_adapters
 made
 taken_away

@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from infra.sides import SideKind
 from labkit.judge import words
 from labkit.judge._decision import Decision
-from labkit.judge.model import Measured, Verdict
+from labkit.judge.model import Measured, Verdict, claimed
 from labkit.runs.records import Arm, Repeat
 
 TRANSLATION_CACHE = "translation_cache_mib"
@@ -62,7 +62,7 @@ def bounded(
             else decision
         )
     word = words.named(cannot[leans], kinds)
-    only = "refuted, not confirmed" if leans == "holds" else "confirmed, not refuted"
+    only = "refuted, not confirmed" if claimed(claim, leans) == "holds" else "confirmed, not refuted"
     why = f"{words.EMULATED}: on a real CPU the {word} would do better, so the claim can only be {only}"
     if len(cannot) == len(repeats):
         why = f"{words.EMULATED}: on a real CPU both would do better, and nobody knows which of them by more"

@@ -7,12 +7,13 @@ the smallest effect worth naming. What an emulated CPU can only bound is withhel
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 
 from infra.sides import KINDS, SideKind
-from labkit.judge import _emulation, _fairness, words
+from labkit.judge import _emulation, _fairness, model, words
 from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge.model import Claim, Judgement, Measured, Observed, Spread, Verdict
 from labkit.runs.records import Arm, Repeat, Results, Run
@@ -56,7 +57,8 @@ def _measured(run: Run, claim: Measured, kinds: Mapping[str, SideKind]) -> Judge
     ):
         evidence = {**evidence, "differences": unfair}
         return judgement(Decision("not comparable", " ".join(unfair)))
-    return judgement(_emulation.bounded(_decision(run, claim, spreads), claim, repeats, kinds))
+    bounded = _emulation.bounded(_decision(run, claim, spreads), claim, repeats, kinds)
+    return judgement(dataclasses.replace(bounded, verdict=model.claimed(claim, bounded.verdict)))
 
 
 def _decision(run: Run, claim: Measured, spreads: Sequence[Spread]) -> Decision:

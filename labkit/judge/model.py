@@ -39,7 +39,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measured:
-    """The claim that the metric of `greater` is at least `effect` times that of `other`.
+    """The claim that the metric of `greater` is at least `effect` times that of `other`; with `below`, that it is not.
 
     The factors that either arm names are what is compared. Those that neither names, and all conditions, must be equal.
     `effect` (d) is the smallest ratio worth naming, above 1. `heartbeat` marks a time that a periodic timer sets.
@@ -62,6 +62,9 @@ class Measured:
     """Why a smaller `effect` is not worth naming: the end of a sentence that begins with "as"."""
     beside: str = ""
     """Why it stands beside its row, whose verdict it does not touch: the end of a sentence that begins with "as"."""
+    below: bool = False
+    """Whether the claim is that the ratio is below `effect`, so that no difference is worth naming: it holds where it
+    would be refuted without this, and the other way round."""
 
     @property
     def experiment(self) -> str:
@@ -93,6 +96,12 @@ class Observed:
 
 
 Claim = Measured | Observed
+
+
+def claimed(claim: Measured, verdict: Verdict) -> Verdict:
+    """What a verdict on "at least `effect` times" says of what is claimed, and the other way round."""
+    opposite: dict[Verdict, Verdict] = {"holds": "does not hold", "does not hold": "holds"}
+    return opposite.get(verdict, verdict) if claim.below else verdict
 
 
 @dataclass(frozen=True)

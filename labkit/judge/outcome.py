@@ -6,9 +6,9 @@ does not hold proves only one of them right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from labkit.judge.model import Judgement, Measured, Verdict
+from labkit.judge.model import Judgement, Measured, Verdict, claimed
 
 SAME = "same"
 DECIDED: frozenset[Verdict] = frozenset({"holds", "does not hold"})
@@ -35,11 +35,13 @@ class Outcome:
 def outcome_of(judgement: Judgement) -> Outcome:
     """What came out of a judged claim."""
     decided = judgement.verdict in DECIDED
-    if not isinstance(judgement.claim, Measured):
+    claim = judgement.claim
+    if not isinstance(claim, Measured):
         word = {"holds": "yes", "does not hold": "no"}.get(judgement.verdict, "")
         return Outcome(word, frozenset({word}) if decided else frozenset())
-    word = _word(judgement, judgement.claim.effect)
-    return Outcome(word, _possible(judgement, judgement.claim) if decided else frozenset())
+    judgement = replace(judgement, verdict=claimed(claim, judgement.verdict))
+    word = _word(judgement, claim.effect)
+    return Outcome(word, _possible(judgement, claim) if decided else frozenset())
 
 
 def _word(judgement: Judgement, effect: float) -> str:

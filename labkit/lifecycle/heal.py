@@ -14,7 +14,7 @@ from typing import Any
 
 from infra import names, plan, settings, telling
 from infra.reach import Reach
-from labkit.lifecycle import inside, leftovers, servers, serving
+from labkit.lifecycle import inside, leftovers, noted, servers, serving
 from labkit.lifecycle.inside import KINDS, REMOVE, There, Thing
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
@@ -267,6 +267,8 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
             with progress.step("Disks or VMs are gone: they are made anew"):
                 _forget(ready, lab, steps.forget)
         words |= set(steps.up)
+    for ended in noted.end(ready.machine.lab_dir(lab)):
+        progress.line(f"Ended in {ended.replica}, as an experiment had left it: {ended.what}")
     return tuple(words)
 
 

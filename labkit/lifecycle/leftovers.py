@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import plan
-from labkit.lifecycle import inside, inventory, orphans, programs, servers
+from labkit.lifecycle import inside, inventory, noted, orphans, programs, servers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.servers import OnEngine
 from labkit.setup.docker.client import connected
@@ -76,14 +76,17 @@ def look(machine: OnEngine, lab: str, known: Collection[str] = ()) -> Findings:
 
 
 def _cut_off(machine: OnEngine, lab: str) -> list[Leftover]:
-    """What an experiment that was cut off has left in the lab's servers, or has taken away there."""
+    """What an experiment that was cut off has left in the lab's servers and replicas, or has taken away there."""
     with connected(machine.docker_host) as client:
         running = [str(server.name) for server in servers.of(client, lab) if server.status == servers.RUNNING]
     reaches = [servers.reach(machine, name) for name in running]
     return [
-        Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.UNDO])))
-        for reach in reaches
-        for what in inside.undo(reach, look=True)
+        *(
+            Leftover("experiment in", f"{reach.container}: {what}", tuple(reach.words([inside.UNDO])))
+            for reach in reaches
+            for what in inside.undo(reach, look=True)
+        ),
+        *(Leftover("experiment in", f"{one.replica}: {one.what}", one.end) for one in noted.left(STATE / lab)),
     ]
 
 
@@ -112,7 +115,7 @@ def remove(machine: OnEngine, lab: str, known: Collection[str] = ()) -> list[str
         return removed
     with suppress(OSError):  # another lab's sockets are in it, or it is not there
         runtime().rmdir()
-    for pattern in ("*.host_key", "*.known_hosts"):
+    for pattern in ("*.host_key", "*.known_hosts", noted.FILES):
         for file in (STATE / lab).glob(pattern):
             file.unlink()
     return removed

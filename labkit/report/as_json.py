@@ -94,6 +94,7 @@ def _part(part: Judgement) -> dict[str, Any]:
             "other": claim.other.side,
             "other_factors": claim.other.factors,
             "effect": claim.effect,
+            **({"below": True} if claim.below else {}),
             "bound_by": claim.bound_by,
         }
     return {

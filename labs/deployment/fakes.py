@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 from infra.outputs import Contract
 from labkit.lifecycle import strays
-from labkit.measure import footprint, neighbours
+from labkit.measure import footprint, marking, neighbours
 from labkit.measure.experiment import Place
 from labkit.measure.testing import CHANGED, GONE, OFF, FakeLab, FakeSide, Patch
 from labkit.sides import Side
@@ -126,8 +126,8 @@ class Fake(FakeLab):
             (shell, "run", lambda words, **_more: self._built(words)),
             (carry, "carry", self._carry),
             (portability, "carry", self._carry),
-            (operating_system, "marked", self._context("marker")),
-            (operating_system, "marked_server", self._context("marker")),
+            (marking, "inside", self._context("marker")),
+            (marking, "in_server", self._context("marker")),
             (operating_system, "_release", lambda _url: "6.1"),
             (update, "switching", self._context(self._switch())),
             (update, "probing", self._context(PROBER)),

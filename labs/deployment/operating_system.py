@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import subprocess
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from infra import answers, environment, plan
+from infra import answers, plan
 from infra.outputs import Replica
 from labkit.judge import observed
 from labkit.judge.model import Claim, Observed
+from labkit.measure import marking
 from labkit.measure.experiment import Experiment, Place, Seen, Turn, take_turns
 from labkit.runs.records import Arm
 from labkit.system.errors import LabError
@@ -22,7 +18,6 @@ from labs.deployment import kernels
 from labs.deployment.sides import another_kernel
 
 WORK = "/tmp/vvc-another-kernel"  # noqa: S108 - inside a server, where nobody else is
-MARKED_WITHIN_S = 60.0
 ASK_S = 10.0
 
 LOOK = """
@@ -71,9 +66,9 @@ def measure(place: Place, turn: Turn) -> Seen:
     run, inside = place.run(replica), place.inside(replica)
     own = looked(inside(["sh", "-c", LOOK]).output)
     server = looked(run(["sh", "-c", LOOK]).output)
-    with marked(place, replica) as marker:
+    with marking.inside(place, replica) as marker:
         seen = marker in run(["ps", "-eo", "args="]).output
-    with marked_server(place, replica) as marker:
+    with marking.in_server(place, replica) as marker:
         sees = marker in inside(list(COMMANDS)).output
     facts: dict[str, Any] = {
         "inside": own,
@@ -88,48 +83,6 @@ def measure(place: Place, turn: Turn) -> Seen:
         facts=facts,
         conditions={"client": "none", "cache": "warm", "start_line": "as it stands", "finish_line": "as it stands"},
     )
-
-
-@contextmanager
-def marked(place: Place, replica: Replica) -> Iterator[str]:
-    """While inside: a shell in the replica that has the marker among its words and waits for its input to end."""
-    words = ["sh", "-c", "echo here; read -r _", f"vvc-marker-{secrets.token_hex(8)}"]
-    lab_dir = place.ready.machine.lab_dir(place.lab)
-    command = place.side(replica).exec_command(replica, place.server(replica), lab_dir, words, tty=False)
-    with _waiting(command):
-        yield words[-1]
-
-
-@contextmanager
-def marked_server(place: Place, replica: Replica) -> Iterator[str]:
-    """The same in the replica's server."""
-    words = ["sh", "-c", "echo here; read -r _", f"vvc-marker-{secrets.token_hex(8)}"]
-    with _waiting(place.server(replica).reach.words(words, stdin=True)):
-        yield words[-1]
-
-
-@contextmanager
-def _waiting(command: Sequence[str]) -> Iterator[None]:
-    process = subprocess.Popen(
-        command,
-        env=environment.plain(os.environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    bound = threading.Timer(MARKED_WITHIN_S, process.kill)
-    bound.start()
-    try:
-        if process.stdout is None or process.stdout.readline().strip() != b"here":
-            raise LabError(
-                f"No marked process within {MARKED_WITHIN_S:.0f} s: {' '.join(command)}", hint="./lab status"
-            )
-        yield
-    finally:
-        bound.cancel()
-        # Its input ends, so that the shell on the far side ends by itself.
-        process.communicate()
-        process.wait()
 
 
 def run_another_kernel(place: Place, replica: Replica) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from labkit.judge import _emulation, words
 from labkit.judge._decision import Decision, advised, decide, decide_exact, seed_of
 from labkit.judge._verdict import judge
 from labkit.judge.model import BoundBy, Judgement, Measured, Metric, Observation, Observed, Verdict
+from labkit.judge.outcome import outcome_of
 from labkit.runs.records import Repeat, Run
 from tests.unit import judging
 from tests.unit.judging import CONTAINER, LARGER, STARTS, VM
@@ -158,6 +159,37 @@ def test_an_emulated_cpu_shows_only_a_bound(
     assert judgement.n_needed is None
     if tcg != kvm:
         assert words.EMULATED in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("greater", "values", "kvm", "tcg"),
+    [
+        ("vm", (20.0, 10.0), "does not hold", "not decidable here"),
+        ("vm", (10.0, 10.0), "holds", "holds"),
+        ("container", (10.0, 20.0), "does not hold", "does not hold"),
+        ("container", (20.0, 10.0), "holds", "not decidable here"),
+    ],
+)
+def test_that_no_difference_is_worth_naming_is_the_opposite_claim(
+    greater: str, values: tuple[float, float], kvm: Verdict, tcg: Verdict
+) -> None:
+    """By the same numbers and the same interval; what an emulated CPU cannot give is what it could not give before."""
+    claim = dataclasses.replace(_claim("cpu", greater), below=True)
+    by_side = dict(zip(("vm", "container"), values, strict=True))
+    assert judge(_valued(judging.run(), by_side), claim).verdict == kvm
+    emulated = judge(_valued(judging.run(accelerator="tcg"), by_side), claim)
+    assert emulated.verdict == tcg
+    if tcg != kvm:
+        only = "refuted, not confirmed" if kvm == "holds" else "confirmed, not refuted"
+        assert only in emulated.reason
+
+
+def test_who_predicts_the_same_is_right_where_no_difference_is_claimed_and_seen() -> None:
+    """And who predicts an arm where that claim is refuted."""
+    claim = dataclasses.replace(_claim("cpu"), below=True)
+    same = judge(_valued(judging.run(), {"vm": 10.0, "container": 10.0}), claim)
+    assert outcome_of(same).possible == {"same"}
+    assert outcome_of(judge(_valued(judging.run(), {"vm": 20.0, "container": 10.0}), claim)).possible == {"vm"}
 
 
 def test_each_repeat_must_prove_that_the_translation_cache_is_subtracted() -> None:
