@@ -221,5 +221,6 @@ CLAIMS: tuple[Claim, ...] = (
         because="the system calls of a container's processes are its server's; those of a guest's end in its own "
         "kernel, and QEMU needs a few for what becomes of them: to wait, to wake, to read and write disk and adapter.",
         effect_because="either side makes a kind more or less from run to run, by what it happens to do meanwhile",
+        beside="the article says nothing of how many kinds of system calls there are",
     ),
 )
