@@ -97,7 +97,7 @@ def wait_for_sshd(
             if ended():
                 raise PlaybookError(
                     f"Rung 'sshd answers': the guest of {host}:{port} has ended; seen {time.monotonic() - begin:.0f} s "
-                    f"after the wait began. Start it again: ./lab up.{where}"
+                    f"after the wait began. Look at the machine: ./lab doctor.{where}"
                 )
             looked = time.monotonic()
         stop.wait(max(0.0, min(pause, begin + timeout_s) - time.monotonic()))

@@ -197,7 +197,7 @@ def test_a_guest_that_has_ended_is_not_waited_for(tmp_path: Path, silent: int, m
     climbing = ladder.Ladder(given, tmp_path / "known", Tally(Log(io.StringIO())), threading.Event())
     climbing.run()
     assert re.match(rf"Rung 'sshd answers': the guest of 127\.0\.0\.1:{silent} has ended; seen", climbing.problem)
-    assert "Start it again: ./lab up. Console: c\nIts last lines (sh -c " in climbing.problem
+    assert "Look at the machine: ./lab doctor. Console: c\nIts last lines (sh -c " in climbing.problem
     assert climbing.problem.endswith("\n    domain vm-1: shut off (crashed)")
 
 
