@@ -56,15 +56,18 @@ class RunningLab:
 
     def inside(self, replica: Replica) -> Runner:
         """Runs a command inside the replica itself."""
-        lab_dir = self.ready.machine.lab_dir(self.lab)
 
         def run(
             command: Sequence[str], timeout_s: float = 60.0, on_line: Callable[[str], None] | None = None
         ) -> Outcome:
-            words = self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
-            return shell.run(words, timeout_s=timeout_s, on_line=on_line)
+            return shell.run(self.words_inside(replica, command), timeout_s=timeout_s, on_line=on_line)
 
         return run
+
+    def words_inside(self, replica: Replica, command: Sequence[str]) -> list[str]:
+        """The command line of this machine that runs a command inside a replica, without a terminal."""
+        lab_dir = self.ready.machine.lab_dir(self.lab)
+        return self.side(replica).exec_command(replica, self.server(replica), lab_dir, command, tty=False)
 
     def side(self, replica: Replica) -> Side:
         """What differs between the sides, for this replica."""

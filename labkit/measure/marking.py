@@ -21,9 +21,7 @@ WITHIN_S = 60.0
 def inside(place: Place, replica: Replica) -> Iterator[str]:
     """While inside: a shell in the replica that has the marker among its words and waits for its input to end."""
     words = _words()
-    lab_dir = place.ready.machine.lab_dir(place.lab)
-    command = place.side(replica).exec_command(replica, place.server(replica), lab_dir, words, tty=False)
-    with _waiting(command):
+    with _waiting(place.words_inside(replica, words)):
         yield words[-1]
 
 

@@ -123,7 +123,7 @@ def prepare(place: Place, replica: Replica) -> None:
     if run(["sh", "-c", PROGRAM]).output.strip():
         return
     source = place.server(replica).reach.words(["cat", ARCHIVE])
-    carry.carry(source, _words(place, replica, ["sh", "-c", UNPACK]), _CARRY_S)
+    carry.carry(source, place.words_inside(replica, ["sh", "-c", UNPACK]), _CARRY_S)
 
 
 def live(place: Place, replica: Replica, fault: Fault, load: Load) -> Lived:
@@ -174,11 +174,6 @@ def end(place: Place, replica: Replica) -> None:
     """Nothing of it is there any more. Raises CommandError where something survives, and keeps the note."""
     place.inside(replica)(["sh", "-c", END])
     noted.forget(place, replica.name)
-
-
-def left(place: Place) -> list[Noted]:
-    """Neighbours that are noted and there still."""
-    return noted.left(place.ready.machine.lab_dir(place.lab))
 
 
 def events(place: Place, replica: Replica) -> Events:
@@ -284,10 +279,5 @@ def restore(place: Place) -> None:
 
 
 def _note(place: Place, replica: Replica) -> Noted:
-    look, ends = (tuple(_words(place, replica, words)) for words in (["sh", "-c", LOOK], ["sh", f"{FOLDER}/end"]))
+    look, ends = (tuple(place.words_inside(replica, words)) for words in (["sh", "-c", LOOK], ["sh", f"{FOLDER}/end"]))
     return Noted(replica.name, "a neighbour that misbehaves, or its program", look, ends)
-
-
-def _words(place: Place, replica: Replica, command: Sequence[str]) -> list[str]:
-    lab_dir = place.ready.machine.lab_dir(place.lab)
-    return place.side(replica).exec_command(replica, place.server(replica), lab_dir, command, tty=False)

@@ -57,9 +57,7 @@ def windows(place: Place, replica: Replica, client: int) -> list[Window]:
     found = [Window(server.name, "server", run, LINKS, there(()))]
     if not KINDS[replica.side].shares_kernel:
         words = ["python3", "-c", _SCRIPT.read_text(encoding="utf-8"), str(client)]
-        lab_dir = place.ready.machine.lab_dir(place.lab)
-        command = side.exec_command(replica, server, lab_dir, words, tty=False)
-        found.append(Window(replica.name, "replica", place.inside(replica), LINKS, command))
+        found.append(Window(replica.name, "replica", place.inside(replica), LINKS, place.words_inside(replica, words)))
     elif enter := side.port(replica, run).namespace:
         found.append(Window(replica.name, "server", run, [*enter, *LINKS], there(enter)))
     return found

@@ -24,10 +24,8 @@ Next = Callable[[float], str]
 @contextmanager
 def watching(place: Place, replica: Replica) -> Iterator[Next]:
     """While inside: a function that waits for the next interface that is usable in the replica: see WATCH."""
-    lab_dir = place.ready.machine.lab_dir(place.lab)
     words = ["python3", "-c", inside.WATCH]
-    command = place.side(replica).exec_command(replica, place.server(replica), lab_dir, words, tty=False)
-    with lines(command) as following:
+    with lines(place.words_inside(replica, words)) as following:
         following(STARTED_WITHIN_S)
         yield following
 

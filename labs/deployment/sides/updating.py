@@ -73,9 +73,7 @@ def _back(place: Place, replica: Replica) -> None:
 
 
 def _words(place: Place, replica: Replica, script: str) -> list[str]:
-    lab_dir = place.ready.machine.lab_dir(place.lab)
-    words = ["sh", "-c", script]
-    return place.side(replica).exec_command(replica, place.server(replica), lab_dir, words, tty=False)
+    return place.words_inside(replica, ["sh", "-c", script])
 
 
 def replace_container(place: Place, replica: Replica, _switch: Switch, version: str) -> None:

@@ -90,9 +90,8 @@ def _of_vm(place: Place, replica: Replica) -> OwnFilter:
     inside = place.inside(replica)
 
     def load(rules: str) -> None:
-        lab_dir = place.ready.machine.lab_dir(place.lab)
         unpack = ["sh", "-c", _UNPACK, "sh", CLEAR_GUEST]
-        sink = place.side(replica).exec_command(replica, place.server(replica), lab_dir, unpack, tty=False)
+        sink = place.words_inside(replica, unpack)
         carry.carry(place.server(replica).reach.words(["sh", "-c", PACK]), sink, _WITHIN_S)
         inside(["sh", "-c", _LOAD, "sh", rules])
 
