@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, cast
@@ -101,8 +102,10 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
     )
     told, says = cast("IO[str]", worker.stdin), cast("IO[str]", worker.stdout)  # both are pipes
     try:
-        told.write(json.dumps(dict(inputs)) + "\n")
-        told.flush()
+        # One that has ended before it has read: its log and its status say more than a broken pipe.
+        with suppress(BrokenPipeError):
+            told.write(json.dumps(dict(inputs)) + "\n")
+            told.flush()
         # Not communicate(): that would close standard input. The worker itself is bounded; this is its own end.
         answer = says.read()
         worker.wait(_GRACE_S)
@@ -111,8 +114,9 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
     finally:
         if worker.poll() is None:
             worker.terminate()
-        told.close()
         says.close()
+        with suppress(BrokenPipeError):
+            told.close()
     try:
         result: dict[str, Any] = json.loads(answer)
     except ValueError as error:

@@ -54,6 +54,9 @@ def _waiting(command: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         bound.cancel()
-        # Its input ends, so that the shell on the far side ends by itself.
-        process.communicate()
-        process.wait()
+        # Its input ends, so that the shell on the far side ends by itself; what leads there may hang.
+        try:
+            process.communicate(timeout=WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()

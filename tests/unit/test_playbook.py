@@ -289,10 +289,22 @@ def test_a_playbook_in_which_no_task_ran_is_a_failure(tmp_path: Path, monkeypatc
         playbook_worker.run(inputs(tmp_path), Log(io.StringIO(), io.StringIO()), threading.Event())
 
 
+def test_a_worker_that_ends_before_it_has_read_is_told_of_by_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the pipe that broke; more than a pipe holds is not read."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(playbook.PlaybookError, match=r"ended with status 3 and no result; see .*vm-1\.log"):
+        playbook.run_worker(inputs(tmp_path, variables={"much": "x" * 2**20}))
+
+
 def test_the_worker_starts_from_a_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ansible gets what the worker has: UTF-8, and no setting that was meant for other playbooks."""
     python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\nenv >'{tmp_path}/env'\necho '{{}}'\n", encoding="utf-8")
+    python.write_text(f"#!/bin/sh\nread -r _\nenv >'{tmp_path}/env'\necho '{{}}'\n", encoding="utf-8")
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     for name in ("ANSIBLE_RUN_TAGS", "ANSIBLE_VAULT_PASSWORD_FILE", "http_proxy", "SSH_AUTH_SOCK", "PYTHONWARNINGS"):

@@ -54,7 +54,8 @@ def test_connecting_is_told_apart_from_the_answer(tmp_path: Path) -> None:
     found = list(prober.result.samples())
     assert all(one.connect_us is not None and one.connect_us > 0 for one in found)
     assert statistics.median(one.connect_us or 0 for one in found) < 100_000
-    refused = Settings(["http://127.0.0.1:1"], tmp_path, "refused", reads_per_s=50, writes_per_s=0, duration_s=0.1)
+    nobody = "http://127.0.0.1:1"
+    refused = Settings([nobody], tmp_path, "refused", reads_per_s=50, writes_per_s=0, duration_s=0.1, deadline_s=20)
     with probing(refused, good_within_s=None) as prober:
         prober.wait_end(60)
     assert {(one.outcome, one.connect_us) for one in prober.result.samples()} == {("refused", None)}
