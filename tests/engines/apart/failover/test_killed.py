@@ -12,8 +12,10 @@ from tests.engines.test_life import traces
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 
-HOURS_4 = 4 * 3600
-CYCLES = 100
+HOURS_2 = 2 * 3600
+FAULTS = ("server-killed", "leader-killed", "server-cut")
+CYCLES = 40
+"""Of each fault: together more than a hundred."""
 
 KILLS = [
     Kill("up", "lab", "KILL", "server created", DOWN, "", ""),
@@ -33,14 +35,15 @@ def up_again(site: Failover) -> Iterator[None]:
     site.up()
 
 
-@pytest.mark.timeout(HOURS_4)
-def test_a_hundred_faults_at_random_instants_lose_nothing(site: Failover) -> None:
+@pytest.mark.timeout(HOURS_2)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_at_random_instants_lose_nothing(site: Failover, fault: str) -> None:
     """By both profiles on both sides: each is overcome and undone, no acknowledged write is lost or doubled."""
     site.up()
-    run = site.measure("server-killed", "leader-killed", "server-cut", "--full", within_s=HOURS_4 - 600)
-    cycles = [one for experiment in run["experiments"] for one in experiment["repeats"]]
-    assert len(cycles) >= CYCLES
+    (done,) = site.measure(fault, "--full", within_s=HOURS_2 - 600)["experiments"]
+    cycles = done["repeats"]
     assert [one["problem"] for one in cycles if one["problem"]] == []
+    assert len(cycles) >= CYCLES
     ledgers = [one["facts"]["ledger"] for one in cycles]
     assert sum(one["acknowledged"] for one in ledgers) > 0
     assert all(not one["lost"] and not one["doubled"] and not one["changed"] for one in ledgers)
