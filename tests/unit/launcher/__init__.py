@@ -1,0 +1,1 @@
+"""./lab itself, in a copy with tiny requirements."""
