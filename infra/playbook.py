@@ -33,8 +33,11 @@ from pulumi.dynamic import (
 from infra import engine_life, environment, guest_lock
 from infra.bounds import PLAYBOOK, READY, SSH
 from infra.provider import Provider
+from infra.worker.marked import end_marked, marker
 
 _GRACE_S = 30
+_ANSWERED = (0, 1)
+"""A worker that ends so has ended all that it had started."""
 _CONVERGE_AGAIN = ("host", "port", "user", "playbook", "variables", "digest", "triggers", "servers")
 _MAX_PORT = 65535
 
@@ -117,6 +120,8 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
         says.close()
         with suppress(BrokenPipeError):
             told.close()
+        if worker.returncode not in _ANSWERED:
+            end_marked(marker(inputs))
     try:
         result: dict[str, Any] = json.loads(answer)
     except ValueError as error:

@@ -23,20 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from infra import guest_lock, surprise, telling
+from infra.worker import marked
 from infra.worker.events import Log, PlaybookError, Tally
 from infra.worker.inventory import inventory
 from infra.worker.ladder import Ladder
-from infra.worker.marked import end_marked
-
-_MARKER = "VVC_PLAYBOOK_RUN"
-"""Variable in the environment of all that a run starts: `log_dir`, the guest, and what tells it from other runs."""
 
 
 def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str, Any]:
     """Run the playbook. Ansible starts up while the guest boots, and is held back until its sshd answers."""
     begin = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="vvc-playbook-"))
-    marker = f"{_MARKER}={inputs['log_dir']}/{inputs['name']}/{uuid.uuid4()}"
+    marker = f"{marked.marker(inputs)}{uuid.uuid4()}"
     known = Path(inputs["log_dir"]) / f"{inputs['name']}.known_hosts"
     known.unlink(missing_ok=True)
     tally = Tally(out, inputs["name"])
@@ -48,7 +45,7 @@ def run(inputs: Mapping[str, Any], out: Log, stop: threading.Event) -> dict[str,
     finally:
         stop.set()
         shutil.rmtree(folder, ignore_errors=True)
-        end_marked(marker)
+        marked.end_marked(marker)
     out.detail(output)
     if ladder.problem:
         raise PlaybookError(ladder.problem)
@@ -147,6 +144,8 @@ def main() -> int:
         out.detail(f"## {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {inputs['playbook']} for {inputs['host']}")
         try:
             with guest_lock.held(log.with_suffix(".lock"), inputs["name"], stop, out.line):
+                # Of a run whose worker was killed Ansible may live on; two would be at work in one guest.
+                marked.end_marked(marked.marker(inputs))
                 result = run(inputs, out, stop)
             status = 0
         except (PlaybookError, guest_lock.HeldError) as error:

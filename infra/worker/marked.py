@@ -6,11 +6,21 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+VARIABLE = "VVC_PLAYBOOK_RUN"
+"""In the environment of all that a playbook's run starts; its value begins with a folder of .state."""
+
+
+def marker(inputs: Mapping[str, Any]) -> str:
+    """What marks each run of a playbook in this guest or cluster; a further word tells one from the others. Pure."""
+    return f"{VARIABLE}={inputs['log_dir']}/{inputs['name']}/"
 
 
 def end_marked(marker: str, grace_s: float = 2.0) -> None:
-    """End every process that has `marker` in its environment: TERM, after `grace_s` seconds KILL."""
+    """End every process that `marked` finds: TERM, after `grace_s` seconds KILL."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + grace_s
         while (found := marked(marker)) and time.monotonic() < deadline:
@@ -21,11 +31,12 @@ def end_marked(marker: str, grace_s: float = 2.0) -> None:
 
 
 def marked(marker: str) -> list[int]:
-    """Process ids, this one's left out, of those with `marker` in their environment."""
+    """Process ids, this one's left out, of those with a variable in their environment that begins with `marker`."""
     wanted = marker.encode()
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            if wanted in environ.read_bytes().split(b"\0") and int(environ.parent.name) != os.getpid():
+            has = any(one.startswith(wanted) for one in environ.read_bytes().split(b"\0"))
+            if has and int(environ.parent.name) != os.getpid():
                 found.append(int(environ.parent.name))
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import plan
+from infra.worker import marked
 from labkit.lifecycle import programs
 from labkit.lifecycle.state import BACKEND_URL
 from labkit.system.mounts import mounts_below
@@ -17,9 +18,6 @@ from labkit.system.processes import Process, running, starter_gone
 _PROC = Path("/proc")
 _INIT = 1
 _BACKEND = "PULUMI_BACKEND_URL"
-_RUN = "VVC_PLAYBOOK_RUN"
-"""Variable in the environment of all that a playbook's run starts (infra/playbook_worker.py): begins with a folder of
-.state."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Home:
 
     def runs(self, process: Process) -> bool:
         """Whether it is one of its programs of Pulumi, or what a playbook has started."""
-        run = process.environment.get(_RUN)
+        run = process.environment.get(marked.VARIABLE)
         if run is not None and run.rpartition("/.state/")[0] == self.checkout:
             return True
         return programs.of_pulumi(process) and self.has(process)

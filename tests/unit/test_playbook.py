@@ -19,8 +19,9 @@ from pulumi.dynamic.dynamic import serialize_provider
 
 from infra import bounds, last_lines, playbook, playbook_worker
 from infra.playbook import _Provider
-from infra.worker import events, ladder
+from infra.worker import events, ladder, marked
 from infra.worker.events import Log, PlaybookError, Tally
+from labkit.system.processes import alive
 
 pytestmark = pytest.mark.slow
 
@@ -299,6 +300,23 @@ def test_a_worker_that_ends_before_it_has_read_is_told_of_by_its_status(
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(playbook.PlaybookError, match=r"ended with status 3 and no result; see .*vm-1\.log"):
         playbook.run_worker(inputs(tmp_path, variables={"much": "x" * 2**20}))
+
+
+def test_what_a_killed_worker_had_started_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, by whoever waits for the worker: it works on in the guest else."""
+    python, given = tmp_path / "python", inputs(tmp_path)
+    mark = marked.marker(given)
+    variable, _, value = mark.partition("=")
+    script = (
+        f"read -r _\n{variable}='{value}x' setsid sleep 300 >/dev/null 2>&1 &\necho $! >'{tmp_path}/pid'\nkill -9 $$\n"
+    )
+    python.write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(playbook.PlaybookError, match="ended with status -9"):
+        playbook.run_worker(given)
+    assert marked.marked(mark) == []
+    assert not alive(int((tmp_path / "pid").read_text(encoding="utf-8")))
 
 
 def test_the_worker_starts_from_a_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
