@@ -118,18 +118,33 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     that is not among the `wanted` is an experiment's that was killed: nothing of it comes back.
     """
     outer = [one for one in state if one.outer and not one.going]
+    volumes = tuple(sorted(one.there for one in _bare(state) if one.there in laptop))
     if outer and all(one.outer and not one.is_server for one in state):
-        # An `up` or `down` that ended between two steps: no server is noted, nor anything in one. What a `down` leaves
-        # to go with its server is still in the volumes, and would be in the way of what is made anew.
-        volumes = sorted(one.there for one in outer if one.thing[0] == "volume" and one.there in laptop)
-        return Steps(remove=tuple(volumes), up=("--refresh",))
+        # An `up` or `down` that ended between two steps: no server is noted, nor anything in one.
+        return Steps(remove=volumes, up=("--refresh",))
     gone = {one.part_of for one in outer if not one.again and one.there not in laptop}
     if not gone:
-        return Steps()
+        return Steps(remove=volumes, up=("--refresh",) if volumes else ())
     back = [one for one in outer if one.part_of in ("", *wanted)]
     whole = "" in gone  # what all servers stand on
     first = [one.urn for one in back if whole or one.part_of in ("", *gone)] if whole or gone & {*wanted} else []
-    return Steps(first=tuple(first), up=("--refresh",))
+    return Steps(first=tuple(first), remove=volumes, up=("--refresh",))
+
+
+def _bare(state: Sequence[Known]) -> list[Known]:
+    """Volumes whose server is noted no more, nor anything that was in it.
+
+    What a `down` leaves to go with its server is still in them, and would be in the way of what is made anew. A volume
+    that several servers share is bare when the last of them is.
+    """
+    noted = {one.part_of for one in state if one.is_server}
+    held = {one.server for one in state if not one.outer}
+    needed = {urn for one in state if one.outer and one.there.kind == _SERVER for urn in one.needs}
+
+    def bare(one: Known) -> bool:
+        return one.part_of not in noted | held if one.part_of else one.urn not in needed and held <= noted
+
+    return [one for one in state if one.outer and one.there.kind == "volume" and not one.going and bare(one)]
 
 
 def inner_steps(state: Sequence[Known], server: str, there: Collection[There]) -> Steps:

@@ -12,7 +12,11 @@ def there(kind: str, name: str, number: int = 1) -> There:
 
 
 HERE = "server-1"
-OUTER = [Known(there(kind, f"lab-{kind}"), f"urn-{kind}") for kind in ("container", "network", "volume")]
+_NEEDED = ("network", "volume")
+OUTER = [
+    Known(there("container", "lab-container"), "urn-container", needs=tuple(f"urn-{kind}" for kind in _NEEDED)),
+    *(Known(there(kind, f"lab-{kind}"), f"urn-{kind}") for kind in _NEEDED),
+]
 INNER = [
     Known(there(*thing), f"urn-{thing[1]}", server=HERE)
     for thing in (

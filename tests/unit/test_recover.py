@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -220,7 +221,7 @@ def test_a_pool_that_is_not_the_noted_one_goes_with_what_reads_through_it() -> N
 
 def test_a_server_that_was_deleted_to_be_made_anew_is_no_server_that_is_gone() -> None:
     """Its volumes stay with what is on them; Pulumi makes it."""
-    again = [Known(one.there, one.urn, again=one.thing[0] == "container") for one in OUTER]
+    again = [dataclasses.replace(one, again=one.thing[0] == "container") for one in OUTER]
     there_ = LAPTOP - {there("container", "lab-container")}
     assert outer_steps([*again, *INNER], there_, [HERE]) == outer_steps(again, there_, [HERE]) == Steps()
     # With its network gone as well it comes back before the inside is refreshed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from infra.plan import MAX_SERVERS
@@ -42,6 +44,23 @@ def test_nothing_comes_back_of_a_server_that_the_lab_is_not_to_have() -> None:
     first = tuple(known_.urn for known_ in one)
     for gone in ({one[0].there}, {one[0].there, two[0].there}):
         assert outer_steps([*one, *two], laptop - gone, ["server-1"]) == Steps(first=first, up=REFRESH)
+
+
+def test_the_volumes_of_a_server_that_a_killed_down_has_removed_are_made_anew() -> None:
+    """Among servers that are still noted. What was in it is in them, and would be in the way; what servers share stays
+    while one of them is noted, and so does all of a server of which something is."""
+    one, two = outside("server-1"), outside("server-2")
+    storage = Known(there("volume", "vvc-1-failover-vm-storage"), "urn::vm-storage")
+    shares = dataclasses.replace(two[0], needs=(storage.urn,))
+    laptop = {known_.there for known_ in (*one, *two, storage)}
+    both = ["server-1", "server-2"]
+    assert outer_steps([one[1], shares, two[1], storage], laptop, both) == Steps(remove=(one[1].there,), up=REFRESH)
+    both_bare = tuple(sorted((one[1].there, storage.there)))
+    assert outer_steps([one[1], *two, storage], laptop, both) == Steps(remove=both_bare, up=REFRESH)
+    inside = Known(there("pool", "lab"), "urn::pool", server="server-1")
+    assert outer_steps([one[1], *two, storage, inside], laptop, both) == Steps()
+    anew = dataclasses.replace(one[0], again=True)
+    assert outer_steps([anew, one[1], shares, two[1], storage], laptop, both) == Steps()
 
 
 MOST = MAX_SERVERS
