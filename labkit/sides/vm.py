@@ -139,7 +139,8 @@ virsh domstats --block "$1" | sed -n 's/^ *block\\.0\\.physical=/overlay /p'
             *("-o", "GlobalKnownHostsFile=none"),
             *("-o", f"UserKnownHostsFile={_for_ssh(lab_dir / names.host_key_file(replica.name))}"),
             *("-o", "StrictHostKeyChecking=yes"),
-            *("-o", "ConnectTimeout=10"),
+            # An emulated guest on a busy machine takes more than 10 s to say who it is.
+            *("-o", "ConnectTimeout=30"),
             *("-o", "LogLevel=ERROR"),
             *(["-p", str(nat_ssh_port(names.index(replica.name)))] if replica.path == "nat" else []),
             f"root@{replica.address or urlsplit(replica.url).hostname}",

@@ -15,6 +15,7 @@ import pytest
 from labkit.measure import clocks, first_answers, neighbours, session, testing
 from labkit.sides import _processes, container
 from labkit.system import shell
+from labkit.system.errors import LabError
 from labkit.system.outcome import Outcome
 from labs.deployment import size
 from tests.unit.lab_fakes import CONTRACT
@@ -79,6 +80,14 @@ def test_a_clock_under_the_same_kernel_is_the_same_clock() -> None:
     """And another one is placed by the answer that came soonest."""
     assert clocks.offset_s(_answers(""), clocks.BOOT_ID.read_text(encoding="utf-8").strip()) == 0.0
     assert clocks.offset_s(_answers("10.0\n10.5\n9.0\n"), "other") == pytest.approx(clocks.boot_s() - 10.5, abs=0.5)
+
+
+def test_a_word_of_what_leads_to_a_clock_is_no_time() -> None:
+    """Such as ssh's; where nothing else comes, that is said."""
+    there = _answers("a word of its own\n10.5\n")
+    assert clocks.offset_s(there, "other") == pytest.approx(clocks.boot_s() - 10.5, abs=0.5)
+    with pytest.raises(LabError, match="could not be read"):
+        clocks.offset_s(_answers("a word of its own\n"), "other")
 
 
 def test_settings_are_those_in_force(tmp_path: Path) -> None:
