@@ -117,11 +117,11 @@ def run_worker(inputs: Mapping[str, Any]) -> dict[str, Any]:
     finally:
         if worker.poll() is None:
             worker.terminate()
+        elif worker.returncode not in _ANSWERED:
+            end_marked(marker(inputs))
         says.close()
         with suppress(BrokenPipeError):
             told.close()
-        if worker.returncode not in _ANSWERED:
-            end_marked(marker(inputs))
     try:
         result: dict[str, Any] = json.loads(answer)
     except ValueError as error:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -290,41 +290,46 @@ def test_a_playbook_in_which_no_task_ran_is_a_failure(tmp_path: Path, monkeypatc
         playbook_worker.run(inputs(tmp_path), Log(io.StringIO(), io.StringIO()), threading.Event())
 
 
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a shell script in the place of the worker's Python."""
+
+    def put(script: str) -> None:
+        python = tmp_path / "python"
+        python.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+
+    return put
+
+
 def test_a_worker_that_ends_before_it_has_read_is_told_of_by_its_status(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stand_in: Callable[[str], None]
 ) -> None:
     """Not by the pipe that broke; more than a pipe holds is not read."""
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    stand_in("exit 3")
     with pytest.raises(playbook.PlaybookError, match=r"ended with status 3 and no result; see .*vm-1\.log"):
         playbook.run_worker(inputs(tmp_path, variables={"much": "x" * 2**20}))
 
 
-def test_what_a_killed_worker_had_started_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_killed_worker_had_started_is_ended(tmp_path: Path, stand_in: Callable[[str], None]) -> None:
     """At once, by whoever waits for the worker: it works on in the guest else."""
-    python, given = tmp_path / "python", inputs(tmp_path)
+    given = inputs(tmp_path)
     mark = marked.marker(given)
     variable, _, value = mark.partition("=")
-    script = (
-        f"read -r _\n{variable}='{value}x' setsid sleep 300 >/dev/null 2>&1 &\necho $! >'{tmp_path}/pid'\nkill -9 $$\n"
-    )
-    python.write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    started = f"{variable}='{value}x' setsid sleep 300 >/dev/null 2>&1 &\necho $! >'{tmp_path}/pid'"
+    stand_in(f"read -r _\n{started}\nkill -9 $$")
     with pytest.raises(playbook.PlaybookError, match="ended with status -9"):
         playbook.run_worker(given)
     assert marked.marked(mark) == []
     assert not alive(int((tmp_path / "pid").read_text(encoding="utf-8")))
 
 
-def test_the_worker_starts_from_a_clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_starts_from_a_clean_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: Callable[[str], None]
+) -> None:
     """Ansible gets what the worker has: UTF-8, and no setting that was meant for other playbooks."""
-    python = tmp_path / "python"
-    python.write_text(f"#!/bin/sh\nread -r _\nenv >'{tmp_path}/env'\necho '{{}}'\n", encoding="utf-8")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    stand_in(f"read -r _\nenv >'{tmp_path}/env'\necho '{{}}'")
     for name in ("ANSIBLE_RUN_TAGS", "ANSIBLE_VAULT_PASSWORD_FILE", "http_proxy", "SSH_AUTH_SOCK", "PYTHONWARNINGS"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("LC_ALL", "C")

@@ -13,7 +13,7 @@ import pytest
 
 from infra import environment
 from tests.pace import slower
-from tests.unit.launcher.launching import FOLDERS, ROOT, lab, with_pip
+from tests.unit.launcher.launching import FOLDERS, NOWHERE, ROOT, lab, with_pip
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -132,8 +132,7 @@ def test_interrupted_work_is_named_and_done_again(checkout: Path) -> None:
 def test_pip_that_fails_is_one_message_and_a_log(checkout: Path) -> None:
     """An index that cannot be reached; the log says the rest."""
     (checkout / "requirements.txt").write_text(f"no-such-thing==1.0 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
-    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
-    failed = lab(checkout / "lab", "x", env=nowhere)
+    failed = lab(checkout / "lab", "x", env=NOWHERE)
     assert failed.returncode == 1
     assert "✗ The Python package index cannot be reached." in failed.stderr
     log = Path(failed.stderr.rpartition("Log: ")[2].strip())

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labkit.setup.offline import _archive, _wheels
-from tests.unit.launcher.launching import FOLDERS, ROOT, lab, with_pip
+from tests.unit.launcher.launching import FOLDERS, NOWHERE, ROOT, lab, with_pip
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -58,9 +58,6 @@ def class_file(checkout: Path, tmp_path: Path) -> Path:
     manifest = _archive.Manifest(_wheels.made_for(checkout), parts)
     _archive.write(tmp_path / "class.vvc", manifest, sources, lambda _: None)
     return tmp_path / "class.vvc"
-
-
-NOWHERE = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
 
 
 @with_pip
