@@ -104,6 +104,11 @@ class Conductor:
             self._place.progress.line(f"{experiment.name}: {left_out} -s {self._place.lab}")
             if not there:
                 return left_out
+        try:
+            for lack in experiment.lacks(self._place, there) if experiment.lacks else ():
+                self._place.progress.line(f"{experiment.name}: {lack}")
+        except FAILURES as error:
+            return _told(error)
         done: list[tuple[Turn, float]] = []
         failing: dict[tuple[Arm, str], int] = {}
         for number, turn in enumerate(there):

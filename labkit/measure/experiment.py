@@ -77,6 +77,9 @@ class Experiment:
     """Whether it is made only where somebody names it: it shows what goes wrong, and nothing is judged by it."""
     estimate_s: Callable[[Turn], float] | None = None
     """How long a turn takes, about: said before a full run begins."""
+    lacks: Callable[[Place, Sequence[Turn]], Sequence[str]] | None = None
+    """What this machine has too little of for some of these turns, a sentence each: said before the first begins. Such
+    a turn marks its repeat."""
 
 
 def turns(experiment: Experiment, sides: Sequence[str], *, quick: bool = False, full: bool = False) -> Sequence[Turn]:

@@ -135,17 +135,17 @@ def too_small(fault: Fault, load: Load, there: Room, *, limited: bool) -> str:
     takes_mib = 0 if limited else fault.memory_mib(load)
     if takes_mib and there.memory_mib < takes_mib + FREE_MIB:
         return (
-            f"not measured: this machine has {there.memory_mib} MiB of memory left, and a neighbour that takes "
+            f"this machine has {there.memory_mib} MiB of memory left, and a neighbour that takes "
             f"{takes_mib} MiB must leave {FREE_MIB}; end other programs"
         )
     if fault.disk_mib and there.disk_mib < fault.disk_mib + FREE_DISK_MIB:
         return (
-            f"not measured: this machine has {there.disk_mib} MiB of disk left, and a neighbour that writes "
+            f"this machine has {there.disk_mib} MiB of disk left, and a neighbour that writes "
             f"{fault.disk_mib} MiB must leave {FREE_DISK_MIB}; make room"
         )
     if fault.needs_process_limit and there.processes is None:
         return (
-            "not measured: nothing limits how many processes the server's containers have, which a neighbour that "
+            "nothing limits how many processes the server's containers have, which a neighbour that "
             "forks without end must not meet; the laptop's kernel has no control group `pids`"
         )
     return ""

@@ -84,8 +84,8 @@ def measure(place: Place, turn: Turn) -> Seen:
     run = place.run(beside)
     load = Load(DURING_S, _cpus(run), place.contract.memory_mib, place.server(beside).address)
     limited = turn.factors[LIMITS] == LIMITED
-    if why := burden.too_small(fault, load, burden.room(run(["sh", "-c", burden.ROOM]).output), limited=limited):
-        return Seen({}, marks=(why,), replica=victim)
+    if why := burden.too_small(fault, load, _room(run), limited=limited):
+        return Seen({}, marks=(f"not measured: {why}",), replica=victim)
     neighbour.prepare(place, beside)
     before = neighbour.events(place, beside)
     said = steady.whoami(victim)
@@ -128,6 +128,22 @@ def measure(place: Place, turn: Turn) -> Seen:
     )
 
 
+def lacks(place: Place, turns: Sequence[Turn]) -> list[str]:
+    """Which neighbours this machine has no room for, and why: a sentence for each arm. Raises LabError."""
+    told: dict[str, None] = {}
+    for side in dict.fromkeys(turn.side for turn in turns):
+        _, beside = pair(place, side)
+        run = place.run(beside)
+        load = Load(DURING_S, _cpus(run), place.contract.memory_mib, place.server(beside).address)
+        there = _room(run)
+        for turn in turns:
+            fault, limits = FAULTS[turn.factors[FAULT]], turn.factors[LIMITS]
+            why = burden.too_small(fault, load, there, limited=limits == LIMITED)
+            if why and turn.side == side:
+                told[f"{turn.arm} is left out: {why}"] = None
+    return list(told)
+
+
 def pair(place: Place, side: str) -> tuple[Replica, Replica]:
     """The victim and the neighbour of a side. Raises LabError where it has one replica only."""
     try:
@@ -137,6 +153,10 @@ def pair(place: Place, side: str) -> tuple[Replica, Replica]:
             f"The side {side} has one replica, and a neighbour is a second one.",
             hint=f"pulumi config set replicas 2 -s {place.lab}; ./lab up {place.lab}",
         ) from None
+
+
+def _room(run: Runner) -> burden.Room:
+    return burden.room(run(["sh", "-c", burden.ROOM]).output)
 
 
 def _cpus(run: Runner) -> int:
@@ -225,4 +245,5 @@ EXPERIMENT = Experiment(
     restore=neighbour.restore,
     full=full,
     estimate_s=lambda _turn: _TURN_S,
+    lacks=lacks,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +56,25 @@ def test_turns_along_paths_that_the_lab_has_not_are_left_out(tmp_path: Path) -> 
     told = "the lab has no replica of vm nat, container host; it has one with: pulumi config set paths all"
     assert f"size: {told} -s deployment" in lab.progress.lines
     assert (run.experiments[1].state, run.experiments[1].problem) == ("failed", told)
+
+
+def test_what_the_machine_lacks_is_said_before_the_first_turn(tmp_path: Path) -> None:
+    """By the experiment, which goes on; one that cannot even look fails with that reason, and the next one runs."""
+    lab = FakeLab(tmp_path)
+    some = replace(lab.experiment("size"), lacks=lambda _place, turns: [f"{turns[0].arm} is left out: no room"])
+
+    def blind(_place: Place, _turns: Sequence[Turn]) -> list[str]:
+        raise LabError("There is one replica only.")
+
+    run = Conductor(lab.place, empty_run(), lab.hands).conduct(
+        [replace(lab.experiment("start"), lacks=blind), some],
+    )
+    assert [(one.state, one.problem, len(one.repeats) > 0) for one in run.experiments] == [
+        ("failed", "There is one replica only.", False),
+        ("complete", "", True),
+    ]
+    told = lab.progress.lines.index("size: vm is left out: no room")
+    assert told < next(at for at, line in enumerate(lab.progress.lines) if line.startswith("size, 1 of "))
 
 
 def test_quick_reaches_the_experiment(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from labkit.measure.prober.sample import Sample
 from labkit.measure.prober.summary import summarise
 from labkit.runs.records import Repeat, Results
 from labkit.sides import SIDES
-from labs.isolation import burden, neighbour, neighbours, tables
+from labkit.system.errors import LabError
+from labs.isolation import _fakes_neighbours, burden, neighbour, neighbours, tables
 from labs.isolation.burden import FAULTS, Load, Room
+from labs.isolation.fakes import Fake
 from labs.isolation.neighbour import Events, Lived
 from labs.isolation.neighbours import FAULT, LIMITED, LIMITS, UNLIMITED
 from labs.isolation.sides import neighbour as held
@@ -60,6 +62,32 @@ def test_a_machine_that_is_too_small_is_told_so(fault: str, there: Room, limited
     """Before anything begins, with what it has and what is needed."""
     why = burden.too_small(FAULTS[fault], LOAD, there, limited=limited)
     assert (says in why) if says else why == ""
+
+
+def test_what_there_is_no_room_for_is_said_of_each_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the turns that a run is to make, and of no other; a lab with one replica a side has no neighbour at all."""
+    monkeypatch.setattr(_fakes_neighbours, "ROOM", "memory_kib 1048576\ndisk_kib 4194304\nprocesses 4096\n")
+    fake = Fake("isolation", tmp_path)
+    with fake.standing_in() as place:
+        told = neighbours.lacks(place, neighbours.turns(tuple(SIDES), False))
+        assert {one.partition(":")[0] for one in told} == {
+            *(f"{side} disk limited is left out" for side in SIDES),
+            *(
+                f"{side} {fault} unlimited is left out"
+                for side in SIDES
+                for fault in ("memory", "disk")
+                if _shares(side)
+            ),
+        }
+        assert neighbours.lacks(place, neighbours.turns(("vm",), True)) == []
+        assert not fake.touched
+        fake.replicas = 1
+        with pytest.raises(LabError, match="one replica"):
+            neighbours.lacks(fake.place, neighbours.turns(("vm",), True))
+
+
+def _shares(side: str) -> bool:
+    return KINDS[side].shares_kernel
 
 
 def test_a_servers_room_is_read() -> None:
