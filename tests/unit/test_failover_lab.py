@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 from infra.domain import Domain, domain_xml
+from infra.outputs import Replica
+from labkit.lifecycle import steady
 from labkit.measure._left import estimate
 from labkit.measure.experiment import Turn
 from labkit.measure.prober.sample import Sample
@@ -23,6 +25,7 @@ from labs.failover.breaking import EXPERIMENTS, FULL_REPEATS, INSTANT_S, Broken,
 from labs.failover.clusters import OF
 from labs.failover.lab import LAB
 from labs.failover.outage import DETECT, READY, ROUTE, Moment
+from labs.failover.sides import cluster
 from labs.failover.sides.cluster import DEFAULT, MATCHED
 from labs.failover.sides.vm import real_ms, second
 from tests.unit.lab_fakes import empty_run
@@ -55,6 +58,28 @@ def test_a_full_run_is_every_fault_under_both_profiles() -> None:
                 assert [turn.number for turn in mine] == list(range(1, FULL_REPEATS + 1))
     turns = len(EXPERIMENTS) * len(SIDES) * 2 * FULL_REPEATS
     assert estimate(EXPERIMENTS, SIDES).startswith(f"{turns} turns, about ")
+
+
+def test_what_its_edge_loses_for_a_moment_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's two late checks cost no repeat; one that stays away is told of by its last answer."""
+    replica = Replica("vm-1", "vm", "server-1", "http://vm:8000", "vm-1", "")
+    told = [LabError("503"), LabError("503"), {"boot_id": "b"}]
+    clock = iter(range(1000))
+
+    def ask(_replica: Replica) -> Any:
+        one = told.pop(0) if len(told) > 1 else told[0]
+        if isinstance(one, LabError):
+            raise one
+        return one
+
+    monkeypatch.setattr(steady, "whoami", ask)
+    monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("time.sleep", lambda _s: None)
+    assert cluster.whoami(replica) == {"boot_id": "b"}
+    told[:] = [LabError("nobody answers")]
+    with pytest.raises(LabError, match="nobody answers"):
+        cluster.whoami(replica)
+    assert next(clock) < 200
 
 
 def test_each_turn_has_an_instant_of_its_own_the_same_in_every_run() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from infra import names
 from infra.outputs import Replica, Server
+from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import clocks
 from labkit.sides import Runner, where
@@ -21,6 +22,8 @@ DEFAULT, MATCHED = "default timers", "matched timers"
 
 SETTLED_WITHIN_S = 120.0
 """For what a cluster is told to do while nothing is broken: a guest on an emulated CPU shuts down and boots in it."""
+ANSWERS_WITHIN_S = 30.0
+"""For what runs, and is not struck, to answer."""
 _TICK_S = 0.02
 _ASK_S = 20.0
 _PAUSE_S = 0.5
@@ -88,6 +91,21 @@ class Cluster(Protocol):
 def of(place: RunningLab, side: str) -> list[Server]:
     """A side's servers."""
     return [server for server in place.contract.servers if server.side == side]
+
+
+def whoami(replica: Replica) -> Mapping[str, Any]:
+    """What a replica says of itself. Raises LabError when it does not within ANSWERS_WITHIN_S.
+
+    It is asked again, as its edge may take one that lives for gone when a busy machine lets two checks wait.
+    """
+
+    def asked() -> Mapping[str, Any] | None:
+        try:
+            return steady.whoami(replica)
+        except LabError:
+            return None
+
+    return until(asked, ANSWERS_WITHIN_S, _PAUSE_S) or steady.whoami(replica)
 
 
 def now(place: RunningLab, side: str, struck: Sequence[str] = ()) -> Replica:

@@ -9,7 +9,6 @@ from typing import ClassVar
 from infra import answers
 from infra.outputs import Replica, Server
 from infra.plan import SERVICE_PORT
-from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labkit.system.errors import LabError
 from labkit.system.waiting import until
@@ -142,11 +141,11 @@ rm -rf {SPLIT_DIR}
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The container, which no other one has the id of; it boots no kernel."""
         found = place.run(replica)(["docker", "inspect", "-f", "{{.Id}}", replica.handle]).output.strip()
-        return {"server": replica.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": found}
+        return {"server": replica.server, "boot": str(cluster.whoami(replica)["boot_id"]), "id": found}
 
     def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
         """The engines' events; what the service says of itself."""
-        found = [one for one in cluster.service(place, replica, steady.whoami(replica)) if one.part == READY]
+        found = [one for one in cluster.service(place, replica, cluster.whoami(replica)) if one.part == READY]
         for _, outcome in cluster.ask(place, cluster.of(place, SIDE), _EVENTS, f"{since_s:.3f}"):
             found += logs.swarm(outcome.output, replica.name)
         return [one for one in found if since_s <= one.at_s]

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 from infra import answers
 from infra.outputs import Replica, Server
 from infra.plan import SERVICE_PORT
-from labkit.lifecycle import steady
 from labkit.lifecycle.running import RunningLab
 from labs.failover import logs
 from labs.failover.outage import DETECT, FENCE, PLACE, READY, ROUTE, START, Moment
@@ -139,14 +138,14 @@ rm -rf {SPLIT_DIR}
     def identity(self, place: RunningLab, replica: Replica) -> Mapping[str, str]:
         """The guest's boot, and its domain."""
         uuid = place.run(replica)(["virsh", "--quiet", "domuuid", replica.handle]).output.strip()
-        return {"server": replica.server, "boot": str(steady.whoami(replica)["boot_id"]), "id": uuid}
+        return {"server": replica.server, "boot": str(cluster.whoami(replica)["boot_id"]), "id": uuid}
 
     def told(self, place: RunningLab, replica: Replica, since_s: float) -> Iterable[Moment]:
         """The logs of Corosync and Pacemaker; what the service says of itself."""
         found: list[Moment] = []
         for _, outcome in cluster.ask(place, cluster.of(place, SIDE), _LOGS):
             found += [one for one in read(outcome.output, replica.name) if since_s <= one.at_s]
-        own = cluster.service(place, replica, steady.whoami(replica))
+        own = cluster.service(place, replica, cluster.whoami(replica))
         # Where the cluster has started the guest, the service's process is a part of what follows.
         started = any(one.part == START for one in found)
         return [*found, *(one for one in own if since_s <= one.at_s and not (started and one.part == START))]
