@@ -83,7 +83,8 @@ def _engine(ask: Callable[[], Engine | None]) -> Engine | None:
 def _checks(arguments: Sequence[str], *, long: bool, yes: bool) -> int:
     """In the copy: set up, then run ruff, mypy and pytest."""
     suite_processes.begin_in_the_copy()
-    ready = setup.prepare(yes=yes, tests=True)
+    with suite_processes.outliving():
+        ready = setup.prepare(yes=yes, tests=True)
     own = {**pulumi.environment(ready.toolchain, ready.machine.docker_host), **_ALWAYS}
     selection = [] if long else ["-m", "not long", "--timeout", str(_TEST_S)]
     return _followed([*selection, *arguments], environment.for_tests, own)

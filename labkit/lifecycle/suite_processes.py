@@ -7,8 +7,8 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -48,6 +48,17 @@ def in_the_copy() -> bool:
 def tests_run_in(checkout: Path) -> bool:
     """Whether this process belongs to a ./lab test whose copy this checkout is."""
     return os.environ.get(CHECKOUT) == str(checkout)
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """While inside, what is started is not known as the tests', and does not end with them: set-up starts an engine."""
+    marked = os.environ.pop(CHECKOUT, None)
+    try:
+        yield
+    finally:
+        if marked is not None:
+            os.environ[CHECKOUT] = marked
 
 
 def begin_in_the_copy() -> None:

@@ -34,7 +34,9 @@ QUICK = (CPU.name, MEMORY.name, FORKS.name)
 PER_S = {"kvm": 100.0, "tcg": 25.0}
 """Accelerator -> requests a second to the victim, the same on each side."""
 DEADLINE_S = 2.0
-BEFORE_S, DURING_S, AFTER_S = 5.0, 8.0, 3.0
+BEFORE_S, AFTER_S = 5.0, 3.0
+DURING_S = {"kvm": 8.0, "tcg": 16.0}
+"""Accelerator -> how long it misbehaves: one in an emulated guest needs some seconds to have eaten all memory."""
 LEAST_MS = 0.1
 """What a p99 is lengthened by at least, as a value: less cannot be told from nothing."""
 
@@ -44,7 +46,7 @@ WINDOWS = ("before", "during", "after")
 
 _WITHIN_S = 60.0
 """Bound of each wait: for the victim's first answer, for the neighbour to begin, for either to serve again."""
-_TURN_S = 25.0
+_TURN_S = 30.0
 """What a turn takes, about."""
 _LINES = 20
 """Of the kernel's words, the last so many are kept."""
@@ -82,7 +84,7 @@ def measure(place: Place, turn: Turn) -> Seen:
     fault = FAULTS[turn.factors[FAULT]]
     victim, beside = pair(place, turn.side)
     run = place.run(beside)
-    load = Load(DURING_S, _cpus(run), place.contract.memory_mib, place.server(beside).address)
+    load = _load(place, beside)
     limited = turn.factors[LIMITS] == LIMITED
     if why := burden.too_small(fault, load, _room(run), limited=limited):
         return Seen({}, marks=(f"not measured: {why}",), replica=victim)
@@ -134,7 +136,7 @@ def lacks(place: Place, turns: Sequence[Turn]) -> list[str]:
     for side in dict.fromkeys(turn.side for turn in turns):
         _, beside = pair(place, side)
         run = place.run(beside)
-        load = Load(DURING_S, _cpus(run), place.contract.memory_mib, place.server(beside).address)
+        load = _load(place, beside)
         there = _room(run)
         for turn in turns:
             fault, limits = FAULTS[turn.factors[FAULT]], turn.factors[LIMITS]
@@ -159,8 +161,10 @@ def _room(run: Runner) -> burden.Room:
     return burden.room(run(["sh", "-c", burden.ROOM]).output)
 
 
-def _cpus(run: Runner) -> int:
-    return int(run(["nproc"]).output)
+def _load(place: Place, beside: Replica) -> Load:
+    cpus = int(place.run(beside)(["nproc"]).output)
+    contract = place.contract
+    return Load(DURING_S[contract.accelerator], cpus, contract.memory_mib, place.server(beside).address)
 
 
 def _probed(

@@ -11,6 +11,7 @@ from labkit.setup.docker._network import Rules, parse, undo
 from labkit.setup.docker.private import Folders
 from labkit.system import mounts
 from labkit.system.errors import LabError
+from labkit.system.waiting import until
 
 OWN = "unix:///run/vvc-engine/docker.sock"
 TCP = "tcp://10.0.0.1:2375"
@@ -34,6 +35,25 @@ TCP = "tcp://10.0.0.1:2375"
 def test_who_is_asked(given: str, context: str, order: list[tuple[str, bool]]) -> None:
     """DOCKER_HOST decides alone; `./lab env` may have set it to our own engine."""
     assert engine.candidates(given, context, OWN) == order
+
+
+def test_what_is_only_for_a_while_is_nothing_to_an_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It outlives who started it: the folder for temporary files may go; what the one before it said is kept."""
+    dockerd = tmp_path / "bin/dockerd"
+    dockerd.parent.mkdir()
+    dockerd.write_text("#!/bin/sh\nenv\n", encoding="utf-8")
+    dockerd.chmod(0o755)
+    monkeypatch.setattr("labkit.system.root.which", lambda _name: str(dockerd))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    folders = Folders(tmp_path / "data", tmp_path)
+    folders.log.write_text("last words\n", encoding="utf-8")
+    private._launch(folders, 0)
+    assert until(lambda: "PATH=" in folders.log.read_text(encoding="utf-8"), 20)
+    names = {line.partition("=")[0] for line in folders.log.read_text(encoding="utf-8").splitlines()}
+    assert {"HTTPS_PROXY", "HOME"} <= names
+    assert "TMPDIR" not in names
+    assert folders.previous_log.read_text(encoding="utf-8") == "last words\n"
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,15 @@ def test_only_what_the_tests_have_started_is_ended() -> None:
     assert [one.pid for one in suite_processes.of_tests(found, roots, me=5)] == [1, 2]
 
 
+def test_what_set_up_starts_for_the_tests_outlives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The private engine may be everybody's; what the tests start after it is theirs again."""
+    show = [sys.executable, "-c", f"import os; print(os.environ.get('{suite_processes.CHECKOUT}', ''))"]
+    monkeypatch.setenv(suite_processes.CHECKOUT, "/copy")
+    with suite_processes.outliving():
+        assert subprocess.run(show, capture_output=True, text=True, check=True, timeout=60).stdout == "\n"
+    assert subprocess.run(show, capture_output=True, text=True, check=True, timeout=60).stdout == "/copy\n"
+
+
 def test_labs_of_checkouts_that_tests_have_made_are_known(tmp_path: Path) -> None:
     """The copy's own id, and those of clones among the temporary files, the suite's own copies inside them too."""
     place, temporary = Copy(tmp_path / "test"), tmp_path / "temporary"

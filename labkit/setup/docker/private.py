@@ -84,6 +84,11 @@ class Folders:
         return self.run / "docker.log"
 
     @property
+    def previous_log(self) -> Path:
+        """What the one before it said, which may have ended unasked."""
+        return self.run / "docker.log.1"
+
+    @property
     def before(self) -> Path:
         """The note of the machine's network before the start."""
         return self.data / "vvc-before.json"
@@ -205,13 +210,17 @@ def _launch(folders: Folders, gid: int) -> None:
         *("--host", folders.host),
     ]
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    env = {**environment.plain(os.environ), **kept, "PATH": root.path()}
+    env.pop("TMPDIR", None)  # it may be gone before the engine is
+    if folders.log.exists():
+        folders.log.replace(folders.previous_log)
     with folders.log.open("wb") as log:
         subprocess.run(
             words,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**environment.plain(os.environ), **kept, "PATH": root.path()},
+            env=env,
             cwd="/",
             timeout=_SPAWN_S,
             check=True,
