@@ -70,20 +70,24 @@ def test_a_fresh_checkout_is_set_up_without_a_network(class_file: Path, tmp_path
     assert contents(cache) == before
 
 
-def test_an_engine_without_the_server_image_loads_it(class_file: Path, lab: outputs.Contract, tmp_path: Path) -> None:
-    """A server's own engine stands for a machine that never had it."""
+@pytest.mark.parametrize("of", ["server", "cluster"])
+def test_an_engine_without_a_servers_image_loads_it(
+    class_file: Path, lab: outputs.Contract, tmp_path: Path, of: str
+) -> None:
+    """A server's own engine stands for a machine that never had it; those of clusters have an image of their own."""
     manifest = _archive.read(class_file)
-    _archive.unpack(class_file, tmp_path, manifest.made_for, only="images/server-")
-    (file,) = tmp_path.rglob(images.SERVER_FILE)
+    _archive.unpack(class_file, tmp_path, manifest.made_for, only=f"images/{of}-")
+    (file,) = tmp_path.rglob(images.IMAGE_FILE)
     here = connect()
     assert here is not None
     with here.client() as client:
         found = images.find(client)
         assert found is not None
+    tag = {"server": found.server_tag, "cluster": found.cluster_tag}[of]
     with connected(lab.servers[0].docker_host, 600) as inner:
         try:
-            assert workshop.image_id(inner, found.server_tag) is None
-            workshop.load(inner, file, found.server_tag)
-            assert workshop.image_id(inner, found.server_tag) is not None
+            assert workshop.image_id(inner, tag) is None
+            workshop.load(inner, file, tag)
+            assert workshop.image_id(inner, tag) is not None
         finally:
-            workshop.remove_images(inner, found.server_tag)
+            workshop.remove_images(inner, tag)

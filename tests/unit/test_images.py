@@ -14,10 +14,11 @@ from docker.errors import ImageNotFound
 from infra.bounds import ACCELERATOR
 from labkit.setup import accelerator
 from labkit.setup.building import base as images_base
-from labkit.setup.building import images
+from labkit.setup.building import images, workshop
 from labkit.setup.building._context import DIGITS, digest, files, mode, pack
 from labkit.system import paths
 from labkit.system.errors import LabError
+from labkit.system.progress import Quiet
 
 
 @pytest.fixture
@@ -144,6 +145,38 @@ def test_images_are_found_only_when_all_are_there(cache: Path) -> None:
     assert (found.container_digest, found.source) == (keys.container, "mmdebstrap")
 
 
+def test_servers_images_that_were_kept_are_loaded_not_built(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both kinds: a machine without a network has nothing else."""
+    engine = _Engine()
+    done: list[str] = []
+
+    def save(_engine: docker.DockerClient, tag: str, file: Path) -> None:
+        file.write_text(tag, encoding="utf-8")
+
+    def load(_engine: docker.DockerClient, file: Path, tag: str) -> None:
+        assert file.read_text(encoding="utf-8") == tag
+        engine.known[tag] = "sha256:loaded"
+        done.append(tag.rpartition("/")[2].partition(":")[0])
+
+    monkeypatch.setattr(workshop, "save", save)
+    monkeypatch.setattr(workshop, "load", load)
+    monkeypatch.setattr(workshop, "remove_containers", lambda _engine: None)
+    monkeypatch.setattr(workshop, "build", lambda *_words, **_more: done.append("built"))
+    base = images_base.load(cache)
+    assert base is not None
+    keys = images._keys(base)
+    found = images.Images("", "", "", keys.server_tag, keys.cluster_tag, cache, "", cache, "")
+    images.keep(_as_client(engine), found)
+    assert {file.parent.name.partition("-")[0] for file in cache.glob(f"*/{images.IMAGE_FILE}")} == {
+        "server",
+        "cluster",
+    }
+    assert images.ensure_cluster(_as_client(engine), Quiet()) == "sha256:loaded"
+    images._server(_as_client(engine), base, keys, Quiet())
+    assert done == ["cluster", "server"]
+    assert all(folder in images.folders(found) for folder in cache.glob("*-*") if (folder / images.IMAGE_FILE).exists())
+
+
 def test_without_a_base_nothing_is_found(cache: Path) -> None:
     (cache / f"base-{images_base.RELEASE}" / "base.json").write_text("{", encoding="utf-8")
     assert images.find(_as_client(_Engine())) is None
@@ -152,7 +185,9 @@ def test_without_a_base_nothing_is_found(cache: Path) -> None:
 def test_another_base_means_other_images(cache: Path) -> None:
     one = images._keys(images_base.Base(cache, "a", "registry"))
     two = images._keys(images_base.Base(cache, "b", "registry"))
-    assert {one.server, one.container, one.guest}.isdisjoint({two.server, two.container, two.guest})
+    assert {one.server, one.cluster, one.container, one.guest}.isdisjoint(
+        {two.server, two.cluster, two.container, two.guest}
+    )
 
 
 def test_a_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
@@ -215,6 +250,6 @@ def test_only_a_raised_bound_makes_a_failed_boot_be_asked_again(
 
 
 def test_without_the_device_nothing_is_tried(tmp_path: Path, cache: Path) -> None:
-    nothing = images.Images("", "", "", "", paths.cache(), "", paths.cache(), "")
+    nothing = images.Images("", "", "", "", "", paths.cache(), "", paths.cache(), "")
     found = accelerator.probe(_as_client(_Engine()), nothing, device=tmp_path / "kvm")
     assert (found.kind, found.reason) == ("tcg", f"{tmp_path / 'kvm'} does not exist")

@@ -41,8 +41,8 @@ CERTIFICATES = "certificates.crt"
 """This machine's certificates, as apt in a build finds them; not part of what a digest is of."""
 GUEST_FILES = ("disk.qcow2", "vmlinuz", "initrd.img")
 CONTAINER_FILES = ("Dockerfile", "rootfs.tar.gz")
-SERVER_FILE = "image.tar.gz"
-"""The server image as an engine writes and loads it; in the cache only for export and by import."""
+IMAGE_FILE = "image.tar.gz"
+"""A server's image as an engine writes and loads it; in the cache only for export and by import."""
 
 _ASSEMBLE_WITHIN_S = 600
 _CHUNK = 1024**2
@@ -61,6 +61,8 @@ class Images:
     server: str
     """ID of the server image in the engine."""
     server_tag: str
+    cluster_tag: str
+    """Tag of the image of a cluster's servers, which the engine has once a lab had clusters: see ensure_cluster."""
     guest_dir: Path
     """Folder with disk.qcow2, vmlinuz and initrd.img."""
     guest_digest: str
@@ -79,6 +81,11 @@ class _Keys:
     guest: str
 
     @property
+    def cluster(self) -> str:
+        """On the server image; it is made when the first lab with clusters is set up."""
+        return digest(RECIPES / "cluster", RECIPES / APT, salt=self.server)
+
+    @property
     def base_tag(self) -> str:
         return f"{PROJECT}/base:{self.base}"
 
@@ -88,7 +95,7 @@ class _Keys:
 
     @property
     def cluster_tag(self) -> str:
-        return f"{PROJECT}/cluster:{digest(RECIPES / 'cluster', RECIPES / APT, salt=self.server)}"
+        return f"{PROJECT}/cluster:{self.cluster}"
 
     @property
     def container_tag(self) -> str:
@@ -119,6 +126,7 @@ def find(engine: docker.DockerClient) -> Images | None:
         source=base.source,
         server=server,
         server_tag=keys.server_tag,
+        cluster_tag=keys.cluster_tag,
         guest_dir=guest_dir,
         guest_digest=keys.guest,
         container_dir=container_dir,
@@ -160,7 +168,7 @@ def ensure_cluster(engine: docker.DockerClient, progress: Progress) -> str:
         return ready
     keys = _keys(base)
     with _only_one(folder() / "lock", progress), progress.step("Image of a cluster's servers"):
-        if not cluster(engine):
+        if not cluster(engine) and not _loaded(engine, keys.cluster_tag, progress):
             _build(engine, "cluster", keys.cluster_tag, keys.server_tag, progress)
     return cluster(engine)
 
@@ -168,24 +176,29 @@ def ensure_cluster(engine: docker.DockerClient, progress: Progress) -> str:
 def recipes_digest(base_digest: str) -> str:
     """What all images would be named after with this base root file system: differs where any recipe does."""
     keys = _keys(images_base.Base(Path(), base_digest, ""))
-    return "-".join((keys.server, keys.container, keys.guest))
+    return "-".join((keys.server, keys.container, keys.guest, keys.cluster))
 
 
 def folders(images: Images) -> list[Path]:
-    """Where everything lies from which another machine gets these images: see keep_server."""
-    return [images_base.home(folder()), images.container_dir, images.guest_dir, _server_dir(images.server_tag)]
+    """Where everything lies from which another machine gets these images: see keep."""
+    kept = [_kept_dir(tag) for tag in (images.server_tag, images.cluster_tag)]
+    return [images_base.home(folder()), images.container_dir, images.guest_dir, *kept]
 
 
-def keep_server(engine: docker.DockerClient, images: Images) -> None:
-    """Put the server image into the cache as well, as a file from which an engine can load it."""
+def keep(engine: docker.DockerClient, images: Images) -> None:
+    """Put the servers' images into the cache as well, as files from which an engine can load them.
+
+    The engine must have both: see ensure_cluster.
+    """
     with _only_one(folder() / "lock", Quiet()):
-        ready = _server_dir(images.server_tag)
-        if (ready / SERVER_FILE).is_file():
-            return
-        shutil.rmtree(ready, ignore_errors=True)
-        _sweep(engine)
-        with _draft(ready, (SERVER_FILE,)) as draft:
-            workshop.save(engine, images.server_tag, draft / SERVER_FILE)
+        for tag in (images.server_tag, images.cluster_tag):
+            ready = _kept_dir(tag)
+            if (ready / IMAGE_FILE).is_file():
+                continue
+            shutil.rmtree(ready, ignore_errors=True)
+            _sweep(engine)
+            with _draft(ready, (IMAGE_FILE,)) as draft:
+                workshop.save(engine, tag, draft / IMAGE_FILE)
 
 
 def clean(engine: docker.DockerClient) -> None:
@@ -213,8 +226,8 @@ def _container_dir(keys: _Keys) -> Path:
     return folder() / f"container-{keys.container}"
 
 
-def _server_dir(tag: str) -> Path:
-    return folder() / f"server-{tag.rsplit(':', 1)[1]}"
+def _kept_dir(tag: str) -> Path:
+    return folder() / tag.removeprefix(f"{PROJECT}/").replace(":", "-")
 
 
 def _make(engine: docker.DockerClient, progress: Progress, prepare: Callable[[], None]) -> None:
@@ -239,13 +252,18 @@ def _make(engine: docker.DockerClient, progress: Progress, prepare: Callable[[],
 
 
 def _server(engine: docker.DockerClient, base: images_base.Base, keys: _Keys, progress: Progress) -> None:
-    kept = _server_dir(keys.server_tag) / SERVER_FILE
+    if not _loaded(engine, keys.server_tag, progress):
+        _base_image(engine, base, keys)
+        _build(engine, "server", keys.server_tag, keys.base_tag, progress)
+
+
+def _loaded(engine: docker.DockerClient, tag: str, progress: Progress) -> bool:
+    """Load an image that was kept in the cache; whether there was one."""
+    kept = _kept_dir(tag) / IMAGE_FILE
     if kept.is_file():
         progress.detail("loading it")
-        workshop.load(engine, kept, keys.server_tag)
-        return
-    _base_image(engine, base, keys)
-    _build(engine, "server", keys.server_tag, keys.base_tag, progress)
+        workshop.load(engine, kept, tag)
+    return kept.is_file()
 
 
 def _build(engine: docker.DockerClient, recipe: str, tag: str, base: str, progress: Progress) -> None:

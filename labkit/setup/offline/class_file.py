@@ -1,6 +1,6 @@
 """Set-up from one file, for a class without a network: what goes into it, and how it comes into the cache.
 
-In it: Python wheels, toolchain, images, the server image as `docker save` writes it, kernels. Not in it: Debian
+In it: Python wheels, toolchain, images, those of servers as `docker save` writes them, kernels. Not in it: Debian
 packages, Docker Engine among them; each machine needs those from its own Debian.
 """
 
@@ -53,12 +53,12 @@ def export(engine: docker.DockerClient, target: Path, progress: Progress) -> Man
         raise LabError(f"{target}: there is no folder {target.resolve().parent}.", hint="make it first")
     found = images.find(engine)
     base = images_base.load(images.folder())
-    if found is None or base is None:
+    if found is None or base is None or not images.cluster(engine):
         raise LabError("This machine is not set up itself: its images are not ready.", hint="./lab setup")
     with progress.step("Python packages as wheels"):
         wheels = _make_wheels(progress)
-    with progress.step("Server image"):
-        images.keep_server(engine, found)
+    with progress.step("Images of servers"):
+        images.keep(engine, found)
     folders = [wheels, *_toolchain(), *images.folders(found), *sorted((paths.cache() / "kernels").glob("*"))]
     with progress.step(f"Digests of {len(folders)} folders"):
         sources = {path: file for folder in folders for path, file in _files(folder)}

@@ -33,6 +33,7 @@ BOUNDS = {
 LAB_COMMAND = f"cd {CHECKOUT} && ./lab"
 HERE = Path(__file__).parent / "debian13"
 LOAD_S, SETUP_S, UP_S, DOWN_S = 900, 900, 2400, 600
+LOAD = "set -e; for file in ~/images/*.tar; do docker load -q -i $file; done"
 CGROUPS = "find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d | sort"
 LIMIT_BYTES = 512 * 2**20
 """`memory_mib` of the lab."""
@@ -40,7 +41,7 @@ LIMIT_BYTES = 512 * 2**20
 
 @pytest.fixture(scope="module")
 def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """The machine, set up: Docker has the server image, and `./lab setup` has run."""
+    """The machine, set up: Docker has the servers' images, and `./lab setup` has run."""
     terminal = request.config.pluginmanager.getplugin("terminalreporter")
     begin = time.monotonic()
 
@@ -53,7 +54,7 @@ def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
             profile = base64.b64encode((HERE / "libvirtd.apparmor").read_bytes()).decode()
             found.run(f"echo {profile} | base64 -d | sudo tee /etc/apparmor.d/usr.sbin.libvirtd > /dev/null")
             found.run("sudo apparmor_parser -r /etc/apparmor.d/usr.sbin.libvirtd")
-            found.timed("docker load of the server image", "docker load -q -i ~/server.tar", within_s=LOAD_S)
+            found.timed("docker load of the servers' images", LOAD, within_s=LOAD_S)
             told = found.timed("./lab setup", f"{LAB_COMMAND} setup --yes", within_s=SETUP_S, env=BOUNDS)
             assert "Accelerator: kvm (the guest's kernel boots on /dev/kvm)" in told
             yield found

@@ -1,7 +1,7 @@
 """A whole machine as users have it: Debian 13 with its own kernel, systemd, cgroup v2, Docker Engine and KVM.
 
 The laptop has no QEMU, the server image has: the machine runs, emulated, in a container of it. It reaches no network,
-so that what set-up would download or build lies on its disk beforehand: the cache, the server image, the Python
+so that what set-up would download or build lies on its disk beforehand: the cache, the servers' images, the Python
 packages. Set-up itself runs in it and finds them as it finds its own.
 """
 
@@ -98,6 +98,7 @@ class Machine:
 def running(engine: docker.DockerClient, say: Say) -> Iterator[Machine]:
     """Make the machine's disk, boot it, wait for its sshd; nothing of it is left at the end."""
     ready = images.ensure(engine, Quiet())
+    images.ensure_cluster(engine, Quiet())
     with tempfile.TemporaryDirectory(prefix="vvc-machine-") as folder, contextlib.ExitStack() as undo:
         work = Path(folder)
         key = work / "id_ed25519"
@@ -174,9 +175,11 @@ def _make_disk(engine: docker.DockerClient, ready: Images, work: Path, public: P
         workshop.export_rootfs(engine, tag, source / "rootfs.tar")
     finally:
         engine.images.remove(tag, force=True)
-    say("the server image")
-    with (source / "server.tar").open("wb") as file:
-        file.writelines(engine.images.get(ready.server_tag).save(named=ready.server_tag))
+    say("the servers' images")
+    (source / "images").mkdir()
+    for tag in (ready.server_tag, ready.cluster_tag):
+        with (source / "images" / f"{tag.rsplit('/', 1)[1]}.tar").open("wb") as file:
+            file.writelines(engine.images.get(tag).save(named=tag))
     build.ensure(Quiet())
     parts = [f"base-{images_base.RELEASE}", ready.guest_dir.name, ready.container_dir.name]
     say("its disk image")

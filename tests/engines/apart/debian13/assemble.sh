@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the machine's disk, kernel and initrd. Runs as root in a container of the server image:
 #   in:  /in/rootfs.tar (`docker export` of the machine's container image), /in/authorized_keys,
-#        /in/checkout (with its .venv), /in/server.tar (the server image), /cache (the laptop's cache)
+#        /in/checkout (with its .venv), /in/images (those of servers), /cache (the laptop's cache)
 #   out: /out/disk.raw (sparse; SIZE: the disk's size), /out/vmlinuz, /out/initrd.img
 set -eu
 
@@ -23,7 +23,7 @@ mkdir -p "$home/.ssh" "$home/.cache/vm-vs-container/images"
 cp /in/authorized_keys "$home/.ssh/authorized_keys"
 chmod -R go= "$home/.ssh"
 cp -a /in/checkout "$home/vm-vs-container"
-cp -a /in/server.tar "$home/"
+cp -a /in/images "$home/"
 # Logs come and go while other commands of the laptop run.
 tar -c -C /cache --exclude=toolchain/*/logs/* toolchain | tar -x -C "$home/.cache/vm-vs-container"
 for part in "$@"; do cp -a "/cache/images/$part" "$home/.cache/vm-vs-container/images/"; done
