@@ -13,7 +13,6 @@ VALUES = {
     "lsm": "yama",
     "psi": "0",
     "rcupdate.rcu_expedited": "1",
-    "tsc": "reliable",
 }
 """Kernel parameters without and with a value: what each is for stands in images/guest/README.md."""
 

@@ -75,8 +75,9 @@ CPU = Fault("cpu", "burns CPU, with a worker for each CPU of the server", _stres
 MEMORY = Fault(
     "memory",
     "eats memory, twice as much as it has",
-    # A kernel refuses at once what is more than all the memory that there is: four take a part each.
-    _stress("--vm", "4", "--vm-bytes", "{twice_mib}m", "--vm-keep"),
+    # A kernel refuses at once what is more than all the memory that there is: four take a part each. The kernel fills
+    # it for them: an emulated CPU that does so word by word is still at it when the time is over.
+    _stress("--vm", "4", "--vm-bytes", "{twice_mib}m", "--vm-populate", "--vm-keep"),
     memory_mib=lambda load: 2 * load.memory_mib,
 )
 FORKS = Fault(

@@ -234,9 +234,9 @@ FULL_KIB = 4096
 """Less than this free is full: the neighbour writes a MiB at once, and is looked at every half second."""
 
 
-def listening(run: Runner) -> None:
-    """Something listens in the server for as long as a flood may take, and ends by itself."""
-    run(["sh", "-c", LISTEN, "sh", str(burden.FLOOD_PORT), DEAFEN])
+def listening(run: Runner, address: str) -> None:
+    """Something listens at this address of the server for as long as a flood may take, and ends by itself."""
+    run(["sh", "-c", LISTEN, "sh", str(burden.FLOOD_PORT), DEAFEN, address])
 
 
 DEAFEN = """# iperf3 listens for a flood
@@ -246,7 +246,8 @@ rm -f /run/vvc-flood.log /var/tmp/vvc-undo-flood
 LISTEN = """
 pkill -x iperf3 || true
 printf '%s' "$2" > /var/tmp/vvc-undo-flood
-timeout 60 iperf3 --server --forceflush --one-off --port "$1" > /run/vvc-flood.log 2>&1 &
+# At one address: its answers to a container would come from another one else, which nobody there takes.
+timeout 60 iperf3 --server --bind "$3" --forceflush --one-off --port "$1" > /run/vvc-flood.log 2>&1 &
 for try in $(seq 200); do
     grep -q listening /run/vvc-flood.log 2> /dev/null && exit 0
     sleep 0.1

@@ -95,7 +95,7 @@ def measure(place: Place, turn: Turn) -> Seen:
         if not limited:
             neighbour.lift(place, beside)
         if fault.far_end:
-            neighbour.listening(run)
+            neighbour.listening(run, load.far_end)
         found, how = _probed(place, turn, victim, beside, load)
     finally:
         neighbour.rest(place, beside)
