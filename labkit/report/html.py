@@ -27,6 +27,8 @@ LARGEST_BYTES = 1_000_000
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_REPEATS = 400
 """Repeats listed one by one; beyond that only their points are shown."""
+_MOST_COLUMNS = 8
+"""Arms whose evidence stands open on the page, side by side; that of more is there to be opened."""
 
 
 def page(
@@ -59,6 +61,7 @@ def page(
         labs=set(labs),
         own=[one for one in own if one.lines],
         most_repeats=_MOST_REPEATS,
+        most_columns=_MOST_COLUMNS,
     )
 
 

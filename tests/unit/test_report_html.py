@@ -96,6 +96,18 @@ def test_it_says_how_it_was_made(run: Run, page: Page) -> None:
     assert "not ours" in page.text
 
 
+def test_what_is_too_long_for_a_cell_is_cut_and_says_so() -> None:
+    """A kernel's words are long, and many: some of them tell which they are."""
+    line = "oom-kill:" + "x" * 500
+    assert _view.told(["a", "b"]) == "a, b"
+    assert _view.told([]) == "none"
+    told = _view.told([line] * 20)
+    assert told.startswith("oom-kill:x")
+    assert told.endswith("…, and 19 more, told by ./lab report --json")
+    assert len(told) < 300
+    assert _view.told(["word"] * 100).endswith(" more, told by ./lab report --json")
+
+
 @pytest.mark.parametrize(("accelerator", "shown"), [("tcg", True), ("kvm", False)])
 def test_an_emulated_cpu_is_told(run: Run, accelerator: str, *, shown: bool) -> None:
     """The banner stands where there was no KVM, and only there."""
