@@ -74,6 +74,11 @@ def plain(environ: Mapping[str, str]) -> dict[str, str]:
     return {**_named(environ, PERSON), **OURS, "DOCKER_CONFIG": "/var/empty"}
 
 
+def for_engine(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of an engine, which outlives whoever starts it: their folder for temporary files may be gone before it is."""
+    return {name: value for name, value in plain(environ).items() if name != "TMPDIR"}
+
+
 def for_python(environ: Mapping[str, str]) -> dict[str, str]:
     """Of our own Python: the prober, a page in a process of its own, the playbook's worker."""
     return {**_named(environ, PYTHON), **plain(environ)}

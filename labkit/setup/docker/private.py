@@ -210,8 +210,6 @@ def _launch(folders: Folders, gid: int) -> None:
         *("--host", folders.host),
     ]
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    env = {**environment.plain(os.environ), **kept, "PATH": root.path()}
-    env.pop("TMPDIR", None)  # it may be gone before the engine is
     if folders.log.exists():
         folders.log.replace(folders.previous_log)
     with folders.log.open("wb") as log:
@@ -220,7 +218,7 @@ def _launch(folders: Folders, gid: int) -> None:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=env,
+            env={**environment.for_engine(os.environ), **kept, "PATH": root.path()},
             cwd="/",
             timeout=_SPAWN_S,
             check=True,
