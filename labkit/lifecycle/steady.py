@@ -100,6 +100,14 @@ def whoami(replica: Replica, within_s: float = _ASK_S) -> dict[str, Any]:
         ) from error
 
 
+def asked(replica: Replica) -> dict[str, Any] | None:
+    """The same; None where it does not answer 200."""
+    try:
+        return whoami(replica)
+    except LabError:
+        return None
+
+
 def bring_back(place: RunningLab) -> None:
     """Make the lab steady again after whatever was done to it; fast where nothing is wrong.
 

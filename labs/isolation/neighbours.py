@@ -85,14 +85,13 @@ def measure(place: Place, turn: Turn) -> Seen:
     victim, beside = pair(place, turn.side)
     run = place.run(beside)
     load = _load(place, beside)
-    limited = turn.factors[LIMITS] == LIMITED
-    if why := burden.too_small(fault, load, _room(run), limited=limited):
+    if why := _too_small(turn, load, _room(run)):
         return Seen({}, marks=(f"not measured: {why}",), replica=victim)
     neighbour.prepare(place, beside)
     before = neighbour.events(place, beside)
     said = steady.whoami(victim)
     try:
-        if not limited:
+        if not _limited(turn):
             neighbour.lift(place, beside)
         if fault.far_end:
             neighbour.listening(run, load.far_end)
@@ -114,7 +113,7 @@ def measure(place: Place, turn: Turn) -> Seen:
             "refused_processes": came.refused_processes,
             "least_free_kib": how.least_free_kib,
             "victim": victim.name,
-            "victim_survives": survives(said, _asked(victim)),
+            "victim_survives": survives(said, steady.asked(victim)),
             "outcomes": {name: dict(one.outcomes) for name, one in summaries.items()},
         },
         conditions={
@@ -132,18 +131,10 @@ def measure(place: Place, turn: Turn) -> Seen:
 
 def lacks(place: Place, turns: Sequence[Turn]) -> list[str]:
     """Which neighbours this machine has no room for, and why: a sentence for each arm. Raises LabError."""
-    told: dict[str, None] = {}
-    for side in dict.fromkeys(turn.side for turn in turns):
-        _, beside = pair(place, side)
-        run = place.run(beside)
-        load = _load(place, beside)
-        there = _room(run)
-        for turn in turns:
-            fault, limits = FAULTS[turn.factors[FAULT]], turn.factors[LIMITS]
-            why = burden.too_small(fault, load, there, limited=limits == LIMITED)
-            if why and turn.side == side:
-                told[f"{turn.arm} is left out: {why}"] = None
-    return list(told)
+    beside = {side: pair(place, side)[1] for side in dict.fromkeys(turn.side for turn in turns)}
+    looked = {side: (_load(place, one), _room(place.run(one))) for side, one in beside.items()}
+    whys = {str(turn.arm): _too_small(turn, *looked[turn.side]) for turn in turns}
+    return [f"{arm} is left out: {why}" for arm, why in whys.items() if why]
 
 
 def pair(place: Place, side: str) -> tuple[Replica, Replica]:
@@ -155,6 +146,14 @@ def pair(place: Place, side: str) -> tuple[Replica, Replica]:
             f"The side {side} has one replica, and a neighbour is a second one.",
             hint=f"pulumi config set replicas 2 -s {place.lab}; ./lab up {place.lab}",
         ) from None
+
+
+def _limited(turn: Turn) -> bool:
+    return turn.factors[LIMITS] == LIMITED
+
+
+def _too_small(turn: Turn, load: Load, there: burden.Room) -> str:
+    return burden.too_small(FAULTS[turn.factors[FAULT]], load, there, limited=_limited(turn))
 
 
 def _room(run: Runner) -> burden.Room:
@@ -217,13 +216,6 @@ def survives(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> str:
     if before.get("pid") != after.get("pid"):
         return "no: its service was started anew"
     return "yes"
-
-
-def _asked(victim: Replica) -> Mapping[str, Any] | None:
-    try:
-        return steady.whoami(victim)
-    except LabError:
-        return None
 
 
 def _serves_again(place: Place, beside: Replica) -> None:

@@ -98,14 +98,7 @@ def whoami(replica: Replica) -> Mapping[str, Any]:
 
     It is asked again, as its edge may take one that lives for gone when a busy machine lets two checks wait.
     """
-
-    def asked() -> Mapping[str, Any] | None:
-        try:
-            return steady.whoami(replica)
-        except LabError:
-            return None
-
-    return until(asked, ANSWERS_WITHIN_S, _PAUSE_S) or steady.whoami(replica)
+    return until(lambda: steady.asked(replica), ANSWERS_WITHIN_S, _PAUSE_S) or steady.whoami(replica)
 
 
 def now(place: RunningLab, side: str, struck: Sequence[str] = ()) -> Replica:
