@@ -127,7 +127,7 @@ def _accelerator() -> Check:
     try:
         found = machine_file.load()
     except machine_file.NotSetUpError:
-        return Check("accelerator", True, "not known yet: ./lab setup boots a kernel to find out", needed=False)
+        return Check("accelerator", False, "not known yet", "./lab setup boots a kernel to find out", needed=False)
     when = accelerator.probed_at() if accelerator.KVM.exists() else "now: there is nothing to boot on"
     return Check("accelerator", True, f"{found.accelerator} ({found.accelerator_reason}); tried {when}")
 
