@@ -1,7 +1,8 @@
 #!/bin/sh
 # Waits, for some time, until this server's cluster has done with members that have ended, whose names are given: one that
 # comes back before it was fenced would be fenced then. Without a majority nobody is fenced before one of them is back, and
-# then the others would be: the cluster is told instead that they are off, which whoever calls this has seen.
+# then the others would be; nor is it while the power service does not do its part. Then the cluster is told that they are
+# off, which whoever calls this has seen.
 set -eu
 
 pgrep -x pacemakerd > /dev/null || exit 0
@@ -20,7 +21,7 @@ while [ "$tries" -gt 0 ]; do
     tries=$((tries - 1))
     sleep 0.5
 done
-if ! quorate; then
+if [ -n "$busy" ] || ! quorate; then
     for name in "$@"; do
         ! grep -qx " *name: $name" /etc/corosync/corosync.conf || stonith_admin --confirm "$name"
     done

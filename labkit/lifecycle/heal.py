@@ -131,6 +131,12 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     return Steps(first=tuple(first), remove=volumes, up=("--refresh",))
 
 
+def servers_gone(state: Sequence[Known], laptop: Collection[There]) -> list[str]:
+    """Pure: the servers that are noted and not there, by their names in the contract."""
+    there = {one.thing for one in laptop}
+    return sorted(one.part_of for one in state if one.is_server and not one.going and one.thing not in there)
+
+
 def _bare(state: Sequence[Known]) -> list[Known]:
     """Volumes whose server is noted no more, nor anything that was in it.
 
@@ -254,8 +260,13 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     )
     servers.start(ready.machine, lab, progress)
     state = known(ready.pulumi.resources(lab))
-    named = settings.servers(stack_files.config(lab))
-    steps = outer_steps(state, _on_laptop(ready, lab), named)
+    config = stack_files.config(lab)
+    named = settings.servers(config)
+    laptop = _on_laptop(ready, lab)
+    steps = outer_steps(state, laptop, named)
+    clusters = settings.topology_of(config).clusters
+    if clusters:
+        servers.settle(ready.machine, lab, servers_gone(state, laptop), progress)
     if steps.first:
         with progress.step("The server, its volumes or its network are gone: making them anew"):
             _renew(ready, lab, steps.first)
@@ -263,7 +274,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         for volume in steps.remove:
             progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
-    if settings.topology_of(stack_files.config(lab)).clusters:
+    if clusters:
         serving.wake(ready.machine, lab, progress)
         _form(ready, lab, progress)
     words = set(steps.up)

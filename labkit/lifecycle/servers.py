@@ -98,11 +98,8 @@ def start(machine: Machine, lab: str, progress: Progress) -> None:
         serving, own = beside(client, lab), of(client, lab)
         _start([one for one in serving if one.status != RUNNING], progress)
         stopped = [server for server in own if server.status != RUNNING]
-        if stopped and serving:
-            running = [str(server.name) for server in own if server.status == RUNNING]
-            names = [str(server.name).removeprefix(prefix(lab)) for server in stopped]
-            with progress.step("The clusters notice that servers have ended"), ThreadPoolExecutor() as pool:
-                list(pool.map(lambda name: _settled(reach(machine, name), names), running))
+        if serving:
+            settle(machine, lab, [str(server.name).removeprefix(prefix(lab)) for server in stopped], progress)
         _start(stopped, progress)
         for server in stopped:
             wait_healthy(server)
@@ -117,8 +114,18 @@ def _start(containers: Sequence[Container], progress: Progress) -> None:
                 one.start()
 
 
+def settle(machine: Machine, lab: str, ended: Sequence[str], progress: Progress) -> None:
+    """Wait until the lab's clusters have done with servers that have ended, or are gone: whoever comes back before it
+    was fenced would be fenced then. A cluster that does not come to it is waited for no longer than `_SETTLED_S`."""
+    if not ended:
+        return
+    with engine(machine) as client:
+        running = [str(server.name) for server in of(client, lab) if server.status == RUNNING]
+    with progress.step("The clusters notice that servers have ended"), ThreadPoolExecutor() as pool:
+        list(pool.map(lambda name: _settled(reach(machine, name), ended), running))
+
+
 def _settled(server: Reach, ended: Sequence[str]) -> None:
-    """A server's cluster has done with those that have ended, or does not come to it: then they are started anyway."""
     with suppress(CommandError):
         runner(server)([_SETTLED, *ended], _SETTLED_S)
 

@@ -8,7 +8,7 @@ import pytest
 
 from infra.plan import MAX_SERVERS
 from infra.settings import servers as wanted
-from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps
+from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone
 from labkit.lifecycle.inside import There
 from tests.unit.recovering import OUTER, REFRESH, there
 
@@ -61,6 +61,18 @@ def test_the_volumes_of_a_server_that_a_killed_down_has_removed_are_made_anew() 
     assert outer_steps([one[1], *two, storage, inside], laptop, both) == Steps()
     anew = dataclasses.replace(one[0], again=True)
     assert outer_steps([anew, one[1], shares, two[1], storage], laptop, both) == Steps()
+
+
+def test_clusters_are_waited_for_where_a_server_is_gone() -> None:
+    """Not where another stands in its place, nor for what serves them, nor for one that was replaced."""
+    one, two = outside("server-1"), outside("server-2")
+    edge = Known(there("container", "vvc-1-failover-edge"), "urn::docker:index/container:Container::edge")
+    state = [edge, *one, *two, dataclasses.replace(two[0], there=there("container", "former"), going=True)]
+    assert servers_gone(state, {known_.there for known_ in (edge, *one, *two)}) == []
+    assert servers_gone(state, {known_.there for known_ in (one[1], *two)}) == ["server-1"]
+    assert servers_gone([dataclasses.replace(one[0], again=True)], []) == ["server-1"]
+    other = one[0].there._replace(id="another")
+    assert servers_gone(one, {other}) == []
 
 
 MOST = MAX_SERVERS
