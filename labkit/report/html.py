@@ -28,7 +28,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_REPEATS = 400
 """Repeats listed one by one; beyond that only their points are shown."""
 _MOST_COLUMNS = 8
-"""Arms whose evidence stands open on the page, side by side; that of more is there to be opened."""
+"""Arms of which everything stands open on the page; of more what no claim is about is there to be opened."""
 
 
 def page(

@@ -199,3 +199,23 @@ def test_what_no_claim_is_about_is_shown_too(page: Page) -> None:
     """Another action of a claimed value, and values of their own."""
     assert "VM, restore" in page.text
     assert "translation cache" in page.text
+
+
+def test_what_of_many_arms_would_fill_a_page_is_there_to_be_opened(run: Run) -> None:
+    """All of it, and nothing of it stands twice; that of few arms stands open."""
+    one = run.experiments[0]
+    repeats = tuple(
+        dataclasses.replace(repeat, factors={"neighbour": str(number)}) for repeat in one.repeats for number in range(5)
+    )
+    many = dataclasses.replace(run, experiments=(dataclasses.replace(one, repeats=repeats),))
+    few = dataclasses.replace(run, experiments=(one,))
+    opened = {
+        len(each.experiments[0].repeats): _outside_details(html.page(each, judged.rows(each))) for each in (few, many)
+    }
+    assert [text.count("Numbers:") for text in opened.values()] == [1, 0]
+    assert html.page(many, judged.rows(many)).count("<caption>Numbers:") == 1
+    assert 'class="outcome"' in opened[len(repeats)]
+
+
+def _outside_details(source: str) -> str:
+    return re.sub(r"<details>.*?</details>", "", source, flags=re.DOTALL)
