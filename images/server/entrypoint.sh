@@ -12,6 +12,7 @@ set -eu
 sockets=/run/vvc
 owner=${VVC_OWNER:-0:0}
 shutdown_s=5
+daemon_s=600
 processes=4096
 
 say() { echo "server: $*" >&2; }
@@ -128,6 +129,18 @@ start() {
     ) &
 }
 
+# On a busy machine an engine ends before it answers: it gives its own containerd 15 s. What it had read is read by then.
+engine() {
+    tries=3
+    until dockerd --pidfile /run/docker.pid --cgroup-parent "$cgroup_parent" \
+        ${VVC_REGISTRY:+--insecure-registry "$VVC_REGISTRY"}; do
+        status=$?
+        tries=$((tries - 1))
+        { [ ! -e /run/vvc-up ] && [ "$tries" -gt 0 ]; } || return "$status"
+        say "dockerd ended with status $status before it answered: it is started again"
+    done
+}
+
 # Hundredths of a second since the machine's start.
 now() {
     read -r uptime _ < /proc/uptime
@@ -188,11 +201,11 @@ make_bridge
 } > /run/libvirtd.conf
 
 start libvirtd libvirtd --config /run/libvirtd.conf
-start dockerd dockerd --pidfile /run/docker.pid --cgroup-parent "$cgroup_parent" \
-    ${VVC_REGISTRY:+--insecure-registry "$VVC_REGISTRY"}
+start dockerd engine
 
-within 60 virsh --quiet version || { say "libvirtd does not answer"; stop 1; }
-within 60 docker version || { say "dockerd does not answer"; stop 1; }
+# Who waits for this server has a bound of its own; this one is there lest it never ends.
+within "$daemon_s" virsh --quiet version || { say "libvirtd does not answer"; stop 1; }
+within "$daemon_s" docker version || { say "dockerd does not answer"; stop 1; }
 ln -sf libvirt-sock "$sockets/libvirt.sock"
 chown "$owner" "$sockets"/*sock
 chmod 700 "$sockets"/*sock

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+import tarfile
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -161,3 +163,18 @@ def test_it_ends_with_an_error_when_a_daemon_dies(server: Server, daemon: str) -
         server.start()
     server.run("pkill", "-KILL", "-x", daemon)
     assert server.container.wait(timeout=PATIENCE_S)["StatusCode"] == 1
+
+
+def test_an_engine_that_ends_before_it_answers_is_started_again(server: Server) -> None:
+    """As on a machine so busy that its containerd does not start in time; the server's own way in is none the wiser."""
+    server.container.stop(timeout=STOP_WITHIN_S)
+    fails_once = b'#!/bin/sh\n[ -e /var/failed ] && exec /usr/sbin/dockerd "$@"\n: > /var/failed\nexit 1\n'
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("dockerd")
+        entry.size, entry.mode = len(fails_once), 0o755
+        tar.addfile(entry, io.BytesIO(fails_once))
+    assert server.container.put_archive("/usr/local/sbin", archive.getvalue())
+    server.start()
+    assert "dockerd ended with status 1 before it answered" in server.container.logs().decode()
+    assert server.run("docker", "info", "--format", "{{.Driver}}") == "overlay2"
