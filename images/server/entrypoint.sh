@@ -129,7 +129,8 @@ start() {
     ) &
 }
 
-# On a busy machine an engine ends before it answers: it gives its own containerd 15 s. What it had read is read by then.
+# On a busy machine an engine ends before it answers: it gives its own containerd 15 s. The next one finds
+# in memory what that one had to read.
 engine() {
     tries=3
     until dockerd --pidfile /run/docker.pid --cgroup-parent "$cgroup_parent" \

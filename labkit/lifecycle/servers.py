@@ -24,6 +24,7 @@ from labkit.system.waiting import until
 
 SERVER: plan.Role = "server"
 RUNNING = "running"
+_PAUSED = "paused"
 
 _POLL_S = 0.2
 _OFF_S = 10
@@ -99,16 +100,24 @@ def start(machine: Machine, lab: str, progress: Progress) -> None:
         _start([one for one in serving if one.status != RUNNING], progress)
         stopped = [server for server in own if server.status != RUNNING]
         if serving:
+            _cut_off([server for server in stopped if server.status == _PAUSED])
             settle(machine, lab, [str(server.name).removeprefix(prefix(lab)) for server in stopped], progress)
         _start(stopped, progress)
         for server in stopped:
             wait_healthy(server)
 
 
+def _cut_off(frozen: Sequence[Container]) -> None:
+    # A member that goes on where it was would do so beside what its peers have started in its place.
+    for server in frozen:
+        _kill(server)
+        server.reload()
+
+
 def _start(containers: Sequence[Container], progress: Progress) -> None:
     for one in containers:
         with progress.step(f"Start {one.labels.get(plan.ROLE_LABEL, SERVER)} {one.name}"):
-            if one.status == "paused":
+            if one.status == _PAUSED:
                 one.unpause()
             else:
                 one.start()

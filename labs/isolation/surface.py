@@ -30,7 +30,8 @@ REQUESTS = 1000
 WRITES_IN = 5
 """One request in so many is a write: a service does both."""
 PER_S = 25.0
-"""With KVM as well: a slow machine under strace answers four times as many no more, and runs are compared."""
+"""With KVM as well: under strace a slow machine does not answer a hundred, and one rate lets machines be compared."""
+_ASKING_S = REQUESTS / PER_S
 DEADLINE_S = 5.0
 
 START_LINE = "strace has attached to what stands for the replica"
@@ -94,7 +95,7 @@ def measure(place: Place, turn: Turn) -> Seen:
     replica = place.replica(turn.side)
     run, watched = place.run(replica), SIDES[turn.side]
     pids = run(["sh", "-c", watched.pids, "sh", replica.handle]).output.split()
-    with watching(run, pids, REQUESTS / PER_S + 2 * _STEADY_WITHIN_S) as why:
+    with watching(run, pids, _ASKING_S + 2 * _STEADY_WITHIN_S) as why:
         if why:
             return Seen({}, marks=(f"not measured: strace cannot watch there: {why}",), replica=replica)
         found = _ask(replica)
@@ -144,10 +145,10 @@ def _ask(replica: Replica) -> Summary:
             reads_per_s=PER_S * (WRITES_IN - 1) / WRITES_IN,
             writes_per_s=PER_S / WRITES_IN,
             deadline_s=DEADLINE_S,
-            duration_s=REQUESTS / PER_S,
+            duration_s=_ASKING_S,
         )
         with probing(settings, None) as prober:
-            prober.wait_end(REQUESTS / PER_S + DEADLINE_S + _END_WITHIN_S)
+            prober.wait_end(_ASKING_S + DEADLINE_S + _END_WITHIN_S)
         return summarise(prober.result.samples())
 
 

@@ -166,7 +166,7 @@ def test_it_ends_with_an_error_when_a_daemon_dies(server: Server, daemon: str) -
 
 
 def test_an_engine_that_ends_before_it_answers_is_started_again(server: Server) -> None:
-    """As on a machine so busy that its containerd does not start in time; the server's own way in is none the wiser."""
+    """As on a machine so busy that its containerd does not start in time: then it is as well as any."""
     server.container.stop(timeout=STOP_WITHIN_S)
     fails_once = b'#!/bin/sh\n[ -e /var/failed ] && exec /usr/sbin/dockerd "$@"\n: > /var/failed\nexit 1\n'
     archive = io.BytesIO()

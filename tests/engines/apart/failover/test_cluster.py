@@ -75,6 +75,22 @@ def test_up_starts_the_dead_servers_and_moves_nothing(site: Failover) -> None:
         assert site.run(server, "/usr/local/lib/vvc/part && echo well").strip() == "well"
 
 
+def test_up_brings_back_servers_that_are_frozen(site: Failover) -> None:
+    """They do not go on beside what their peers have started in their place: one VM, nothing lost on either side."""
+    home = {side: site.where(side) for side in ("vm", "container")}
+    for side in home:
+        write(site, side, "frozen", range(1, 4))
+    with counted(site) as qemus:
+        for server in home.values():
+            command(["docker", "pause", f"{site.prefix}{server}"])
+        site.up()
+    assert max(qemus) == 1
+    assert all(state == "running" for state in site.status()["servers"].values())
+    for side, server in home.items():
+        assert written(site, side, "frozen") == [1, 2, 3]
+        assert site.run(server, "/usr/local/lib/vvc/part && echo well").strip() == "well"
+
+
 def test_a_changed_setting_takes_effect_on_the_one_vm_there_is(site: Failover) -> None:
     """Away from its first server: more memory, no second QEMU, no entry lost."""
     write(site, "vm", "memory", range(1, 4))
