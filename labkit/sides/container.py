@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,21 @@ read -r uptime _ < /proc/uptime
 echo "uptime_s $uptime"
 date +'now_s %s.%N'
 """
+
+PAUSE = """
+tries=30
+until told=$(docker pause "$1" 2>&1); do
+    case $told in
+    *freeze* | *paused*) tries=$((tries - 1)) ;;
+    *) tries=0 ;;
+    esac
+    [ "$tries" -gt 0 ] || { echo "$told" >&2; exit 1; }
+    sleep 0.5
+done
+"""
+"""Freezes the container $1. On a busy machine an engine gives up before all of its processes have stopped ("unable to
+freeze"), and learns seconds later that an earlier pause has ended ("is already paused")."""
+_RESUME_TRIES, _RESUME_PAUSE_S = 30, 0.5
 
 
 class Container:
@@ -112,12 +128,12 @@ done
 
     def start(self, replica: Replica, run: Runner) -> None:
         """Start the stopped container, or let the paused one go on."""
-        try:
-            run(["docker", "start", replica.handle])
-        except CommandError as error:
-            if "paused" not in error.outcome.output:
-                raise
-            run(["docker", "unpause", replica.handle])
+        for _ in range(_RESUME_TRIES):
+            if _done(run, "start", replica) or _done(run, "unpause", replica):
+                return
+            # It may go on already: a busy engine learns that late.
+            time.sleep(_RESUME_PAUSE_S)
+        run(["docker", "start", replica.handle])
 
     def stop(self, replica: Replica, run: Runner) -> None:
         """Stop the container: TERM, after the engine's grace KILL."""
@@ -129,7 +145,7 @@ done
 
     def suspend(self, replica: Replica, run: Runner) -> None:
         """Freeze the container's processes; they keep their memory."""
-        run(["docker", "pause", replica.handle])
+        run(["sh", "-c", PAUSE, "sh", replica.handle])
 
     def port(self, replica: Replica, run: Runner) -> Port:
         """The server's end of its veth pair; else its own adapter, in its namespace; else the server's address."""
@@ -193,6 +209,17 @@ done
 
 
 SIDE: Side = Container()
+
+
+def _done(run: Runner, word: str, replica: Replica) -> bool:
+    """Whether its engine has done it; False where it says that the container is paused, or is not."""
+    try:
+        run(["docker", word, replica.handle])
+    except CommandError as error:
+        if not any(said in error.outcome.output for said in ("paused", "cannot resume")):
+            raise
+        return False
+    return True
 
 
 def _inspect(replica: Replica, run: Runner) -> dict[str, Any]:

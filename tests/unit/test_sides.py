@@ -7,19 +7,23 @@ import re
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from infra import names, sides
+from infra import names, outputs, sides
 from infra.plan import MAX_REPLICAS
 from labkit.lifecycle import inside, strays
 from labkit.lifecycle.inside import There
 from labkit.measure import labs
 from labkit.sides import SIDES, Side
+from labkit.sides.container import PAUSE
+from labkit.sides.protocol import Runner
+from labkit.system.errors import CommandError
+from labkit.system.outcome import Outcome
 from service import settings as service
 
 ROOT = Path(__file__).parents[2]
@@ -158,3 +162,77 @@ esac
         capture_output=True, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})  # fmt: skip
     roles = [line.split() for line in done.stdout.splitlines() if not line.startswith("daemon")]
     assert roles == [["replica", "7"], ["replica", "8"], ["shim", shim], *(["proxy", pid] for pid in own)]
+
+
+ANSWERS = {
+    "frozen at once": ([""], 0, ""),
+    "frozen when it is tried again": (
+        ["OCI runtime pause failed: unable to freeze: unknown", "is already paused", ""],
+        0,
+        "",
+    ),
+    "not there": (["No such container: container-1", ""], 1, "No such container: container-1"),
+}
+
+
+@pytest.mark.parametrize("said", ANSWERS)
+def test_a_busy_engine_is_asked_again_to_freeze_a_container(said: str, tmp_path: Path) -> None:
+    """While it says that it could not yet; any other answer is final and told."""
+    answers, status, told = ANSWERS[said]
+    engine = tmp_path / "docker"
+    (tmp_path / "answers").write_text("".join(f"{one}\n" for one in answers), encoding="utf-8")
+    engine.write_text(
+        f"""#!/bin/sh
+cd {tmp_path}
+read -r answer < answers
+sed -i 1d answers
+[ -z "$answer" ] || {{ echo "$answer" >&2; exit 1; }}
+echo container-1
+""",
+        encoding="utf-8",
+    )
+    engine.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", PAUSE, "sh", "container-1"], check=False, timeout=20, text=True,
+        capture_output=True, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"})  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (status, "", told)
+
+
+RESUMED = {
+    "it was stopped": ([""], ["start"]),
+    "it was frozen": (["cannot start a paused container", ""], ["start", "unpause"]),
+    "it went on already": (
+        ["cannot start a paused container", "cannot resume a running process", ""],
+        ["start", "unpause", "start"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", RESUMED)
+def test_a_container_is_started_though_its_engine_learns_late(what: str) -> None:
+    """That it goes on already; a stopped one, which is measured, is asked for once."""
+    answers, commands = RESUMED[what]
+    left, asked = iter(answers), []
+
+    def run(command: Sequence[str], *_: object) -> Outcome:
+        asked.append(command[1])
+        answer = next(left)
+        outcome = Outcome(tuple(command), int(bool(answer)), answer, 0.0)
+        if answer:
+            raise CommandError(outcome)
+        return outcome
+
+    replica = cast("outputs.Replica", SimpleNamespace(handle="container-1"))
+    SIDES["container"].start(replica, cast("Runner", run))
+    assert asked == commands
+
+
+def test_a_container_that_cannot_start_is_told() -> None:
+    """At once, by its engine's words."""
+
+    def run(command: Sequence[str], *_: object) -> Outcome:
+        raise CommandError(Outcome(tuple(command), 1, "No such container: container-1", 0.0))
+
+    replica = cast("outputs.Replica", SimpleNamespace(handle="container-1"))
+    with pytest.raises(CommandError, match="No such container"):
+        SIDES["container"].start(replica, cast("Runner", run))

@@ -10,6 +10,7 @@ from infra import answers
 from infra.outputs import Replica, Server
 from infra.plan import SERVICE_PORT
 from labkit.lifecycle.running import RunningLab
+from labkit.sides.container import PAUSE
 from labkit.system.errors import LabError
 from labkit.system.waiting import until
 from labs.failover import logs
@@ -37,7 +38,7 @@ _PORT = 8100
 _COPY = f"""
 set -e
 trap 'docker unpause "$1" > /dev/null' EXIT
-docker pause "$1" > /dev/null
+{PAUSE}
 rm -rf {SPLIT_DIR}
 data=$(docker service inspect --format '{{{{(index .Spec.TaskTemplate.ContainerSpec.Mounts 0).Source}}}}' "$2")
 cp -a "$data" {SPLIT_DIR}

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import requests
 
 from infra import outputs, plan
+from labkit.sides.container import PAUSE
 from labkit.system.processes import alive
 from labkit.system.waiting import until
 from tests.engines.apart.kills import Site, collect
@@ -70,6 +71,10 @@ class Failover(Site):
     def kill(self, name: str) -> None:
         """As when its power is cut."""
         command(["docker", "kill", f"{self.prefix}{name}"])
+
+    def freeze(self, name: str) -> None:
+        """Stop its processes where they are, as in a laptop that sleeps."""
+        command(["sh", "-c", PAUSE, "sh", f"{self.prefix}{name}"])
 
     def state(self) -> list[dict[str, Any]]:
         """Resources of its Pulumi state."""

@@ -16,6 +16,7 @@ import pytest
 from infra import answers, paths
 from infra.outputs import Replica
 from labkit.measure import pcap
+from labkit.sides.container import PAUSE
 from tests.engines.apart.networking.site import LAB, Site
 from tests.engines.real import command
 
@@ -110,7 +111,7 @@ def test_a_replica_that_is_not_there_is_told(site: Site) -> None:
     assert wrong.returncode == 1
     assert "Did you mean container-1?" in wrong.stderr
     replica = along(site, "published")
-    site.in_server(f"docker pause {replica.handle}")
+    site.in_server(f"set -- {replica.handle}\n{PAUSE}")
     try:
         off = site.tool("capture", "--lab", LAB, replica.name, check=False)
     finally:
