@@ -28,12 +28,12 @@ def build(lab: Blueprint, indexes: Mapping[str, Sequence[int]]) -> ground.Ground
         raise machine.NotSetUpError(
             "The image of a cluster's servers was not made yet.", f"Run: ./lab up {lab.plan.lab}"
         )
-    host = ground.laptop(lab)
+    host, sockets = ground.laptop(lab), ground.sockets(lab)
     networks = ground.networks(lab, host)
     opts = pulumi.ResourceOptions(provider=host)
     registry = _registry(lab, opts, networks["mgmt"])
     beside = [
-        _power(lab, opts),
+        _power(lab, pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[sockets]))),
         Pushed(
             "registry-base",
             image=base_image(lab),
@@ -48,7 +48,14 @@ def build(lab: Blueprint, indexes: Mapping[str, Sequence[int]]) -> ground.Ground
             f"{side}-storage", name=lab.plan.name(f"{side}-storage"), labels=labels.volume(lab.plan), opts=opts
         )
         carrying[side] = [
-            Server(one, networks=networks, lab=lab, host=host, member=_member(side, one, lab, storage, beside))
+            Server(
+                one,
+                networks=networks,
+                lab=lab,
+                host=host,
+                sockets=sockets,
+                member=_member(side, one, lab, storage, beside),
+            )
             for one in lab.plan.servers(own)
         ]
     edges = [outputs.Edge(side, lab.plan.edge_url(side)) for side in indexes]
@@ -117,7 +124,7 @@ def _power(lab: Blueprint, opts: pulumi.ResourceOptions) -> docker.Container:
 
 
 def _power_dir(lab: Blueprint) -> str:
-    return f"{lab.machine.runtime_dir}/{lab.plan.lab}-power"
+    return lab.machine.sockets_dir(lab.plan.lab, "power")
 
 
 def _registry(lab: Blueprint, opts: pulumi.ResourceOptions, mgmt: docker.Network) -> docker.Container:

@@ -12,6 +12,7 @@ from infra import labels, names, outputs
 from infra.lab import Blueprint
 from infra.plan import LAN, Network
 from infra.server import Server
+from infra.sockets import Sockets
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Ground:
 def laptop(lab: Blueprint) -> docker.Provider:
     """The provider of the laptop's engine."""
     return docker.Provider(names.HOST, host=lab.machine.docker_host)
+
+
+def sockets(lab: Blueprint) -> Sockets:
+    """What all that has sockets depends on."""
+    return Sockets(names.SOCKETS, lab=lab.plan.lab, machine=lab.machine)
 
 
 def networks(lab: Blueprint, host: docker.Provider) -> dict[Network, docker.Network]:

@@ -47,6 +47,10 @@ class Machine:
         """Make the folder of the sockets, for its owner alone; else the engine would make it, for root alone."""
         Path(self.runtime_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def sockets_dir(self, lab: str, name: str) -> str:
+        """Folder in which the sockets of a lab's server come out, or of what else has some by this name."""
+        return f"{self.runtime_dir}/{lab}-{name}"
+
     def lab_dir(self, lab: str) -> Path:
         """Folder of what one lab keeps on the laptop: keys, logs."""
         return Path(self.checkout) / ".state" / lab
@@ -58,6 +62,11 @@ class Machine:
     def public_key(self, lab: str) -> str:
         """The lab's ssh public key."""
         return self.private_key(lab).with_suffix(".pub").read_text(encoding="utf-8").strip()
+
+
+def socket_dirs(runtime_dir: Path, lab: str) -> list[Path]:
+    """Those folders of a lab's sockets that are there."""
+    return sorted([*runtime_dir.glob(f"{lab}-server-*"), *runtime_dir.glob(f"{lab}-power")])
 
 
 def save(machine: Machine, file: Path = FILE) -> None:

@@ -13,6 +13,9 @@ from infra.sides import NAMES
 HOST = "engine"
 """The provider of the laptop's engine."""
 
+SOCKETS = "sockets"
+"""The resource on which all depends that has sockets on the laptop."""
+
 SERVER_VOLUMES = {"docker-data": "/var/lib/docker", "libvirt-data": "/var/lib/libvirt"}
 """Parts of a server that stay when its container is made anew -> where they are in it."""
 

@@ -67,6 +67,7 @@ class Server(pulumi.ComponentResource):
         networks: Mapping[Network, docker.Network],
         lab: Blueprint,
         host: docker.Provider,
+        sockets: pulumi.Resource,
         member: Member | None = None,
     ) -> None:
         plan, machine = lab.plan, lab.machine
@@ -76,7 +77,7 @@ class Server(pulumi.ComponentResource):
         self._member = member
         self.addresses = {network: str(address) for network, address in planned.addresses.items()}
         self.address = self.addresses[LAN]
-        sockets = f"{machine.runtime_dir}/{plan.lab}-{name}"
+        place = machine.sockets_dir(plan.lab, name)
         child = pulumi.ResourceOptions(parent=self, provider=host)
         self.reach = Reach("docker", machine.docker_host, plan.name(name))
         self.container = docker.Container(
@@ -96,7 +97,7 @@ class Server(pulumi.ComponentResource):
             devices=_devices(lab),
             cgroupns_mode="host" if machine.cgroup_version == 1 else "private",
             shm_size=MEMBER_SHM_MIB if member else None,
-            volumes=[*_mounts(name, sockets, lab, child), *(member.mounts if member else ())],
+            volumes=[*_mounts(name, place, lab, child), *(member.mounts if member else ())],
             envs=[
                 f"VVC_HOST_UUID={uuid.uuid5(uuid.NAMESPACE_OID, plan.name(name))}",
                 f"VVC_OWNER={machine.owner}",
@@ -109,11 +110,11 @@ class Server(pulumi.ComponentResource):
             wait_timeout=HEALTHY.seconds,
             opts=pulumi.ResourceOptions.merge(
                 pulumi.ResourceOptions.merge(child, rules.options("server container")),
-                pulumi.ResourceOptions(depends_on=list(member.needs) if member else None),
+                pulumi.ResourceOptions(depends_on=[sockets, *(member.needs if member else ())]),
             ),
         )
-        self.docker_host = f"unix://{sockets}/docker.sock"
-        self.libvirt_uri = f"qemu+unix:///system?socket={quote(sockets)}/libvirt.sock"
+        self.docker_host = f"unix://{place}/docker.sock"
+        self.libvirt_uri = f"qemu+unix:///system?socket={quote(place)}/libvirt.sock"
         self._dependent = pulumi.ResourceOptions(deleted_with=self.container)
         self.register_outputs({})
 
@@ -158,7 +159,7 @@ class Server(pulumi.ComponentResource):
         )
 
 
-def _mounts(name: str, sockets: str, lab: Blueprint, child: pulumi.ResourceOptions) -> list[docker.ContainerVolumeArgs]:
+def _mounts(name: str, place: str, lab: Blueprint, child: pulumi.ResourceOptions) -> list[docker.ContainerVolumeArgs]:
     """The volumes that stay when the server's container is made anew, and where its sockets come out."""
     volumes = [
         docker.Volume(
@@ -170,7 +171,7 @@ def _mounts(name: str, sockets: str, lab: Blueprint, child: pulumi.ResourceOptio
         docker.ContainerVolumeArgs(volume_name=volume.name, container_path=place)
         for volume, place in zip(volumes, names.SERVER_VOLUMES.values(), strict=True)
     ]
-    mounts.append(docker.ContainerVolumeArgs(host_path=sockets, container_path=_INSIDE))
+    mounts.append(docker.ContainerVolumeArgs(host_path=place, container_path=_INSIDE))
     if lab.machine.cgroup_version == 1:
         mounts.append(docker.ContainerVolumeArgs(host_path="/sys/fs/cgroup", container_path="/sys/fs/cgroup"))
     return mounts

@@ -37,10 +37,10 @@ def _some_paths(text: str, _asked: Asked) -> tuple[str, ...]:
 def _build(lab: Blueprint) -> Ground:
     from infra import ground, server  # noqa: PLC0415 - Pulumi takes a second, and the settings read this module
 
-    host = ground.laptop(lab)
+    host, sockets = ground.laptop(lab), ground.sockets(lab)
     networks = ground.networks(lab, host)
     planned = lab.plan.servers(lab.settings.servers)
-    servers = [server.Server(one, networks=networks, lab=lab, host=host) for one in planned]
+    servers = [server.Server(one, networks=networks, lab=lab, host=host, sockets=sockets) for one in planned]
     for one in servers:
         one.declare_providers()
     return ground.Ground(servers, dict.fromkeys(lab.settings.sides, servers[:1]))

@@ -67,13 +67,11 @@ class Known:
 
     @property
     def part_of(self) -> str:
-        """Of what stands on the laptop's engine, the server that it is or is a volume of; "" if all stand on it.
-
-        A container that is no server, such as the edge, is a part of itself.
-        """
+        """Of what stands on the laptop's engine, the server that it is or is a volume of, or the role of what serves
+        them, such as the edge; "" if all stand on it."""
         if not self.outer:
             return ""
-        return names.server_in(self.urn) or (self.there.name if self._serves else "")
+        return names.server_in(self.urn) or (self.urn.rpartition("::")[2] if self._serves else "")
 
 
 @dataclass(frozen=True)
@@ -205,6 +203,17 @@ def forming(resources: Sequence[Mapping[str, Any]], server: str) -> list[str]:
     return [resource["urn"] for resource in resources if server in (resource.get("inputs", {}).get("servers") or {})]
 
 
+def unnoted(resources: Sequence[Mapping[str, Any]], wanted: Iterable[str]) -> list[str]:
+    """Pure: words for `pulumi up --target` that make, of these resources, those that the state does not hold, with what
+    has their names: what was gone when an earlier healing was cut off, or is new since the lab was brought up.
+
+    Whatever is targeted may depend on them.
+    """
+    noted = {str(resource["urn"]).rpartition("::")[2] for resource in resources if resource.get("custom")}
+    names_ = [one for name in wanted if name not in noted for one in (name, f"{name}-*")]
+    return [word for name in names_ for word in ("--target", f"**::{name}")]
+
+
 def after_a_kill(
     ready: Ready,
     lab: str,
@@ -259,24 +268,25 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         lambda what: progress.line(f"Removed what an earlier up left: {what}"),
     )
     servers.start(ready.machine, lab, progress)
-    state = known(ready.pulumi.resources(lab))
-    config = stack_files.config(lab)
-    named = settings.servers(config)
+    resources = ready.pulumi.resources(lab)
+    state = known(resources)
+    named = settings.servers(stack_files.config(lab))
+    wanted = (names.SOCKETS, *named, *plan.SERVING)
     laptop = _on_laptop(ready, lab)
-    steps = outer_steps(state, laptop, named)
-    clusters = settings.topology_of(config).clusters
+    steps = outer_steps(state, laptop, wanted)
+    clusters = stack_files.clustered(lab)
     if clusters:
         servers.settle(ready.machine, lab, servers_gone(state, laptop), progress)
     if steps.first:
-        with progress.step("The server, its volumes or its network are gone: making them anew"):
-            _renew(ready, lab, steps.first)
+        with progress.step("Servers, their volumes or networks, or what serves them are gone: making them anew"):
+            _renew(ready, lab, steps.first, unnoted(resources, wanted))
     with servers.engine(ready.machine) as client:
         for volume in steps.remove:
             progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
     if clusters:
         serving.wake(ready.machine, lab, progress)
-        _form(ready, lab, progress)
+        _form(ready, lab, wanted, progress)
     words = set(steps.up)
     for server in _servers(ready, lab):
         name = server.container.removeprefix(servers.prefix(lab))
@@ -298,7 +308,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _form(ready: Ready, lab: str, progress: Progress) -> None:
+def _form(ready: Ready, lab: str, wanted: Iterable[str], progress: Progress) -> None:
     """Form the clusters anew whose servers do not do their part: what is in these cannot be read, if not."""
     found = _servers(ready, lab)
     with ThreadPoolExecutor() as pool:
@@ -307,13 +317,14 @@ def _form(ready: Ready, lab: str, progress: Progress) -> None:
     resources = ready.pulumi.resources(lab) if idle else []
     if urns := sorted({urn for server in idle for urn in forming(resources, server)}):
         with progress.step(f"{', '.join(idle)} out of its cluster: it is formed anew"):
-            _do(ready, [*UP, "-s", lab, *(word for urn in urns for word in ("--target-replace", urn))])
+            again = [word for urn in urns for word in ("--target-replace", urn)]
+            _do(ready, [*UP, "-s", lab, *again, *unnoted(resources, wanted)])
 
 
-def _renew(ready: Ready, lab: str, urns: Sequence[str]) -> None:
+def _renew(ready: Ready, lab: str, urns: Sequence[str], new: Sequence[str]) -> None:
     targets = [word for urn in urns for word in ("--target", urn)]
-    for words in (("refresh", "--yes", "--skip-preview"), UP):
-        _do(ready, [*words, "-s", lab, *targets])
+    _do(ready, ["refresh", "--yes", "--skip-preview", "-s", lab, *targets])
+    _do(ready, [*UP, "-s", lab, *targets, *new])
 
 
 def _do(ready: Ready, words: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import plan
+from infra.machine import socket_dirs
 from labkit.lifecycle import inside, inventory, noted, orphans, programs, servers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.servers import OnEngine
@@ -161,7 +162,7 @@ def _ours(machine: OnEngine, lab: str, things: list[Thing], known: Collection[st
             found.append(Leftover("interface", thing.name, (*_sudo(), "ip", "link", "del", thing.name)))
     found += [Leftover("mount", point, (*_sudo(), "umount", "-l", point)) for point in orphans.mounts()]
     if not up:
-        for folder in sorted([*runtime().glob(f"{lab}-server-*"), *runtime().glob(f"{lab}-power")]):
+        for folder in socket_dirs(runtime(), lab):
             found.append(Leftover("folder", str(folder), (*_sudo(folder), "rm", "-r", str(folder))))
     return found
 

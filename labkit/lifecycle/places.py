@@ -59,7 +59,8 @@ def standing(lab: str, containers: Iterable[Mapping[str, Any]], machine: Machine
     found = []
     for one in containers:
         full = str(one["Name"]).removeprefix("/")
-        name, sockets = full.removeprefix(prefix), f"{machine.runtime_dir}/{lab}-{full.removeprefix(prefix)}"
+        name = full.removeprefix(prefix)
+        sockets = machine.sockets_dir(lab, name)
         address = _on_lan(lab, one).get("IPAddress", "")
         uri = f"qemu+unix:///system?socket={sockets}/libvirt.sock"
         reach = servers.reach(machine, full)

@@ -17,6 +17,7 @@ from infra.machine import Machine
 from infra.reach import Reach
 from labkit.setup.docker.client import connected
 from labkit.sides.reach import runner
+from labkit.system import stack_files
 from labkit.system.errors import CommandError, LabError
 from labkit.system.paths import CHECKOUT_ID
 from labkit.system.progress import Progress
@@ -96,10 +97,10 @@ def start(machine: Machine, lab: str, progress: Progress) -> None:
     """Start those of the lab's servers, and of what serves them, that are not running; wait until they are healthy."""
     machine.make_runtime_dir()
     with engine(machine) as client:
-        serving, own = beside(client, lab), of(client, lab)
-        _start([one for one in serving if one.status != RUNNING], progress)
+        own = of(client, lab)
+        _start([one for one in beside(client, lab) if one.status != RUNNING], progress)
         stopped = [server for server in own if server.status != RUNNING]
-        if serving:
+        if stopped and stack_files.clustered(lab):
             _cut_off([server for server in stopped if server.status == _PAUSED])
             settle(machine, lab, [str(server.name).removeprefix(prefix(lab)) for server in stopped], progress)
         _start(stopped, progress)

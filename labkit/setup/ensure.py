@@ -10,7 +10,6 @@ from functools import partial
 from infra import checkout
 from infra import machine as machine_file
 from infra.machine import Machine
-from infra.settings import topology_of
 from labkit.setup import accelerator, ownership, packages
 from labkit.setup.building import images
 from labkit.setup.docker import engine, rules
@@ -51,7 +50,7 @@ def ensure(
     with docker.client() as client:
         bootstrap = partial(packages.ensure_bootstrap, progress, yes=yes, confirm=confirm)
         built = images.ensure(client, progress, bootstrap)
-        clustered = any(topology_of(stack_files.config(lab)).clusters for lab in labs or stack_files.names())
+        clustered = any(stack_files.clustered(lab) for lab in labs or stack_files.names())
         cluster = images.ensure_cluster(client, progress) if clustered else images.cluster(client)
         kind = accelerator.probe(client, built)
     machine = Machine(

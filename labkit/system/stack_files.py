@@ -53,6 +53,13 @@ def config(name: str) -> dict[str, Any]:
     return found
 
 
+def clustered(name: str) -> bool:
+    """Whether the lab's servers are members of clusters. Raises LabError."""
+    from infra.settings import topology_of  # noqa: PLC0415 - most commands end without it
+
+    return topology_of(config(name)).clusters
+
+
 def values(name: str) -> dict[str, str]:
     """The same as text, as Pulumi hands it to the program. Raises LabError."""
     found = config(name).items()

@@ -104,6 +104,7 @@ def test_a_checkout_with_a_space_and_one_side_by_plain_pulumi(lab: outputs.Contr
         pulumi preview --expect-no-changes --non-interactive -s {LAB}
         curl --silent --show-error --fail {lab.replicas[0].url}/healthz
         pulumi destroy --yes --non-interactive -s {LAB}
+        ./lab leftovers {LAB}
         ./lab down {LAB}
         git checkout -q Pulumi.{LAB}.yaml
         git status --porcelain

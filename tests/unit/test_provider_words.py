@@ -13,12 +13,12 @@ import pytest
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]  # has no stubs
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from infra import playbook, ready
+from infra import playbook, ready, sockets
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("kind", [playbook._Provider, ready._Provider])
+@pytest.mark.parametrize("kind", [playbook._Provider, ready._Provider, sockets._Provider])
 def test_a_failing_provider_shows_no_traceback(kind: type) -> None:
     """As Pulumi starts it; what it says to the engine is the sentence."""
     before = set((ROOT / ".state" / "logs").glob("*-provider.log"))

@@ -8,7 +8,7 @@ import pytest
 
 from infra.plan import MAX_SERVERS
 from infra.settings import servers as wanted
-from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone
+from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone, unnoted
 from labkit.lifecycle.inside import There
 from tests.unit.recovering import OUTER, REFRESH, there
 
@@ -73,6 +73,18 @@ def test_clusters_are_waited_for_where_a_server_is_gone() -> None:
     assert servers_gone([dataclasses.replace(one[0], again=True)], []) == ["server-1"]
     other = one[0].there._replace(id="another")
     assert servers_gone(one, {other}) == []
+
+
+def test_what_the_state_does_not_hold_is_made_with_what_depends_on_it() -> None:
+    """By its name and the names of its parts, though it be noted that there is such a group."""
+    noted = [
+        {"urn": f"urn:pulumi:failover::p::t::{name}", "custom": name != "server-1"}
+        for name in ("server-2", "server-1", "server-1-docker", "edge")
+    ]
+    assert unnoted(noted, ("server-2", "edge")) == []
+    words = unnoted(noted, ("sockets", "server-1", "server-2"))
+    assert words[1::2] == ["**::sockets", "**::sockets-*", "**::server-1", "**::server-1-*"]
+    assert {*words[::2]} == {"--target"}
 
 
 MOST = MAX_SERVERS
