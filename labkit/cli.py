@@ -9,9 +9,11 @@ from typing import Any, NoReturn
 
 import click
 
+from infra import plan
 from labkit import _completing
 from labkit._verbs import YES_WORDS, Verbs
 from labkit.system import stack_files
+from labkit.system.paths import CHECKOUT
 
 YES = click.option(*YES_WORDS, is_flag=True, help="Answer yes to every question (installing packages).")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print facts as JSON on stdout.")
@@ -44,7 +46,23 @@ Then:        ./lab status        what is up, and where it answers
 """
 
 
+def _told_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from infra.source import commit
+
+        click.echo(f"{plan.PROJECT} {commit(CHECKOUT)}")
+        context.exit()
+
+
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]}, help=WELCOME)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_told_version,
+    help="The commit of this checkout, with + where files were changed since.",
+)
 def lab() -> None:
     """All verbs."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.source import commit
 from labkit.system import stack_files
 from labkit.system.processes import alive
 from labkit.system.waiting import until
@@ -40,6 +41,13 @@ def test_help_names_every_command() -> None:
              "leftovers", "clean", "engine", "env", "bench", "new", "test")  # fmt: skip
     places = [text.index(f"\n  {name} ") for name in names]
     assert places == sorted(places)
+
+
+def test_the_version_is_the_one_that_runs_note() -> None:
+    """By the commit, as there is no other: nothing else is run."""
+    done = tool("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"vm-vs-container {commit(ROOT)}\n"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -11,15 +13,17 @@ from infra import sockets
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder() -> Iterator[Path]:
     """As two labs leave it whose servers are gone: one had no time to take its sockets along."""
-    found = tmp_path / "run"
-    for name in ("deployment-server-1", "deployment-server-2", "failover-server-1", "failover-power"):
-        (found / name).mkdir(parents=True)
-    with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(found / "deployment-server-2" / "libvirt-sock"))
-    (found / "deployment-server-2" / "libvirt.sock").symlink_to("libvirt-sock")
-    return found
+    # A socket's path ends at 108 bytes, which pytest's folders nearly fill.
+    with TemporaryDirectory() as place:
+        found = Path(place, "run")
+        for name in ("deployment-server-1", "deployment-server-2", "failover-server-1", "failover-power"):
+            (found / name).mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(str(found / "deployment-server-2" / "libvirt-sock"))
+        (found / "deployment-server-2" / "libvirt.sock").symlink_to("libvirt-sock")
+        yield found
 
 
 def test_they_go_when_the_lab_goes(folder: Path) -> None:
