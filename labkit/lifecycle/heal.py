@@ -129,10 +129,11 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     return Steps(first=tuple(first), remove=volumes, up=("--refresh",))
 
 
-def servers_gone(state: Sequence[Known], laptop: Collection[There]) -> list[str]:
-    """Pure: the servers that are noted and not there, by their names in the contract."""
-    there = {one.thing for one in laptop}
-    return sorted(one.part_of for one in state if one.is_server and not one.going and one.thing not in there)
+def servers_gone(lab: str, named: Iterable[str], laptop: Collection[There]) -> list[str]:
+    """Pure: which of the servers that a lab is to have are not there, noted or not: a killed `up` may have begun
+    to make one anew."""
+    there = {one.name for one in laptop if one.kind == _SERVER}
+    return [name for name in named if f"{servers.prefix(lab)}{name}" not in there]
 
 
 def _bare(state: Sequence[Known]) -> list[Known]:
@@ -276,7 +277,7 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     steps = outer_steps(state, laptop, wanted)
     clusters = stack_files.clustered(lab)
     if clusters:
-        servers.settle(ready.machine, lab, servers_gone(state, laptop), progress)
+        servers.settle(ready.machine, lab, servers_gone(lab, named, laptop), progress)
     if steps.first:
         with progress.step("Servers, their volumes or networks, or what serves them are gone: making them anew"):
             _renew(ready, lab, steps.first, unnoted(resources, wanted))

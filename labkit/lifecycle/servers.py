@@ -131,6 +131,8 @@ def settle(machine: Machine, lab: str, ended: Sequence[str], progress: Progress)
         return
     with engine(machine) as client:
         running = [str(server.name) for server in of(client, lab) if server.status == RUNNING]
+    if not running:
+        return
     with progress.step("The clusters notice that servers have ended"), ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: _settled(reach(machine, name), ended), running))
 

@@ -10,6 +10,7 @@ from infra.plan import MAX_SERVERS
 from infra.settings import servers as wanted
 from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone, unnoted
 from labkit.lifecycle.inside import There
+from labkit.lifecycle.servers import prefix
 from tests.unit.recovering import OUTER, REFRESH, there
 
 
@@ -64,15 +65,11 @@ def test_the_volumes_of_a_server_that_a_killed_down_has_removed_are_made_anew() 
 
 
 def test_clusters_are_waited_for_where_a_server_is_gone() -> None:
-    """Not where another stands in its place, nor for what serves them, nor for one that was replaced."""
-    one, two = outside("server-1"), outside("server-2")
-    edge = Known(there("container", "vvc-1-failover-edge"), "urn::docker:index/container:Container::edge")
-    state = [edge, *one, *two, dataclasses.replace(two[0], there=there("container", "former"), going=True)]
-    assert servers_gone(state, {known_.there for known_ in (edge, *one, *two)}) == []
-    assert servers_gone(state, {known_.there for known_ in (one[1], *two)}) == ["server-1"]
-    assert servers_gone([dataclasses.replace(one[0], again=True)], []) == ["server-1"]
-    other = one[0].there._replace(id="another")
-    assert servers_gone(one, {other}) == []
+    """Noted or not; by its name, so that one that stands in its place counts; not what serves them."""
+    made = [there("container", f"{prefix('failover')}{name}") for name in ("server-1", "server-10", "edge")]
+    volume = there("volume", f"{prefix('failover')}server-2")
+    assert servers_gone("failover", ["server-1", "server-2"], [*made, volume]) == ["server-2"]
+    assert servers_gone("failover", ["server-1", "server-10"], made) == []
 
 
 def test_what_the_state_does_not_hold_is_made_with_what_depends_on_it() -> None:
