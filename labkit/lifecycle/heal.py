@@ -129,6 +129,13 @@ def outer_steps(state: Sequence[Known], laptop: Collection[There], wanted: Colle
     return Steps(first=tuple(first), remove=volumes, up=("--refresh",))
 
 
+def serving_gone(state: Sequence[Known], laptop: Collection[There]) -> list[str]:
+    """Pure: URNs of what serves clusters and is gone, where all that it stands on is there: without a power service
+    nobody is fenced, so that no cluster has done with a server that is gone."""
+    gone = [one for one in state if one.outer and not one.going and not one.again and one.there not in laptop]
+    return [one.urn for one in gone if one.part_of in plan.SERVING] if all(one.part_of for one in gone) else []
+
+
 def servers_gone(lab: str, named: Iterable[str], laptop: Collection[There]) -> list[str]:
     """Pure: which of the servers that a lab is to have are not there, noted or not: a killed `up` may have begun
     to make one anew."""
@@ -269,17 +276,20 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         lambda what: progress.line(f"Removed what an earlier up left: {what}"),
     )
     servers.start(ready.machine, lab, progress)
-    resources = ready.pulumi.resources(lab)
-    state = known(resources)
     named = settings.servers(stack_files.config(lab))
     wanted = (names.SOCKETS, *named, *plan.SERVING)
-    laptop = _on_laptop(ready, lab)
-    steps = outer_steps(state, laptop, wanted)
     clusters = stack_files.clustered(lab)
+    resources, laptop = ready.pulumi.resources(lab), _on_laptop(ready, lab)
+    if tools := serving_gone(known(resources), laptop):
+        with progress.step("What serves the clusters is gone: making it anew"):
+            _renew(ready, lab, tools, unnoted(resources, (names.SOCKETS, *plan.SERVING)))
+        resources, laptop = ready.pulumi.resources(lab), _on_laptop(ready, lab)
+    state = known(resources)
+    steps = outer_steps(state, laptop, wanted)
     if clusters:
         servers.settle(ready.machine, lab, servers_gone(lab, named, laptop), progress)
     if steps.first:
-        with progress.step("Servers, their volumes or networks, or what serves them are gone: making them anew"):
+        with progress.step("Servers, their volumes or their networks are gone: making them anew"):
             _renew(ready, lab, steps.first, unnoted(resources, wanted))
     with servers.engine(ready.machine) as client:
         for volume in steps.remove:

@@ -8,7 +8,7 @@ import pytest
 
 from infra.plan import MAX_SERVERS
 from infra.settings import servers as wanted
-from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone, unnoted
+from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone, serving_gone, unnoted
 from labkit.lifecycle.inside import There
 from labkit.lifecycle.servers import prefix
 from tests.unit.recovering import OUTER, REFRESH, there
@@ -62,6 +62,25 @@ def test_the_volumes_of_a_server_that_a_killed_down_has_removed_are_made_anew() 
     assert outer_steps([one[1], *two, storage, inside], laptop, both) == Steps()
     anew = dataclasses.replace(one[0], again=True)
     assert outer_steps([anew, one[1], shares, two[1], storage], laptop, both) == Steps()
+
+
+def test_what_serves_clusters_comes_back_before_they_are_waited_for() -> None:
+    """Not what another has replaced; and with the rest, where what all stand on is gone."""
+    lan = Known(there("network", "vvc-1-failover-lan"), "urn:pulumi:failover::docker:index/network:Network::lan")
+    edge, power = (
+        Known(
+            there("container", f"vvc-1-failover-{role}"),
+            f"urn:pulumi:failover::docker:container::{role}",
+        )
+        for role in ("edge", "power")
+    )
+    one = outside("server-1")
+    state = [lan, edge, power, *one, dataclasses.replace(edge, there=there("container", "former"), going=True)]
+    laptop = {known_.there for known_ in state[:-1]}
+    assert serving_gone(state, laptop) == []
+    assert serving_gone(state, laptop - {one[0].there}) == []
+    assert serving_gone(state, laptop - {power.there, one[0].there}) == [power.urn]
+    assert serving_gone(state, laptop - {power.there, lan.there}) == []
 
 
 def test_clusters_are_waited_for_where_a_server_is_gone() -> None:
