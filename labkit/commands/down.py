@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from labkit.commands.leftovers import show_appeared
-from labkit.lifecycle import heal, leftovers, set_up
+from labkit.lifecycle import heal, in_use, leftovers, set_up
 from labkit.lifecycle.pulumi import DESTROY
+from labkit.lifecycle.set_up import Ready
 from labkit.lifecycle.state import has_resources
 from labkit.measure import faults
 from labkit.setup.docker import engine
@@ -17,7 +18,11 @@ from labkit.system.progress import Terminal
 def run(lab: str) -> int:
     """`pulumi destroy`, then look that nothing of the lab is left; what is left is removed and named."""
     ready = set_up.need(then=f"./lab setup, then look what is there: ./lab leftovers {lab}")
-    progress = Terminal()
+    with in_use.by("down", lab):
+        return _down(lab, ready, Terminal())
+
+
+def _down(lab: str, ready: Ready, progress: Terminal) -> int:
     engine.ensure(progress)
     heal.before_down(ready, lab, progress, lambda what: click.echo(f"  removed: {what}"))
     click.echo(f"$ pulumi {' '.join(DESTROY)} -s {lab}", err=True)

@@ -8,11 +8,10 @@ from dataclasses import asdict
 import click
 
 from infra.sides import KINDS
-from labkit.lifecycle import set_up
+from labkit.lifecycle import in_use, set_up
 from labkit.lifecycle.running import RunningLab
 from labkit.measure import faults, labs, session
 from labkit.measure.labs import Lab
-from labkit.runs import run_folder
 from labkit.system.errors import LabError, meant
 from labkit.system.progress import Terminal
 
@@ -24,7 +23,7 @@ def strike(name: str, fault: str, side: str) -> int:
     progress = Terminal()
     place = _place(lab, progress)
     _side(place, side, fault)
-    with session.only_one(name, run_folder.RUNS):
+    with in_use.by("fault", name):
         if faults.in_force(place.ready, name) is None:
             with progress.step("The lab is in its steady state"):
                 lab.check(place)
@@ -41,7 +40,7 @@ def undo(name: str) -> int:
     lab = labs.load(name)
     progress = Terminal()
     place = _place(lab, progress)
-    with session.only_one(name, run_folder.RUNS):
+    with in_use.by("fault", name):
         target = faults.in_force(place.ready, name)
         if target is None:
             click.echo(f"No fault is in force in the lab {name}.")

@@ -9,7 +9,7 @@ import click
 from infra import answers, outputs
 from labkit.commands import setup
 from labkit.judge.words import banner
-from labkit.lifecycle import heal, inventory, servers
+from labkit.lifecycle import heal, in_use, inventory, servers
 from labkit.lifecycle.inventory import Mine
 from labkit.lifecycle.pulumi import UP
 from labkit.lifecycle.set_up import Ready
@@ -21,8 +21,12 @@ from labkit.system.progress import Progress, Terminal
 
 def run(lab: str, *, yes: bool) -> int:
     """Set up, start the lab's stopped servers, `pulumi up`, and say where the service answers."""
-    ready = setup.prepare(yes=yes, labs=[lab])
-    progress = Terminal()
+    with in_use.by("up", lab):
+        return _up(lab, setup.prepare(yes=yes, labs=[lab]), Terminal())
+
+
+def _up(lab: str, ready: Ready, progress: Terminal) -> int:
+    heal.claim(ready, lab, progress)
     _note_what_is_there(ready, lab)
     _end_fault(ready, lab, progress)
     words = [*UP, *heal.before_up(ready, lab, progress), "-s", lab]

@@ -7,6 +7,7 @@ running                a lab that is up, as whoever changes or measures it is gi
 servers, places        its local servers; where `./lab exec` can go
 serving                what serves clusters from beside them, and whether it does
 heal                   what a kill or a hand took away comes back
+in_use                 one command at a time on a lab
 inside                 what a server holds of what its sides make there
 change, strays, steady another setting for a while; what an experiment left; the steady state
 leftovers, inventory   what should not be there any more; what was there before

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import plan, telling
-from labkit.lifecycle import inventory, leftovers
+from labkit.lifecycle import in_use, inventory, leftovers
 from labkit.lifecycle.inventory import Mine, Thing
 from labkit.lifecycle.leftovers import Leftover
 from labkit.lifecycle.pulumi import DESTROY, Pulumi
@@ -75,15 +75,16 @@ def own_labs(found: Engine) -> list[str]:
 def lab(name: str, found: Engine, pulumi: Pulumi | None, progress: Progress) -> list[Leftover]:
     """Take one lab away: by Pulumi where there is one, then whatever is left. What stayed, with its removal.
 
-    Raises LabError while a Pulumi that runs holds the stack.
+    Raises LabError while somebody else is at work on it.
     """
+    with in_use.by("clean", name):
+        return _lab(name, found, pulumi, progress)
+
+
+def _lab(name: str, found: Engine, pulumi: Pulumi | None, progress: Progress) -> list[Leftover]:
     machine = OnEngine(found.host)
     if pulumi is not None and pulumi.has_stack(name):
-        pulumi.release_stale_lock(name)
-        if pulumi.at_work(name):
-            raise LabError(
-                f"A Pulumi that runs holds the stack {name}.", hint="wait for its end, or end it; then again"
-            )
+        pulumi.claim(name)
         if pulumi.resources(name):
             # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
             for what in leftovers.remove(machine, name, pulumi.ids(name)):

@@ -231,15 +231,19 @@ def after_a_kill(
 ) -> None:
     """Clear what a killed command left: the lock of a dead Pulumi, what it made unnoted, what it was in the midst of.
 
-    `remove` is what of leftovers removes, `told` is called with each thing that it did. Beside a Pulumi that is at work
-    on the lab nothing is touched.
+    `remove` is what of leftovers removes, `told` is called with each thing that it did. Raises LabError, and touches
+    nothing, beside a Pulumi that is at work on the lab.
     """
-    if ready.pulumi.release_stale_lock(lab):
+    claim(ready, lab, progress)
+    for what in remove(ready.machine, lab, ready.pulumi.ids(lab)):
+        told(what)
+    ready.pulumi.forget_pending(lab)
+
+
+def claim(ready: Ready, lab: str, progress: Progress) -> None:
+    """Release the lock of a dead Pulumi. Raises LabError while one that lives is at work on the lab."""
+    if ready.pulumi.claim(lab):
         progress.line("A Pulumi that no longer runs had locked the stack: lock released")
-    if not ready.pulumi.at_work(lab):
-        for what in remove(ready.machine, lab, ready.pulumi.ids(lab)):
-            told(what)
-        ready.pulumi.forget_pending(lab)
 
 
 def in_no_server(resources: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -255,12 +259,11 @@ def in_no_server(resources: Sequence[Mapping[str, Any]]) -> list[str]:
 def before_down(ready: Ready, lab: str, progress: Progress, told: Callable[[str], None]) -> None:
     """Clear what a killed command left and what `pulumi destroy` could not delete. `told` is called with each removal.
 
-    Raises LabError when Pulumi keeps what is gone.
+    Raises LabError when Pulumi keeps what is gone, or is at work on the lab.
     """
     # What a killed `up` made unnoted would hold on to what Pulumi is to delete.
     after_a_kill(ready, lab, progress, leftovers.remove, told)
-    if not ready.pulumi.at_work(lab):
-        _forget(ready, lab, in_no_server(ready.pulumi.resources(lab)))
+    _forget(ready, lab, in_no_server(ready.pulumi.resources(lab)))
 
 
 def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:

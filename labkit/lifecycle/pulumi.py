@@ -228,6 +228,15 @@ class Pulumi:
             file.unlink(missing_ok=True)
         return bool(stale)
 
+    def claim(self, lab: str) -> bool:
+        """Release the lock of a dead Pulumi; whether there was one. Raises LabError while one that lives has it."""
+        released = self.release_stale_lock(lab)
+        if self.at_work(lab):
+            raise LabError(
+                f"A Pulumi that runs holds the stack {lab}.", hint="wait until it has ended, or end it by Ctrl-C"
+            )
+        return released
+
     def forget_pending(self, lab: str) -> int:
         """Drop what a killed Pulumi was in the midst of from the stack's state; how many operations that were.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from infra import paths
 from infra import settings as lab_settings
 from infra.outputs import Contract
 from infra.source import commit
-from labkit.lifecycle import set_up, steady
+from labkit.lifecycle import in_use, set_up, steady
 from labkit.lifecycle.set_up import Ready
 from labkit.measure import _left
 from labkit.measure._conduct import Conductor, Hands, stamp
@@ -24,7 +23,6 @@ from labkit.setup.docker import engine
 from labkit.sides import reach
 from labkit.system import stack_files
 from labkit.system.errors import LabError
-from labkit.system.locks import held
 from labkit.system.paths import CHECKOUT
 from labkit.system.progress import Progress
 
@@ -52,7 +50,7 @@ def conduct(
     Raises LabError before anything is touched when the lab is not up or not in its steady state. Whatever comes later,
     the folder (which `report` is told first) holds all that was measured.
     """
-    with only_one(lab.name, runs):
+    with in_use.by("run", lab.name):
         place, run = begin(lab, progress, quick=quick, full=full, predictions=predictions, runs=runs)
         if full:
             sides = list(dict.fromkeys(replica.side for replica in place.contract.replicas))
@@ -66,18 +64,6 @@ def conduct(
             where = run_folder.shown(place.folder)
             progress.line(f"Interrupted: {kept} repeats are kept in {where}: ./lab report {lab.name}")
             raise
-
-
-@contextmanager
-def only_one(lab: str, runs: Path) -> Iterator[None]:
-    """Hold the lab for one run. Raises LabError."""
-    home = runs / lab
-    home.mkdir(parents=True, exist_ok=True)
-    another = LabError(
-        f"Another ./lab run is measuring the lab {lab}.", hint="wait until it has ended, or end it by Ctrl-C"
-    )
-    with held(home / ".lock", 0, another):
-        yield
 
 
 def begin(

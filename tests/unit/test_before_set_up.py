@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from infra import machine
 from labkit import _completing, cli
-from labkit.measure import session
+from labkit.lifecycle import in_use
 from labkit.runs import run_folder
 from labkit.system import progress, stack_files
 from labkit.system.errors import LabError
@@ -29,8 +29,7 @@ def _never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.load, "__defaults__", (tmp_path / "machine.json",))
     monkeypatch.setattr(machine, "FILE", tmp_path / "machine.json")
     # A run that this checkout's lab is measured in may be under way: the suite's other lane walks through the guide.
-    held = session.only_one
-    monkeypatch.setattr(session, "only_one", lambda lab, _runs: held(lab, tmp_path))
+    monkeypatch.setattr(in_use, "STATE", tmp_path)
 
 
 def test_status_says_it_in_its_first_line() -> None:

@@ -12,13 +12,12 @@ from click.testing import CliRunner
 from infra import machine
 from labkit import cli
 from labkit.commands import fault, up
-from labkit.lifecycle import steady
+from labkit.lifecycle import in_use, steady
 from labkit.lifecycle.running import RunningLab
-from labkit.measure import faults, labs, session
+from labkit.measure import faults, labs
 from labkit.measure.faults import Fault, Target
 from labkit.measure.labs import Lab
 from labkit.measure.testing import FakeLab
-from labkit.runs import run_folder
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 
@@ -251,7 +250,7 @@ def by_hand(place: RunningLab, struck: Struck, tmp_path: Path, monkeypatch: pyte
     found = Lab("toy", "?", (), (), faults=(struck.fault(),))
     monkeypatch.setattr(labs, "load", lambda _name: found)
     monkeypatch.setattr(fault, "_place", lambda _lab, _progress: place)
-    monkeypatch.setattr(run_folder, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(in_use, "STATE", tmp_path / "state")
     return found
 
 
@@ -272,13 +271,11 @@ def test_a_lab_that_is_not_green_is_not_broken_further(
     assert struck.done == ["strike vm-server"]
 
 
-def test_while_a_lab_is_measured_nobody_breaks_or_mends_it_by_hand(
-    by_hand: Lab, struck: Struck, tmp_path: Path
-) -> None:
+def test_while_a_lab_is_measured_nobody_breaks_or_mends_it_by_hand(by_hand: Lab, struck: Struck) -> None:
     """The run strikes and undoes by itself."""
-    with session.only_one("toy", tmp_path / "runs"):
-        with pytest.raises(LabError, match=r"Another \./lab run is measuring the lab toy"):
+    with in_use.by("run", "toy"):
+        with pytest.raises(LabError, match=r"The lab toy is in use by \./lab run"):
             fault.strike(by_hand.name, "unplugged", "vm")
-        with pytest.raises(LabError, match=r"Another \./lab run is measuring the lab toy"):
+        with pytest.raises(LabError, match=r"The lab toy is in use by \./lab run"):
             fault.undo(by_hand.name)
     assert struck.done == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from labkit.lifecycle.heal import Known, Steps, after_a_kill, in_no_server, inner_steps, known, outer_steps
 from labkit.lifecycle.inside import REMOVE, There
+from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 from tests.unit.recovering import ALL, HERE, INNER, INSIDE, LAPTOP, OUTER, REFRESH, STATE, there
 
@@ -263,15 +265,21 @@ def test_the_state_is_read_by_kind_and_by_engine() -> None:
 
 @pytest.mark.parametrize(
     ("at_work", "done"),
-    [(False, ["release x", "remove x ('known',)", "told removed", "forget x"]), (True, ["release x"])],
+    [(False, ["claim x", "remove x ('known',)", "told removed", "forget x"]), (True, ["claim x"])],
     ids=["nobody at work", "a Pulumi at work"],
 )
 def test_what_a_kill_left_is_cleared_unless_a_pulumi_is_at_work(at_work: bool, done: list[str]) -> None:
     """Things go before what Pulumi was in the midst of is forgotten; a lock of the dead goes first."""
     seen: list[str] = []
+
+    def claim(lab: str) -> bool:
+        seen.append(f"claim {lab}")
+        if at_work:
+            raise LabError("A Pulumi that runs holds the stack x.")
+        return True
+
     pulumi = SimpleNamespace(
-        release_stale_lock=lambda lab: seen.append(f"release {lab}"),
-        at_work=lambda _lab: at_work,
+        claim=claim,
         ids=lambda _lab: ("known",),
         forget_pending=lambda lab: seen.append(f"forget {lab}"),
     )
@@ -281,7 +289,8 @@ def test_what_a_kill_left_is_cleared_unless_a_pulumi_is_at_work(at_work: bool, d
         seen.append(f"remove {lab} {known}")
         return ["removed"]
 
-    after_a_kill(ready, "x", Quiet(), remove, lambda what: seen.append(f"told {what}"))
+    with pytest.raises(LabError) if at_work else nullcontext():
+        after_a_kill(ready, "x", Quiet(), remove, lambda what: seen.append(f"told {what}"))
     assert seen == done
 
 

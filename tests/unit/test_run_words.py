@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from click.testing import CliRunner
 from labkit.cli import lab as tool
 from labkit.commands import run as run_command
 from labkit.judge.model import Claim, Measured
-from labkit.lifecycle import steady
-from labkit.measure import labs, session
+from labkit.lifecycle import in_use, steady
+from labkit.measure import labs
 from labkit.system import stack_files
 from labkit.system.errors import LabError
 from tests.unit.lab_fakes import CONTRACT
@@ -81,14 +82,18 @@ def test_a_lab_that_is_not_up_is_refused() -> None:
     assert refused.value.hint == "./lab up deployment"
 
 
-def test_two_runs_of_one_lab_do_not_measure_each_other(tmp_path: Path) -> None:
-    """The second is refused while the first is at work, and may run when it is over."""
-    with session.only_one("deployment", tmp_path):
-        with pytest.raises(LabError) as refused, session.only_one("deployment", tmp_path):
+def test_two_commands_do_not_change_or_measure_one_lab_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second is refused while the first is at work, whatever they are, and may work when it is over; another lab is
+    nobody's."""
+    monkeypatch.setattr(in_use, "STATE", tmp_path)
+    with in_use.by("up", "deployment"):
+        with pytest.raises(LabError) as refused, in_use.by("run", "deployment"):
             pytest.fail("both run")
-        assert refused.value.problem == "Another ./lab run is measuring the lab deployment."
+        assert refused.value.problem == f"The lab deployment is in use by ./lab up (process {os.getpid()})."
         assert refused.value.hint == "wait until it has ended, or end it by Ctrl-C"
-    with session.only_one("deployment", tmp_path):
+        with in_use.by("run", "failover"):
+            pass
+    with in_use.by("down", "deployment"):
         pass
 
 

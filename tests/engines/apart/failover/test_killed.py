@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engines.apart.failover.site import LAB, Failover
-from tests.engines.apart.kills import BOTH, DOWN, Kill, ended_by, works
+from tests.engines.apart.failover.site import LAB, Failover, write, written
+from tests.engines.apart.kills import BOTH, DOWN, UP, Kill, ended_by, works
+from tests.engines.real import command
 from tests.engines.test_life import traces
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
@@ -59,3 +60,21 @@ def test_after_a_killed_command_the_next_one_works(site: Failover, kill: Kill) -
     ended_by(site, kill)
     works(site, kill.then)
     assert traces(site.checkout) == {}
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("victim", ["lab", "cli"])
+@pytest.mark.parametrize("event", ["server created", "server started"])
+def test_after_a_killed_healing_the_next_up_works(site: Failover, event: str, victim: str) -> None:
+    """A server, edge and power service were gone, and `up` was killed while it made them anew: all are back, with the
+    data, and nobody is fenced for a former self."""
+    site.up()
+    client = f"healed-{event.split()[1]}-{victim}"
+    write(site, "vm", client, range(1, 4))
+    command(["docker", "rm", "-f", *(f"{site.prefix}{name}" for name in ("server-1", "edge", "power"))])
+    ended_by(site, Kill("up", victim, "KILL", event, UP, "", ""))
+    site.up()
+    found = site.status()
+    assert all(state == "running" for state in found["servers"].values())
+    assert found["problems"] == []
+    assert written(site, "vm", client) == [1, 2, 3]
