@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -77,13 +78,15 @@ def test_state_is_kept_in_the_checkout_by_a_url() -> None:
 def test_only_a_lock_of_the_dead_is_released(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lock: dict[str, object], released: bool
 ) -> None:
-    """A living Pulumi, or one of another machine, keeps its lock."""
+    """A living Pulumi, or one of another machine, keeps its lock, and the lab."""
     monkeypatch.setattr(state, "BACKEND", tmp_path)
     folder = tmp_path / ".pulumi" / "locks" / "organization" / "vm-vs-container" / "deployment"
     folder.mkdir(parents=True)
     (folder / "one.json").write_text(json.dumps(lock), encoding="utf-8")
     assert pulumi.Pulumi(TOOLS, "x").release_stale_lock("deployment") is released
     assert (folder / "one.json").exists() is not released
+    with nullcontext() if released else pytest.raises(LabError, match="A Pulumi that runs holds the stack deployment"):
+        pulumi.Pulumi(TOOLS, "x").claim("deployment")
 
 
 def test_a_pulumi_whose_starter_was_killed_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
