@@ -298,6 +298,8 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
         for volume in steps.remove:
             progress.line(f"The volume {volume.name} is left of a server that is gone: it is made anew")
             client.volumes.get(volume.id).remove(force=True)
+    # Where it is noted still, a server that is made before the next refresh gets one of the engine's own of its name.
+    _forget(ready, lab, [one.urn for one in state if one.there in steps.remove])
     if clusters:
         serving.wake(ready.machine, lab, progress)
         _form(ready, lab, wanted, progress)
