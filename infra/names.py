@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from infra.plan import PREFIX, PROJECT
+from infra.plan import PREFIX, PROJECT, SERVING
 from infra.sides import NAMES
 
 HOST = "engine"
@@ -41,6 +41,9 @@ GUEST_FILES = ("base", "kernel", "initrd")
 
 _PROVIDER = re.compile(r"\bpulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)(::|$)")
 _PART = re.compile(rf"::(?P<server>server-[0-9]+)(-({'|'.join(SERVER_VOLUMES)}))?$")
+
+
+_SERVING = re.compile(rf"::(?P<role>{'|'.join(SERVING)})(-data)?$")
 
 
 def on(server: str, resource: str, index: int) -> str:
@@ -114,6 +117,12 @@ def server_by(provider: str) -> str:
 
 
 def server_in(urn: str) -> str:
-    """The server that a resource on the laptop's engine is, or is a volume of; "" if all servers stand on it."""
+    """The server that a resource on the laptop's engine is, or is a volume of; "" if it is neither."""
     found = _PART.search(urn)
     return found["server"] if found else ""
+
+
+def serving_in(urn: str) -> str:
+    """The role of what serves servers from beside them that a resource is, or is a volume of; "" if it is neither."""
+    found = _SERVING.search(urn)
+    return found["role"] if found else ""

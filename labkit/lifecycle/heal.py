@@ -59,11 +59,7 @@ class Known:
     @property
     def is_server(self) -> bool:
         """Whether it is one, and not what stands on the laptop's engine beside them."""
-        return self.outer and self.there.kind == _SERVER and not self._serves
-
-    @property
-    def _serves(self) -> bool:
-        return self.urn.endswith(tuple(f"::{role}" for role in plan.SERVING))
+        return self.outer and self.there.kind == _SERVER and not names.serving_in(self.urn)
 
     @property
     def part_of(self) -> str:
@@ -71,7 +67,7 @@ class Known:
         them, such as the edge; "" if all stand on it."""
         if not self.outer:
             return ""
-        return names.server_in(self.urn) or (self.urn.rpartition("::")[2] if self._serves else "")
+        return names.server_in(self.urn) or names.serving_in(self.urn)
 
 
 @dataclass(frozen=True)
@@ -147,14 +143,18 @@ def _bare(state: Sequence[Known]) -> list[Known]:
     """Volumes whose server is noted no more, nor anything that was in it.
 
     What a `down` leaves to go with its server is still in them, and would be in the way of what is made anew. A volume
-    that several servers share is bare when the last of them is.
+    that several servers share is bare when the last of them is; what serves them takes its own over.
     """
     noted = {one.part_of for one in state if one.is_server}
     held = {one.server for one in state if not one.outer}
     needed = {urn for one in state if one.outer and one.there.kind == _SERVER for urn in one.needs}
 
     def bare(one: Known) -> bool:
-        return one.part_of not in noted | held if one.part_of else one.urn not in needed and held <= noted
+        return (
+            one.part_of not in {*noted, *held, *plan.SERVING}
+            if one.part_of
+            else one.urn not in needed and held <= noted
+        )
 
     return [one for one in state if one.outer and one.there.kind == "volume" and not one.going and bare(one)]
 

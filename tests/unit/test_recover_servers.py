@@ -64,6 +64,16 @@ def test_the_volumes_of_a_server_that_a_killed_down_has_removed_are_made_anew() 
     assert outer_steps([anew, one[1], shares, two[1], storage], laptop, both) == Steps()
 
 
+def test_what_serves_servers_takes_its_volume_over() -> None:
+    """Though it is noted no more, as when an `up` was killed that had seen that it is gone."""
+    data = Known(
+        there("volume", "vvc-1-failover-registry-data"),
+        "urn:pulumi:failover::docker:index/volume:Volume::registry-data",
+    )
+    state = [data, *outside("server-1")]
+    assert outer_steps(state, {known_.there for known_ in state}, ["server-1", "registry"]) == Steps()
+
+
 def test_what_serves_clusters_comes_back_before_they_are_waited_for() -> None:
     """Not what another has replaced; and with the rest, where what all stand on is gone."""
     lan = Known(there("network", "vvc-1-failover-lan"), "urn:pulumi:failover::docker:index/network:Network::lan")
