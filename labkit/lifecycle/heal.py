@@ -150,11 +150,9 @@ def _bare(state: Sequence[Known]) -> list[Known]:
     needed = {urn for one in state if one.outer and one.there.kind == _SERVER for urn in one.needs}
 
     def bare(one: Known) -> bool:
-        return (
-            one.part_of not in {*noted, *held, *plan.SERVING}
-            if one.part_of
-            else one.urn not in needed and held <= noted
-        )
+        if one.part_of:
+            return one.part_of not in {*noted, *held, *plan.SERVING}
+        return one.urn not in needed and held <= noted
 
     return [one for one in state if one.outer and one.there.kind == "volume" and not one.going and bare(one)]
 
@@ -283,7 +281,9 @@ def before_up(ready: Ready, lab: str, progress: Progress) -> tuple[str, ...]:
     wanted = (names.SOCKETS, *named, *plan.SERVING)
     clusters = stack_files.clustered(lab)
     resources, laptop = ready.pulumi.resources(lab), _on_laptop(ready, lab)
-    if tools := serving_gone(known(resources), laptop):
+    tools = serving_gone(known(resources), laptop)
+    begun = clusters and any(one.is_server for one in known(resources))
+    if tools or (begun and unnoted(resources, plan.SERVING)):
         with progress.step("What serves the clusters is gone: making it anew"):
             _renew(ready, lab, tools, unnoted(resources, (names.SOCKETS, *plan.SERVING)))
         resources, laptop = ready.pulumi.resources(lab), _on_laptop(ready, lab)
@@ -339,7 +339,8 @@ def _form(ready: Ready, lab: str, wanted: Iterable[str], progress: Progress) -> 
 
 def _renew(ready: Ready, lab: str, urns: Sequence[str], new: Sequence[str]) -> None:
     targets = [word for urn in urns for word in ("--target", urn)]
-    _do(ready, ["refresh", "--yes", "--skip-preview", "-s", lab, *targets])
+    if targets:
+        _do(ready, ["refresh", "--yes", "--skip-preview", "-s", lab, *targets])
     _do(ready, [*UP, "-s", lab, *targets, *new])
 
 
