@@ -41,8 +41,6 @@ GUEST_FILES = ("base", "kernel", "initrd")
 
 _PROVIDER = re.compile(r"\bpulumi:providers:(docker|libvirt)::(?P<server>.+)-(docker|libvirt)(::|$)")
 _PART = re.compile(rf"::(?P<server>server-[0-9]+)(-({'|'.join(SERVER_VOLUMES)}))?$")
-
-
 _SERVING = re.compile(rf"::(?P<role>{'|'.join(SERVING)})(-data)?$")
 
 

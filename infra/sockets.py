@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource
 
+from infra.listening import listens
 from infra.machine import Machine, socket_dirs
 from infra.provider import Provider
-
-_ASK_S = 1.0
 
 
 class _Provider(Provider):
@@ -32,8 +29,8 @@ class Sockets(Resource, module="lab", name="Sockets"):
     """Nothing while the lab is there. Whatever has sockets depends on it, so that plain `pulumi destroy` comes to it
     last and takes their folders away as well."""
 
-    def __init__(self, name: str, *, lab: str, machine: Machine, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(_Provider(), name, {"folder": machine.runtime_dir, "lab": lab}, opts)
+    def __init__(self, name: str, *, lab: str, machine: Machine) -> None:
+        super().__init__(_Provider(), name, {"folder": machine.runtime_dir, "lab": lab})
 
 
 def clear(folder: Path, lab: str) -> None:
@@ -55,14 +52,4 @@ def _dead(path: Path) -> bool:
     """Whether it is a socket to which nobody listens any more, or a link to one that is gone."""
     if not path.exists():
         return path.is_symlink()
-    if not path.is_socket():
-        return False
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.settimeout(_ASK_S)
-        try:
-            asking.connect(str(path))
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-    return False
+    return path.is_socket() and listens(path) is False

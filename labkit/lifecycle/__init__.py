@@ -6,7 +6,7 @@ state                  what Pulumi keeps of each lab in files, and who holds its
 running                a lab that is up, as whoever changes or measures it is given it
 servers, places        its local servers; where `./lab exec` can go
 serving                what serves clusters from beside them, and whether it does
-heal                   what a kill or a hand took away comes back
+missing, heal          what a kill or a hand took away: the steps that bring it back; they are done
 in_use                 one command at a time on a lab
 inside                 what a server holds of what its sides make there
 change, strays, steady another setting for a while; what an experiment left; the steady state

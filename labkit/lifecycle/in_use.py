@@ -1,4 +1,4 @@
-"""Whoever changes or measures a lab has it alone: one `./lab` at a time, and none beside a Pulumi that is at work."""
+"""Whoever changes or measures a lab has it alone: one `./lab` at a time. A plain Pulumi has a lock of its own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.paths import STATE
 
-_HINT = "wait until it has ended, or end it by Ctrl-C"
-
 
 @contextmanager
 def by(verb: str, lab: str) -> Iterator[None]:
@@ -21,7 +19,9 @@ def by(verb: str, lab: str) -> Iterator[None]:
     holder = ""
     with suppress(OSError, UnicodeDecodeError):
         holder = file.read_text(encoding="utf-8").strip()
-    another = LabError(f"The lab {lab} is in use by {holder or 'another ./lab'}.", hint=_HINT)
+    another = LabError(
+        f"The lab {lab} is in use by {holder or 'another ./lab'}.", hint="wait until it has ended, or end it by Ctrl-C"
+    )
     with held(file, 0, another):
         file.write_text(f"./lab {verb} (process {os.getpid()})\n", encoding="utf-8")
         yield

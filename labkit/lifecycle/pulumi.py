@@ -233,7 +233,10 @@ class Pulumi:
         released = self.release_stale_lock(lab)
         if self.at_work(lab):
             raise LabError(
-                f"A Pulumi that runs holds the stack {lab}.", hint="wait until it has ended, or end it by Ctrl-C"
+                f"A Pulumi that runs holds the stack {lab}.",
+                # Its process is not looked for where this machine had another name then.
+                hint="wait until it has ended, or end it by Ctrl-C; "
+                f'if none runs: eval "$(./lab env)"; pulumi cancel -s {lab}',
             )
         return released
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterable
 
 from infra.names import OURS
 from infra.outputs import Server
-from labkit.lifecycle import heal
-from labkit.lifecycle.heal import Known
 from labkit.lifecycle.inside import STRAY, Thing, look
+from labkit.lifecycle.missing import Known, known
 from labkit.lifecycle.running import RunningLab
 
 
@@ -26,7 +25,7 @@ def noted(state: Iterable[Known], server: str) -> list[Thing]:
 
 def find(place: RunningLab) -> list[tuple[Server, Thing]]:
     """What of them is in the lab's servers now."""
-    state = heal.known(place.ready.pulumi.resources(place.lab))
+    state = known(place.ready.pulumi.resources(place.lab))
     return [
         (server, thing)
         for server in place.contract.servers

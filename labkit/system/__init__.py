@@ -5,7 +5,7 @@ shell, root, carry     run a program; as root; one program's output into another
 endings                an exit status in words
 signals, waiting       interruptions that wait; waits with a bound
 locks, processes       one at a time; who runs
-mounts, sockets        what is mounted below a folder; who listens
+mounts                 what is mounted below a folder
 files, paths           files written whole or not at all; where things lie
 stack_files            which labs there are, and what their stack files say
 progress               what long work says meanwhile

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labkit.lifecycle.heal import Known
 from labkit.lifecycle.inside import There
+from labkit.lifecycle.missing import Known
 
 
 def there(kind: str, name: str, number: int = 1) -> There:

@@ -13,9 +13,9 @@ from infra import edge
 from infra.outputs import Contract, Replica, Server
 from infra.reach import Reach
 from infra.worker.inventory import inventory
-from labkit.lifecycle import heal, places
-from labkit.lifecycle.heal import Known, Steps
+from labkit.lifecycle import missing, places
 from labkit.lifecycle.inside import There
+from labkit.lifecycle.missing import Known, Steps
 from labkit.sides import SIDES, Runner, where
 from labkit.system import stack_files
 from labkit.system.errors import CommandError
@@ -142,13 +142,13 @@ def test_what_serves_a_cluster_comes_back_by_itself(gone: str) -> None:
     """No server stands on it: the rest of the lab can be read as it is."""
     state = [*CLUSTER, LAN]
     there = [one.there for one in state if not one.urn.endswith(gone)]
-    assert heal.outer_steps(state, there, ["server-1", "server-2"]) == Steps(up=("--refresh",))
+    assert missing.outer_steps(state, there, ["server-1", "server-2"]) == Steps(up=("--refresh",))
 
 
 def test_a_lab_without_a_server_in_its_state_is_half_a_lab_whatever_serves_it() -> None:
     """An edge is no server."""
     state = [known("edge"), LAN]
-    assert heal.outer_steps(state, [one.there for one in state], []) == Steps(up=("--refresh",))
+    assert missing.outer_steps(state, [one.there for one in state], []) == Steps(up=("--refresh",))
 
 
 def test_what_forms_a_server_is_found_by_its_name() -> None:
@@ -160,4 +160,4 @@ def test_what_forms_a_server_is_found_by_its_name() -> None:
         {"urn": "network", "inputs": {}},
         {"urn": "component"},
     ]
-    assert [heal.forming(resources, f"server-{number}") for number in (2, 4, 9)] == [["vm"], ["container"], []]
+    assert [missing.forming(resources, f"server-{number}") for number in (2, 4, 9)] == [["vm"], ["container"], []]

@@ -12,8 +12,8 @@ import yaml
 
 from labkit.judge import rows
 from labkit.lifecycle import change, strays
-from labkit.lifecycle.heal import Known
 from labkit.lifecycle.inside import There
+from labkit.lifecycle.missing import Known
 from labkit.measure import growth
 from labkit.measure.prober.sample import Sample
 from labkit.runs.records import Repeat, Results

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from labkit.lifecycle.heal import Known, Steps, after_a_kill, in_no_server, inner_steps, known, outer_steps
+from labkit.lifecycle.heal import after_a_kill
 from labkit.lifecycle.inside import REMOVE, There
+from labkit.lifecycle.missing import Known, Steps, in_no_server, inner_steps, known, outer_steps
 from labkit.system.errors import LabError
 from labkit.system.progress import Quiet
 from tests.unit.recovering import ALL, HERE, INNER, INSIDE, LAPTOP, OUTER, REFRESH, STATE, there

@@ -8,8 +8,8 @@ import pytest
 
 from infra.plan import MAX_SERVERS
 from infra.settings import servers as wanted
-from labkit.lifecycle.heal import Known, Steps, inner_steps, outer_steps, servers_gone, serving_gone, unnoted
 from labkit.lifecycle.inside import There
+from labkit.lifecycle.missing import Known, Steps, inner_steps, outer_steps, servers_gone, serving_gone, unnoted
 from labkit.lifecycle.servers import prefix
 from tests.unit.recovering import OUTER, REFRESH, there
 

@@ -16,6 +16,7 @@ from docker.context import ContextAPI
 from docker.errors import DockerException
 
 from infra import engine_client, engine_place, plan
+from infra.listening import listens
 from labkit.setup.docker import client
 from labkit.setup.docker import private as engine_private
 from labkit.setup.docker.private import Folders
@@ -23,7 +24,6 @@ from labkit.system import root
 from labkit.system.errors import LabError
 from labkit.system.paths import STATE, cache, runtime
 from labkit.system.progress import Progress
-from labkit.system.sockets import listens
 from labkit.system.waiting import until
 
 API_MIN, API_MAX = (1, 40), (1, 52)

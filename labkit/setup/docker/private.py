@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra import engine_client, environment
+from infra.listening import listens
 from labkit.setup.docker import _daemons, _network
-from labkit.system import mounts, processes, root, sockets
+from labkit.system import mounts, processes, root
 from labkit.system.errors import LabError
 from labkit.system.locks import held
 from labkit.system.waiting import until
@@ -226,7 +227,7 @@ def _launch(folders: Folders, gid: int) -> None:
 
 
 def _answers(folders: Folders) -> bool:
-    if not sockets.listens(folders.socket):
+    if not listens(folders.socket):
         return False
     try:
         with engine_client.connected(folders.host, _PING_S) as client:

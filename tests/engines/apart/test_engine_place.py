@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from infra import engine_place
+from infra.listening import listens
 from labkit.setup.docker import engine
 from labkit.setup.docker.private import DATA_VARIABLE, RUN_VARIABLE, Folders
 from labkit.system.paths import CHECKOUT
-from labkit.system.sockets import listens
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(200)]
 
