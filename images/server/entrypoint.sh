@@ -142,6 +142,23 @@ engine() {
     done
 }
 
+# One that was stuck and was ended for it (see answering.sh) is followed by the next.
+libvirt() {
+    status=0
+    libvirtd --config /run/libvirtd.conf || status=$?
+    [ -e /run/vvc-stuck ] || return "$status"
+    rm /run/vvc-stuck
+    say "libvirtd was stuck: it is started again"
+    { within "$daemon_s" virsh --quiet version && hand_out; } &
+    libvirt
+}
+
+# The sockets are the owner's alone.
+hand_out() {
+    chmod 700 "$sockets"/*sock
+    chown "$owner" "$sockets"/*sock
+}
+
 # Hundredths of a second since the machine's start.
 now() {
     read -r uptime _ < /proc/uptime
@@ -158,7 +175,7 @@ within() {
     done
 }
 
-running_domains() { virsh --quiet list --name | sed '/^$/d'; }
+running_domains() { timeout "$shutdown_s" virsh --quiet list --name | sed '/^$/d'; }
 no_domains() { [ -z "$(running_domains)" ]; }
 gone() { ! kill -0 "$1"; }
 
@@ -201,15 +218,14 @@ make_bridge
     [ -z "${VVC_HOST_UUID:-}" ] || echo "host_uuid = \"$VVC_HOST_UUID\""
 } > /run/libvirtd.conf
 
-start libvirtd libvirtd --config /run/libvirtd.conf
+start libvirtd libvirt
 start dockerd engine
 
 # Who waits for this server has a bound of its own; this one is there lest it never ends.
 within "$daemon_s" virsh --quiet version || { say "libvirtd does not answer"; stop 1; }
 within "$daemon_s" docker version || { say "dockerd does not answer"; stop 1; }
 ln -sf libvirt-sock "$sockets/libvirt.sock"
-chown "$owner" "$sockets"/*sock
-chmod 700 "$sockets"/*sock
+hand_out
 # Of a cluster's server (images/cluster).
 [ ! -x /usr/local/lib/vvc/member ] || /usr/local/lib/vvc/member || say "the cluster does not start here"
 : > /run/vvc-up

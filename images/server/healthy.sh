@@ -8,7 +8,7 @@ else
     until [ -e /run/vvc-up ]; do sleep 0.1; done
 fi
 [ "$(timeout 5 docker version --format up)" = up ]
-timeout 5 virsh --quiet version > /dev/null
+timeout 25 /usr/local/lib/vvc/answering
 ip -4 -o address show dev br0 scope global | grep -q inet
 iptables -w 5 -C DOCKER-USER -i br0 -o br0 -j ACCEPT
 : > /run/vvc-healthy

@@ -5,6 +5,7 @@
 set -eu
 
 look=${1:-}
+timeout 60 /usr/local/lib/vvc/answering || { echo "libvirtd does not answer" >&2; exit 1; }
 
 # found TEXT COMMAND…: something is not as it must be, and what mends it.
 found() {

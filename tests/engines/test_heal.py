@@ -88,11 +88,17 @@ def off(lab: outputs.Contract) -> None:
     assert until(lambda: engine(*state) == "shut off", SHORT_S, pause_s=1)
 
 
+def stuck(lab: outputs.Contract) -> None:
+    """libvirtd, as it is where a client has died amid an upload: it is there and never answers again."""
+    in_server(lab, "pkill -STOP -o -x libvirtd")
+
+
 @pytest.mark.parametrize(
     ("removal", "keeps"),
     [
         (no_server, {"vm", "container"}),
         (off, {"vm", "container"}),
+        (stuck, {"vm", "container"}),
         pytest.param(no_volumes, set(), marks=pytest.mark.long),
         (inside_container, {"vm"}),
         pytest.param(inside_disk, {"container"}, marks=pytest.mark.long),

@@ -99,12 +99,16 @@ def server() -> Iterator[Server]:
 
 def test_its_sockets_are_private_and_answer_on_the_laptop(server: Server) -> None:
     assert stat.S_IMODE(server.sockets.stat().st_mode) == 0o700
-    for socket in server.sockets.glob("*sock"):
-        assert stat.S_IMODE(socket.stat().st_mode) == 0o700, socket
-        assert socket.stat().st_uid == os.getuid(), socket
+    assert all_private(server)
     with closing(docker.DockerClient(base_url=f"unix://{server.sockets}/docker.sock")) as inner:
         assert inner.ping()
     assert (server.sockets / "libvirt.sock").is_socket()
+
+
+def all_private(server: Server) -> bool:
+    """Whether each socket is there for its owner alone."""
+    there = [socket.stat() for socket in server.sockets.glob("*sock")]
+    return len(there) > 1 and {(stat.S_IMODE(one.st_mode), one.st_uid) for one in there} == {(0o700, os.getuid())}
 
 
 def test_it_has_the_name_that_libvirt_was_given(server: Server) -> None:
@@ -148,6 +152,23 @@ def test_after_a_kill_it_comes_back_with_vms_and_containers_and_stops_in_time(se
 
     server.start()
     assert running(server) == {"vm deaf", "container deaf"}
+
+
+def test_a_libvirtd_that_is_stuck_is_followed_by_another(server: Server) -> None:
+    """VMs go on, the server stays well, and its socket is its owner's as before."""
+
+    def daemon() -> str:
+        return server.run("sh", "-c", "pgrep -o -x libvirtd || true")
+
+    emulators, was = server.run("pgrep", "-f", "guest=deaf"), daemon()
+    server.run("kill", "-STOP", was)
+    server.run("timeout", "60", "/usr/local/lib/vvc/answering")
+    assert daemon() not in (was, "")
+    assert running(server) == {"vm deaf", "container deaf"}
+    assert server.run("pgrep", "-f", "guest=deaf") == emulators
+    assert all_private(server)
+    assert server.health() == "healthy"
+    assert "libvirtd was stuck: it is started again" in server.container.logs().decode()
 
 
 def running(server: Server) -> set[str]:
