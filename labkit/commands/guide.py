@@ -83,7 +83,9 @@ def figures(lab: str, run_id: str) -> int:
     home = CHECKOUT / "labs" / lab
     pages = {home / name: (home / name).read_text(encoding="utf-8") for name in PAGES if (home / name).exists()}
     made = {file: fill(lab, text, run, str(file.relative_to(CHECKOUT))) for file, text in pages.items()}
-    shutil.copytree(source, home / run_folder.STORED, dirs_exist_ok=True)
+    stored = home / run_folder.STORED
+    if source.resolve() != stored.resolve():
+        shutil.copytree(source, stored, dirs_exist_ok=True)
     for file, text in made.items():
         write_whole(file, text)
         click.echo(f"{file.relative_to(CHECKOUT)} shows run {run.id}")

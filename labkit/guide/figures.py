@@ -13,6 +13,7 @@ from labkit.judge import words
 from labkit.judge.model import Row
 from labkit.measure.labs import Figure, Table
 from labkit.report import tables
+from labkit.report.as_text import evidence
 from labkit.runs.records import Run
 from labkit.system.errors import LabError
 
@@ -66,7 +67,9 @@ def verdicts(run: Run, rows: Sequence[Row]) -> str:  # noqa: ARG001 - all blocks
     for row in rows:
         measured = [part for part in row.parts if part.verdict != "not measured"]
         for at, part in enumerate(measured):
-            seen = words.medians(part) or ", ".join(f"{name}: {_short(value)}" for name, value in part.evidence.items())
+            seen = words.medians(part) or ", ".join(
+                f"{name}: {_short(value)}" for name, value in evidence(part.evidence)
+            )
             lines.append(
                 f"| {f'**{row.name}**' if at == 0 else ''} | {_cell(part.claim.text)} | {_cell(seen)} | "
                 f"{_cell(words.verdict(part))} |"
@@ -93,8 +96,7 @@ BLOCKS: Mapping[str, Callable[[Run, Sequence[Row]], str]] = {
 """The blocks of every lab; LAB.figures are a lab's own."""
 
 
-def _short(value: object) -> str:
-    text = str(value)
+def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 

@@ -6,5 +6,6 @@ article_terminal       the same in the terminal
 html, compare, merge   one run or all labs, two of them, or a class's as a page
 series, streams        what is drawn: repeats and stages; probe streams
 tables, quantities     what tables show; names of values
+as_text                a fact as text, wherever it is read
 live, live_view        what a probe stream says right now
 """

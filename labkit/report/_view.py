@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from labkit.judge import words
 from labkit.judge.model import Judgement, Measured, Row
 from labkit.report import _plots, _verdicts, quantities, series
+from labkit.report.as_text import told
 from labkit.report.series import Line, Series, StageBar
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Results, Run
@@ -177,54 +178,6 @@ def facts(experiment: Results, arms: Sequence[Arm], of: str) -> tuple[Fact, ...]
     )
 
 
-def told(value: Any, unit: str = "") -> str:
-    """A fact's value as text: numbers with the unit, lists by commas, mappings as `name: value`.
-
-    Lists of mappings, and mappings too long for a cell, are counted; of another list too long for it the first ones are
-    told. Of a mapping of numbers, such as packages and their bytes, the largest come first, and the rest as a sum.
-    """
-    if isinstance(value, Mapping):
-        return _told_mapping(value, unit)
-    if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
-        return _counted(value)
-    if isinstance(value, list | tuple | set | frozenset):
-        return _told_list([told(one, unit) for one in value])
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return words.quantity(value, unit) if unit and isinstance(value, int | float) else str(value)
-
-
-def _counted(value: Sized) -> str:
-    """In place of what would fill a page and is no evidence that one reads."""
-    return f"{len(value)} parts, told by ./lab report --json"
-
-
-def _told_list(texts: Sequence[str]) -> str:
-    """As many as a cell takes, one at least, cut short if need be. Pure: a kernel's words are long, and many."""
-    long, taken = 0, 0
-    for text in texts:
-        long += len(text)
-        if taken and long > _LONG:
-            break
-        taken += 1
-    first = ", ".join(text if len(text) <= _LONG else f"{text[:_LONG]}…" for text in texts[:taken])
-    more = f", and {len(texts) - taken} more, told by ./lab report --json" if taken < len(texts) else ""
-    return f"{first}{more}" or "none"
-
-
-def _told_mapping(value: Mapping[Any, Any], unit: str) -> str:
-    if len(value) <= _MOST or not all(isinstance(one, int | float) for one in value.values()):
-        text = ", ".join(f"{name}: {told(one, unit)}" for name, one in value.items()) or "none"
-        return text if len(text) <= _LONG else _counted(value)
-    ordered = sorted(value.items(), key=lambda item: -item[1])
-    first = ", ".join(f"{name}: {told(one, unit)}" for name, one in ordered[:_MOST])
-    rest = ordered[_MOST:]
-    return f"{first}, and {len(rest)} more: {words.quantity(sum(one for _, one in rest), unit)}"
-
-
-_MOST = 10
-_LONG = 240
-"""Characters of a mapping or a list that a cell still takes."""
 _FEW = 2
 
 

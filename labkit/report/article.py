@@ -20,7 +20,7 @@ from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.rows import ARTICLE, Stated, combined, judge
 from labkit.measure.labs import Lab
 from labkit.report import _verdicts
-from labkit.report._view import told
+from labkit.report.as_text import told
 from labkit.report.quantities import label_of, unit_of
 from labkit.runs.records import Run
 

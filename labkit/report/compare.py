@@ -14,6 +14,7 @@ from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.outcome import DECIDED
 from labkit.judge.rows import ROWS
 from labkit.report import _plots, _view, html, quantities, series
+from labkit.report.as_text import told
 from labkit.report.series import Series
 from labkit.runs.records import Results, Run
 
@@ -97,7 +98,7 @@ def pairs(both: Sequence[Judged]) -> list[Pair]:
 def differences(*boxes: Mapping[str, Any]) -> list[_view.Fact]:
     """Every entry of the boxes with its value in each."""
     names = dict.fromkeys(name for box in boxes for name in box)
-    return [_view.Fact(str(name), tuple(_view.told(box.get(name, "—")) for box in boxes)) for name in names]
+    return [_view.Fact(str(name), tuple(told(box.get(name, "—")) for box in boxes)) for name in names]
 
 
 def _together(boxes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

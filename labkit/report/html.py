@@ -16,7 +16,7 @@ from labkit.judge import words
 from labkit.judge.model import Measured, Row
 from labkit.judge.rows import ARTICLE
 from labkit.measure.labs import Table as OwnTable
-from labkit.report import _looks, _verdicts, _view, quantities, series
+from labkit.report import _looks, _verdicts, _view, as_text, quantities, series
 from labkit.report.article import Table, listed
 from labkit.report.streams import Stream
 from labkit.runs.records import Arm, Run
@@ -98,7 +98,8 @@ def _environment() -> jinja2.Environment:
         "listed": listed,
         "unit": quantities.unit_of,
         "slug": _verdicts.slug,
-        "told": _view.told,
+        "told": as_text.told,
+        "seen": as_text.evidence,
         "when": _when,
     }
     made.tests |= {"measured": lambda claim: isinstance(claim, Measured), "finite": math.isfinite}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.report import _view, html, quantities, streams
+from labkit.report import as_text, html, quantities, streams
 from labkit.runs.records import Run
 from tests.unit import judged, runs
 
@@ -88,7 +88,7 @@ def test_every_experiment_and_its_trouble_is_there(run: Run, page: Page) -> None
 def test_it_says_how_it_was_made(run: Run, page: Page) -> None:
     """Run, commit, digest, commands, machine, definitions and worked examples, and what is not ours."""
     assert all(words in page.text for words in (run.id, run.commit, "ab" * 32, "./lab run deployment"))
-    told = [_view.told(value, quantities.unit_of(name)) for name, value in run.machine.items()]
+    told = [as_text.told(value, quantities.unit_of(name)) for name, value in run.machine.items()]
     assert all(" ".join(words.split()) in page.text for words in told)
     assert judged.START.definition in page.text
     assert "ready_s = 12.5 gives 12.5 s" in page.text
@@ -96,16 +96,23 @@ def test_it_says_how_it_was_made(run: Run, page: Page) -> None:
     assert "not ours" in page.text
 
 
+def test_what_was_seen_is_told_in_a_persons_words() -> None:
+    """A number with its unit, yes and no; what is a name, as a kernel's file, stays as it is."""
+    seen = {"longest_s": 20.232, "it is another": True, "release_agent": "stopped", "n": 3}
+    told = [("longest", "20.2\u00a0s"), ("it is another", "yes"), ("release_agent", "stopped"), ("n", "3")]
+    assert as_text.evidence(seen) == told
+
+
 def test_what_is_too_long_for_a_cell_is_cut_and_says_so() -> None:
     """A kernel's words are long, and many: some of them tell which they are."""
     line = "oom-kill:" + "x" * 500
-    assert _view.told(["a", "b"]) == "a, b"
-    assert _view.told([]) == "none"
-    told = _view.told([line] * 20)
+    assert as_text.told(["a", "b"]) == "a, b"
+    assert as_text.told([]) == "none"
+    told = as_text.told([line] * 20)
     assert told.startswith("oom-kill:x")
     assert told.endswith("…, and 19 more, told by ./lab report --json")
     assert len(told) < 300
-    assert _view.told(["word"] * 100).endswith(" more, told by ./lab report --json")
+    assert as_text.told(["word"] * 100).endswith(" more, told by ./lab report --json")
 
 
 @pytest.mark.parametrize(("accelerator", "shown"), [("tcg", True), ("kvm", False)])
