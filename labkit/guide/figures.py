@@ -100,7 +100,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-_SHOWN = 60
+_SHOWN = 80
 
 
 def _cell(text: str) -> str:

@@ -39,7 +39,7 @@ def _lines(table: Table) -> Iterator[str]:
         yield f"These runs are not of one machine, settings and version; they differ in {told}."
     for missing in table.missing:
         yield ""
-        yield f"Of the lab {missing.lab} no stored run has all of: {', '.join(missing.experiments)}."
+        yield f"Of the lab {missing.lab} no stored run has {'; '.join(missing.lacks)}."
 
 
 def _row(table: Table, line: Line) -> str:

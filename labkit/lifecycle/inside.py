@@ -11,6 +11,8 @@ from labkit.sides import SIDES, reach
 
 _LOOK_S = 120
 """Bound of a script in a server: it takes seconds, and on a machine that does ten things at once half a minute."""
+_PART_S = 60
+"""Bound of a server's look at its part: a manager of a swarm that knows of no other never answers."""
 _OBJECTS = [one for side in SIDES.values() for one in side.OBJECTS]
 _LOOK = "\n".join(one.look for one in _OBJECTS)
 _LINE = re.compile(r"(?P<kind>\S+) (?P<id>\S+) +(?P<name>.+)")
@@ -89,7 +91,7 @@ def does_its_part(server: Reach, tries: int = 40) -> bool:
 
     One that has just started has to find the others: it is asked so many times, every half second.
     """
-    return run(server, f"[ ! -x {PART} ] || {PART} {tries} || echo no").strip() == ""
+    return run(server, f"[ ! -x {PART} ] || timeout {_PART_S} {PART} {tries} || echo no").strip() == ""
 
 
 def powerless(server: Reach) -> str:

@@ -16,13 +16,14 @@ from string import ascii_uppercase
 from typing import Any
 
 from infra.topologies import TOPOLOGIES
+from labkit.judge import words
 from labkit.judge.model import Claim, Judgement, Measured, Row, Verdict
 from labkit.judge.rows import ARTICLE, Stated, combined, judge
 from labkit.measure.labs import Lab
 from labkit.report import _verdicts
 from labkit.report.as_text import told
 from labkit.report.quantities import label_of, unit_of
-from labkit.runs.records import Run
+from labkit.runs.records import Arm, Run
 
 _MOMENTARY = frozenset({"load_1min"})
 """What a machine box says of its moment, not of its machine."""
@@ -114,6 +115,8 @@ class Missing:
 
     lab: str
     experiments: tuple[str, ...]
+    lacks: tuple[str, ...]
+    """The same in words: "cpu, memory", or, where runs have other arms of it, "VM (matched timers) of cpu, memory"."""
     command: str
 
 
@@ -233,9 +236,9 @@ def began(started: str) -> float:
         return 0.0
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(several: Sequence[str]) -> str:
     """`A`; `A and B`; `A, B and C`."""
-    *first, last = words
+    *first, last = several
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -300,7 +303,23 @@ def _missing(lab: Lab, chosen: Mapping[str, Held], names: Sequence[str]) -> Miss
     known = {claim.experiment for claim in lab.claims if claim.name in chosen}
     full = " --full" if known & {*by_name} else ""
     named = [f"./lab run {lab.name} {' '.join(by_name)}{full}"] if by_name else []
-    return Missing(lab.name, tuple(names), " && ".join([*begin, *named]))
+    return Missing(lab.name, tuple(names), tuple(_lacks(lab, chosen, names)), " && ".join([*begin, *named]))
+
+
+def _lacks(lab: Lab, chosen: Mapping[str, Held], names: Sequence[str]) -> Iterator[str]:
+    alike: dict[tuple[Arm, ...], list[str]] = {}
+    for name in names:
+        compared = {
+            arm: None
+            for claim in lab.claims
+            if claim.experiment == name and isinstance(claim, Measured) and claim.name in chosen
+            for found in [chosen[claim.name].run.experiment(name)]
+            for arm in (claim.greater, claim.other)
+            if found and not found.of(arm, claim.metric.action)
+        }
+        alike.setdefault(tuple(compared), []).append(name)
+    for arms, found in alike.items():
+        yield f"{listed([words.named(arm) for arm in arms])} of {', '.join(found)}" if arms else ", ".join(found)
 
 
 def _passed_over(labs: Sequence[Lab], runs: Iterable[Held], used: Collection[str]) -> Iterator[LeftOut]:

@@ -34,9 +34,7 @@ def _parts(table: Table) -> Iterator[RenderableType]:
         yield Text("In what these runs differ:", style=_WARNING)
         yield from (Text(f"  {one.of}: {one.name}: {one.words}", style="yellow") for one in table.differences)
     for missing in table.missing:
-        yield Text(
-            f"Of the lab {missing.lab} no run has all of: {', '.join(missing.experiments)}. Measure: {missing.command}"
-        )
+        yield Text(f"Of the lab {missing.lab} no run has {'; '.join(missing.lacks)}. Measure: {missing.command}")
     yield from (Text(f"Left out: {one.folder}: {one.reason}", style="yellow") for one in table.left_out)
 
 

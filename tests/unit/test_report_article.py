@@ -165,6 +165,7 @@ def test_arms_that_only_a_full_run_makes_come_from_an_older_one() -> None:
     assert (table.missing, article.enough(deep, [run(20)]), article.enough(deep, [run(20), older])) == ((), False, True)
     (missing,) = article.table([deep], [run(20)]).missing
     assert (missing.experiments, missing.command) == (("start",), "./lab run deployment start --full")
+    assert missing.lacks == ("VM (matched) and container (matched) of start",)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,7 @@ def test_what_is_missing_is_said_with_what_measures_it(
     """Its claims are in the table, not measured, with the experiment that would."""
     table = article.table([FIRST], found)
     assert [(one.lab, one.experiments, one.command) for one in table.missing] == [("deployment", experiments, command)]
+    assert f"no run has {', '.join(experiments)}. Measure: {command}" in printed(table)
     speed = next(line for line in table.lines if line.stated.name == "Speed")
     assert (speed.verdict, speed.parts[0].source) == ("not measured", None)
     assert "no run has start complete" in speed.parts[0].judgement.reason

@@ -152,10 +152,16 @@ rm -rf {SPLIT_DIR}
         return [one for one in found if since_s <= one.at_s]
 
     def _await_whole(self, place: RunningLab) -> None:
+        servers = cluster.of(place, SIDE)
+
+        # Each is asked itself: one that others call reachable may know of nobody yet. If it died now it would never be a
+        # manager again, as nothing of the swarm is on its disk.
         def whole() -> bool:
-            told = cluster.tell(place, cluster.of(place, SIDE), _WHOLE).output.splitlines()
+            told = [outcome.output.splitlines() for _, outcome in cluster.ask(place, servers, _WHOLE)]
             managers = ("Ready Active Leader", "Ready Active Reachable")
-            return len(told) == len(cluster.of(place, SIDE)) and all(line in managers for line in told)
+            return len(told) == len(servers) and all(
+                len(lines) == len(servers) and all(line in managers for line in lines) for lines in told
+            )
 
         if not until(whole, SETTLED_WITHIN_S, _POLL_S):
             raise LabError("Not all servers of the swarm are managers again.", hint=f"./lab up {place.lab}")

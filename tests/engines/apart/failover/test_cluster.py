@@ -7,6 +7,15 @@ import pytest
 from tests.engines.apart.failover.site import LAB, Failover, counted, play, unchanged, who, write, written
 from tests.engines.real import command
 
+BECOMES_A_MANAGER = """
+docker node demote server-6
+state='{{if not .ManagerStatus}}{{.Status.State}}{{end}}'
+until docker node inspect --format "$state" server-6 | grep -q ready; do :; done
+docker node promote server-6
+until docker node ls --format '{{.Hostname}} {{.ManagerStatus}}' | grep -q '^server-6 Reachable'; do :; done
+"""
+"""Ends when others call server-6 a manager again, which it is a moment later."""
+
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1200)]
 
 
@@ -134,9 +143,10 @@ def test_what_was_broken_by_hand_is_healed(site: Failover) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("broken", ["no_longer_decides", "majority_lost", "all_have_left"])
+@pytest.mark.parametrize("broken", ["no_longer_decides", "majority_lost", "all_have_left", "knows_of_nobody"])
 def test_a_swarm_that_fell_apart_is_formed_anew(site: Failover, broken: str) -> None:
-    """A server that was told to be a worker; two of three gone for good; none in any swarm. The data are as before."""
+    """A server that was told to be a worker; two of three gone for good; none in any swarm; one that died before the
+    swarm had told it anything, and never answers. The data are as before."""
     write(site, "container", broken, range(1, 4))
     if broken == "no_longer_decides":
         site.run("server-5", "docker node demote server-6")
@@ -144,6 +154,9 @@ def test_a_swarm_that_fell_apart_is_formed_anew(site: Failover, broken: str) -> 
         for server in ("server-5", "server-6"):
             command(["docker", "rm", "-f", f"{site.prefix}{server}"])
             command(["docker", "volume", "rm", f"{site.prefix}{server}-docker-data"])
+    elif broken == "knows_of_nobody":
+        site.run("server-5", BECOMES_A_MANAGER)
+        site.kill("server-6")
     else:
         for server in ("server-4", "server-5", "server-6"):
             site.run(server, "docker swarm leave --force")
