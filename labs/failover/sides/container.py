@@ -154,8 +154,8 @@ rm -rf {SPLIT_DIR}
     def _await_whole(self, place: RunningLab) -> None:
         servers = cluster.of(place, SIDE)
 
-        # Each is asked itself: one that others call reachable may know of nobody yet. If it died now it would never be a
-        # manager again, as nothing of the swarm is on its disk.
+        # Each is asked itself: one that others call reachable may know of nobody yet. If it died now it would never be
+        # a manager again, as nothing of the swarm is on its disk.
         def whole() -> bool:
             told = [outcome.output.splitlines() for _, outcome in cluster.ask(place, servers, _WHOLE)]
             managers = ("Ready Active Leader", "Ready Active Reachable")
