@@ -21,7 +21,7 @@ defaults
   timeout server 60s
   default-server inter 200ms fastinter 100ms downinter 200ms fall 2 rise 1 on-marked-down shutdown-sessions
 """
-"""The timers are equal for both sides; all that is lost between a replica's first answer and the client's is 0.2 s.
+"""The timers are equal for both sides; what they lose between a replica's first answer and the client's is 0.2 s.
 
 A check's connection is given `inter`, its answer `timeout check`: an emulated guest beside other work needs a second
 for one, and is well.
