@@ -31,7 +31,7 @@ def judge(run: Run, claim: Claim, kinds: Mapping[str, SideKind] = KINDS) -> Judg
 
 
 def _measured(run: Run, claim: Measured, kinds: Mapping[str, SideKind]) -> Judgement:
-    arms = (claim.greater, claim.other)
+    arms = claim.arms
     experiment = run.experiment(claim.metric.experiment)
     repeats = {arm: _counting(experiment, claim, arm) for arm in arms}
     spreads = tuple(_spread(arm, repeats[arm], claim) for arm in arms)
@@ -130,12 +130,21 @@ def _missing(
     """Why there is nothing to judge, and what to run; empty if there is enough."""
     if experiment is None:
         return _how(run, claim.metric.experiment, None)
-    empty = [words.named(spread.arm, kinds) for spread in spreads if not spread.n]
+    empty = [spread.arm for spread in spreads if not spread.n]
     if empty:
-        return f"no repeat of the {' and the '.join(empty)} counts; {_how(run, experiment.name, experiment)}"
+        named = " and the ".join(words.named(arm, kinds) for arm in empty)
+        if experiment.state == "complete" and set(empty) == set(claim.unmade(experiment)):
+            return f"the experiment {experiment.name} was run without the {named}{_deeper(run, experiment.name)}"
+        return f"no repeat of the {named} counts; {_how(run, experiment.name, experiment)}"
     if experiment.state != "complete" and min(spread.n for spread in spreads) < _minimum(claim):
         return _how(run, experiment.name, experiment)
     return ""
+
+
+def _deeper(run: Run, name: str) -> str:
+    if run.full:
+        return ", as the lab had none"
+    return f": ./lab run {run.lab} {name} --full makes all that the lab has"
 
 
 def _how(run: Run, name: str, experiment: Results | None) -> str:

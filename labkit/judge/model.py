@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from labkit.runs.records import Arm, Repeat, Run
+from labkit.runs.records import Arm, Repeat, Results, Run
 
 Better = Literal["lower", "higher"]
 BoundBy = Literal["bytes", "sharing", "timer", "cpu", "memory"]
@@ -70,6 +70,15 @@ class Measured:
     def experiment(self) -> str:
         """The experiment on which it rests."""
         return self.metric.experiment
+
+    @property
+    def arms(self) -> tuple[Arm, Arm]:
+        """The two that it compares, the greater one first."""
+        return self.greater, self.other
+
+    def unmade(self, results: Results) -> tuple[Arm, ...]:
+        """Those of its arms of which there is no repeat: not every depth makes all, nor has every lab all."""
+        return tuple(arm for arm in self.arms if not results.of(arm, self.metric.action))
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ def flaws(claims: Sequence[Claim], kinds: Mapping[str, SideKind] = KINDS) -> lis
             continue
         found += [
             f"claim {claim.name!r}: {arm.side!r} is no side; there are {', '.join(kinds)}"
-            for arm in (claim.greater, claim.other)
+            for arm in claim.arms
             if arm.side not in kinds
         ]
         if claim.greater.covers(claim.other) or claim.other.covers(claim.greater):

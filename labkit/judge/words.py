@@ -57,7 +57,7 @@ def named(arm: Arm, kinds: Mapping[str, SideKind] = KINDS) -> str:
 
 def predicted(claim: Claim, word: str) -> str:
     """What one predicts of a claim, as a person reads it: an arm by its name, all else as it is."""
-    arms = (claim.greater, claim.other) if isinstance(claim, Measured) else ()
+    arms = claim.arms if isinstance(claim, Measured) else ()
     return next((named(arm) for arm in arms if str(arm) == word), word)
 
 

@@ -198,11 +198,9 @@ def _rank(lab: Lab, claim: Claim, one: Held) -> tuple[bool, bool, float]:
 
 
 def has(run: Run, claim: Claim) -> bool:
-    """Whether the run has repeats of both arms that the claim compares; not every depth makes all arms."""
+    """Whether the run has repeats of both arms that the claim compares."""
     experiment = run.experiment(claim.experiment)
-    if experiment is None or not isinstance(claim, Measured):
-        return experiment is not None
-    return all(experiment.of(arm, claim.metric.action) for arm in (claim.greater, claim.other))
+    return experiment is not None and not (isinstance(claim, Measured) and claim.unmade(experiment))
 
 
 def lacking(lab: Lab, chosen: Mapping[str, Held]) -> list[str]:
@@ -307,19 +305,15 @@ def _missing(lab: Lab, chosen: Mapping[str, Held], names: Sequence[str]) -> Miss
 
 
 def _lacks(lab: Lab, chosen: Mapping[str, Held], names: Sequence[str]) -> Iterator[str]:
-    alike: dict[tuple[Arm, ...], list[str]] = {}
-    for name in names:
-        compared = {
-            arm: None
-            for claim in lab.claims
-            if claim.experiment == name and isinstance(claim, Measured) and claim.name in chosen
-            for found in [chosen[claim.name].run.experiment(name)]
-            for arm in (claim.greater, claim.other)
-            if found and not found.of(arm, claim.metric.action)
-        }
-        alike.setdefault(tuple(compared), []).append(name)
-    for arms, found in alike.items():
-        yield f"{listed([words.named(arm) for arm in arms])} of {', '.join(found)}" if arms else ", ".join(found)
+    unmade: dict[str, dict[Arm, None]] = {name: {} for name in names}
+    for claim in lab.claims:
+        held = chosen.get(claim.name)
+        results = held.run.experiment(claim.experiment) if held else None
+        if results and isinstance(claim, Measured) and claim.experiment in unmade:
+            unmade[claim.experiment] |= dict.fromkeys(claim.unmade(results))
+    for arms in dict.fromkeys(map(tuple, unmade.values())):
+        alike = ", ".join(name for name in names if tuple(unmade[name]) == arms)
+        yield f"{listed([words.named(arm) for arm in arms])} of {alike}" if arms else alike
 
 
 def _passed_over(labs: Sequence[Lab], runs: Iterable[Held], used: Collection[str]) -> Iterator[LeftOut]:

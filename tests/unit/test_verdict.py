@@ -263,6 +263,22 @@ def test_what_was_not_measured_says_what_to_run(run: Run, verdict: Verdict, reas
     assert reason in judgement.reason
 
 
+@pytest.mark.parametrize(
+    ("full", "next_step"),
+    [(False, ": ./lab run deployment start --full makes all that the lab has"), (True, ", as the lab had none")],
+)
+def test_an_arm_that_a_run_did_not_make_is_not_asked_for_by_the_same_command(full: bool, next_step: str) -> None:
+    """A complete run of the same depth would lack it again."""
+    whole = judging.run()
+    alone = tuple(
+        dataclasses.replace(one, repeats=tuple(each for each in one.repeats if each.side == "container"))
+        for one in whole.experiments
+    )
+    judgement = judge(dataclasses.replace(whole, experiments=alone, full=full), STARTS)
+    assert judgement.verdict == "not measured"
+    assert judgement.reason == f"the experiment start was run without the VM{next_step}"
+
+
 def test_repeats_that_do_not_count_are_named() -> None:
     """Nobody has to wonder where the other repeats went."""
     assert judge(judging.changed(judging.run(), _marked), STARTS).evidence == {
