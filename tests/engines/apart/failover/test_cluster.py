@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from labs.failover.sides import container
 from tests.engines.apart.failover.site import LAB, Failover, counted, play, unchanged, who, write, written
 from tests.engines.real import command
 
-BECOMES_A_MANAGER = """
-docker node demote server-6
-state='{{if not .ManagerStatus}}{{.Status.State}}{{end}}'
-until docker node inspect --format "$state" server-6 | grep -q ready; do :; done
-docker node promote server-6
-until docker node ls --format '{{.Hostname}} {{.ManagerStatus}}' | grep -q '^server-6 Reachable'; do :; done
+BECOMES_A_MANAGER = f"""
+set -- server-6
+{container._DEMOTE}
+docker node promote "$1"
+until docker node ls --format '{{{{.Hostname}}}} {{{{.ManagerStatus}}}}' | grep -q "^$1 Reachable"; do :; done
 """
 """Ends when others call server-6 a manager again, which it is a moment later."""
 
